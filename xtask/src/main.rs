@@ -1,3 +1,50 @@
-//! `cargo x`.
+//! `cargo x`: what CI does, and the checks that keep the house in order.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `cargo x ci` | everything below, in the order in which a mistake shows soonest |
+//! | `cargo x tidy` | allowed imports between crates, file lengths, unfinished work, the map in `ARCHITECTURE.md` |
+//! | `cargo x no-std` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
+//! | `cargo x clients` | the examples against other people's clients, which it installs |
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever runs it")]
+
+mod ci;
+mod clients;
+mod command;
+mod no_std;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo x: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = root()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["ci"] => ci::run(&root),
+        ["tidy"] => tidy::run(&root),
+        ["no-std"] => no_std::run(&root),
+        ["clients"] => clients::run(&root, &[]),
+        ["clients", names @ ..] => clients::run(&root, names),
+        other => bail!("no such task: {other:?}; there are ci, tidy, no-std, clients [NAME ...]"),
+    }
+}
+
+/// The workspace's root: the parent of this package.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.parent().context("xtask has no parent folder")?.to_path_buf())
+}

@@ -1,0 +1,36 @@
+//! Everything that must hold before a change is taken.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::command::{self, cargo};
+use crate::{clients, no_std, tidy};
+
+/// `cargo x ci`. Stops at the first step that fails.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let begin = Instant::now();
+    step("format");
+    command::run(&mut cargo(root, &["fmt", "--all", "--check"]))?;
+    step("order of the house");
+    tidy::run(root)?;
+    step("lints");
+    command::run(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    step("the lower crates without std");
+    no_std::run(root)?;
+    step("documentation");
+    let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--locked"]);
+    command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    step("examples against real clients");
+    clients::run(root, &[])?;
+    // Last, so that the runner's closing lines close the output.
+    step("tests");
+    command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;
+    println!("\nall of it holds, {:.0} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step(name: &str) {
+    println!("\n== {name}");
+}
