@@ -1,1 +1,1 @@
-//! Integration tests of `headwater-topic`, one binary.
+//! Integration tests of `headwater-topic`.
