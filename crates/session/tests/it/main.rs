@@ -1,1 +1,15 @@
 //! Integration tests of `headwater-session`, one binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
+
+mod bad_input;
+mod client;
+mod pair;
+mod server;
+mod simulation;

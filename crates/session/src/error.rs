@@ -1,0 +1,143 @@
+//! What can go wrong, by whose fault it is: the peer's ([`ProtocolError`]) or the caller's ([`Misuse`]).
+
+use headwater_codec::{EncodeError, PacketId, PacketType, ReasonCode};
+
+/// The peer broke the protocol; the network connection must be closed.
+///
+/// When a session returns one, it has already queued what the protocol wants to be said (a DISCONNECT with
+/// [`reason_code`](Self::reason_code) in 5.0, nothing before): write out what [`poll_transmit`] still gives, then close.
+///
+/// [`poll_transmit`]: crate::server::Session::poll_transmit
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The first packet of a connection must be CONNECT [MQTT-3.1.0-1], and no other may come before CONNACK was sent.
+    #[error("{packet:?} before the connection was accepted; CONNECT comes first")]
+    NotConnected {
+        /// What came instead.
+        packet: PacketType,
+    },
+    /// A second CONNECT [MQTT-3.1.0-2].
+    #[error("a second CONNECT on one connection")]
+    SecondConnect,
+    /// A packet that only the other side may send.
+    #[error("{packet:?} came from the wrong side")]
+    WrongDirection {
+        /// What came.
+        packet: PacketType,
+    },
+    /// Nothing usable of CONNECT came in time.
+    #[error("no CONNECT in the time allowed")]
+    ConnectTimeout,
+    /// The peer was silent for longer than the keep alive allows [MQTT-3.1.2-22].
+    #[error("silence beyond the keep alive")]
+    KeepAliveTimeout,
+    /// The server did not answer CONNECT or PINGREQ in time.
+    #[error("no answer in the time allowed")]
+    ResponseTimeout,
+    /// A 3.1.1 client without a client identifier must ask for a clean session [MQTT-3.1.3-8].
+    #[error("an empty client identifier needs a clean session")]
+    EmptyClientId,
+    /// The peer sent more PUBLISH packets of QoS 1 and 2 than it may have unacknowledged [MQTT-3.3.4-9].
+    #[error("more than {receive_maximum} messages unacknowledged")]
+    ReceiveMaximumExceeded {
+        /// What was announced to the peer.
+        receive_maximum: u16,
+    },
+    /// A topic alias above the announced maximum, or not set before.
+    #[error("topic alias {alias}, {maximum} is the highest allowed")]
+    TopicAliasInvalid {
+        /// What came.
+        alias: u16,
+        /// What was announced.
+        maximum: u16,
+    },
+    /// An acknowledgement that does not belong to the state of its packet identifier.
+    #[error("{packet:?} for packet identifier {} does not fit its state", packet_id.get())]
+    WrongAcknowledgement {
+        /// What came.
+        packet: PacketType,
+        /// Which exchange it named.
+        packet_id: PacketId,
+    },
+    /// Acknowledgements for identifiers that are not in use, again and again.
+    #[error("{count} acknowledgements for packet identifiers that are not in use")]
+    UnknownAcknowledgements {
+        /// How many came.
+        count: u32,
+    },
+    /// A client must not send subscription identifiers in PUBLISH [MQTT-3.3.4-6].
+    #[error("a subscription identifier in a PUBLISH of a client")]
+    SubscriptionIdentifierFromClient,
+    /// A QoS above the announced maximum [MQTT-3.2.2-11].
+    #[error("a QoS above the announced maximum")]
+    QosNotSupported,
+    /// A retained message although it was announced that there are none [MQTT-3.2.2-14].
+    #[error("a retained message, which was announced not to be available")]
+    RetainNotSupported,
+    /// DISCONNECT tried to give a session an expiry interval that had none [MQTT-3.14.2-2].
+    #[error("DISCONNECT sets a session expiry interval that CONNECT set to zero")]
+    SessionExpiryRaised,
+    /// AUTH without an authentication method in CONNECT [MQTT-4.12.0-6].
+    #[error("AUTH without an authentication method in CONNECT")]
+    UnexpectedAuth,
+    /// CONNACK says that a session is present, but the client asked for a new one or has none [MQTT-3.2.2-4].
+    #[error("CONNACK names a session that this client does not have")]
+    SessionPresentUnexpected,
+    /// SUBACK or UNSUBACK for a request that was not made.
+    #[error("{packet:?} for packet identifier {}, which asked for nothing", packet_id.get())]
+    UnexpectedResponse {
+        /// What came.
+        packet: PacketType,
+        /// Which request it named.
+        packet_id: PacketId,
+    },
+}
+
+impl ProtocolError {
+    /// What a 5.0 peer is told in DISCONNECT or CONNACK.
+    #[must_use]
+    pub const fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::NotConnected { .. }
+            | Self::SecondConnect
+            | Self::WrongDirection { .. }
+            | Self::ConnectTimeout
+            | Self::ResponseTimeout
+            | Self::WrongAcknowledgement { .. }
+            | Self::UnknownAcknowledgements { .. }
+            | Self::SubscriptionIdentifierFromClient
+            | Self::SessionExpiryRaised
+            | Self::UnexpectedAuth
+            | Self::SessionPresentUnexpected
+            | Self::UnexpectedResponse { .. } => ReasonCode::PROTOCOL_ERROR,
+            Self::KeepAliveTimeout => ReasonCode::KEEP_ALIVE_TIMEOUT,
+            Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
+            Self::ReceiveMaximumExceeded { .. } => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::TopicAliasInvalid { .. } => ReasonCode::TOPIC_ALIAS_INVALID,
+            Self::QosNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
+            Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
+        }
+    }
+}
+
+/// The caller asked for something that the session's state does not allow; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The call belongs to another phase of the connection.
+    #[error("not possible in this phase of the connection")]
+    WrongPhase,
+    /// A session was handed over to be resumed although the client asked for a clean start.
+    #[error("a session cannot be resumed: the client asked for a clean start")]
+    CleanStart,
+    /// As many messages are in flight or waiting as the session may hold: deliver again after the next acknowledgement.
+    #[error("as many messages are in flight as may be")]
+    Full,
+    /// The peer does not take this QoS.
+    #[error("the peer does not take this QoS")]
+    QosNotSupported,
+    /// The packet cannot be encoded.
+    #[error("the packet cannot be encoded: {0}")]
+    Encode(#[from] EncodeError),
+}

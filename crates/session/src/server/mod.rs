@@ -1,0 +1,140 @@
+//! The server's side of one network connection.
+//!
+//! ```text
+//!             CONNECT            accept()
+//!   [Fresh] -----------> [Asked] ---------> [Open] ---- DISCONNECT, error, time out ---> [Closed]
+//!      |                    |  refuse()                                                     ^
+//!      '-- anything else ---'---------------------------------------------------------------'
+//! ```
+
+mod accept;
+mod config;
+mod handle;
+mod poll;
+mod query;
+
+use headwater_codec::{Connect, Disconnect, Publish, ReasonCode, Subscribe, Unsubscribe, Version};
+
+pub use self::accept::Accept;
+pub use self::config::Config;
+use crate::exchange::Exchange;
+use crate::state::Receipt;
+use crate::time::Millis;
+
+/// The server's side of one connection: packets and time go in, events, packets and deadlines come out.
+///
+/// `T` is whatever the caller sends as a message: for a broker an `Arc` of the message, for a small program the message itself. The
+/// session never looks into it.
+///
+/// Each packet that came goes to [`handle`](Self::handle), which gives at most one [`Event`]; then
+/// [`poll_transmit`](Self::poll_transmit) gives what is to be written until it gives nothing more. When nothing comes until
+/// [`next_deadline`](Self::next_deadline), call [`handle_timeout`](Self::handle_timeout).
+///
+/// Memory is bounded by [`Config::window`] messages out, [`Config::receive_maximum`] identifiers in, and the control packets that
+/// were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Connect, Packet, Publish, QoS, Version};
+/// use headwater_session::server::{Accept, Config, Event, Session};
+/// use headwater_session::{Millis, Transmit};
+/// use headwater_topic::TopicName;
+///
+/// let mut session: Session<&'static str> = Session::new(Config::default(), Millis(0));
+/// let connect = Packet::Connect(Connect::new(Version::V3_1_1, "line-7"));
+/// let Some(Event::Connect(_)) = session.handle(connect, Millis(1))? else { panic!("asks to be let in") };
+/// session.accept(None, &Accept::default(), Millis(1))?;
+/// session.publish("21.5", QoS::AtMostOnce)?;
+///
+/// let mut written = Vec::new();
+/// while let Some(transmit) = session.poll_transmit() {
+///     match transmit {
+///         Transmit::Control(bytes) => written.extend_from_slice(bytes),
+///         Transmit::Publish { message, delivery } => {
+///             let publish = Publish::new(TopicName::parse("temperature")?, message.as_bytes()).delivery(delivery);
+///             publish.encode(Version::V3_1_1, &mut written)?;
+///         }
+///     }
+/// }
+/// assert_eq!(written, b"\x20\x02\0\0\x30\x11\0\x0btemperature21.5");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session<T> {
+    config: Config,
+    phase: Phase,
+    exchange: Exchange<T>,
+    client: Client,
+    /// When something was last received.
+    heard: Millis,
+}
+
+/// What CONNECT said that matters later.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    clean_start: bool,
+    keep_alive_secs: u16,
+    session_expiry_secs: u32,
+    receive_maximum: u16,
+    packet_size_max: u32,
+    empty_client_id: bool,
+    /// Whether it wants reasons explained.
+    problem_information: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Fresh { deadline: Millis },
+    Asked { deadline: Millis },
+    Open,
+    Closed,
+}
+
+/// What the caller has to know, at most one a packet.
+#[derive(Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'p, T> {
+    /// The client asks to be let in: answer with [`Session::accept`] or [`Session::refuse`].
+    Connect(Connect<'p>),
+    /// A message came.
+    Publish {
+        /// The packet, borrowed from the frame.
+        publish: Publish<'p>,
+        /// For QoS 1 and 2: acknowledge with [`Session::acknowledge`] when the message is safe.
+        receipt: Option<Receipt>,
+    },
+    /// Answer with [`Session::acknowledge_subscribe`], a reason for each filter.
+    Subscribe(Subscribe<'p>),
+    /// Answer with [`Session::acknowledge_unsubscribe`], a reason for each filter.
+    Unsubscribe(Unsubscribe<'p>),
+    /// The exchange of a message that was published to the client is complete.
+    Delivered {
+        /// What was given to [`Session::publish`].
+        message: T,
+        /// How the client took it; an error means that it refused it.
+        reason: ReasonCode,
+    },
+    /// The client takes its leave. The will is dropped unless the reason is
+    /// [`DISCONNECT_WITH_WILL`](ReasonCode::DISCONNECT_WITH_WILL) [MQTT-3.14.4-3].
+    Disconnect(Disconnect<'p>),
+}
+
+impl<T> Session<T> {
+    /// A connection that was just made.
+    #[must_use]
+    pub fn new(config: Config, now: Millis) -> Self {
+        let exchange = Exchange::new(Version::V5, config.window, config.receive_maximum.get());
+        let client = Client {
+            clean_start: true,
+            keep_alive_secs: 0,
+            session_expiry_secs: 0,
+            receive_maximum: u16::MAX,
+            packet_size_max: u32::MAX,
+            empty_client_id: false,
+            problem_information: true,
+        };
+        let phase = Phase::Fresh { deadline: now.after(config.connect_timeout_millis) };
+        Self { config, phase, exchange, client, heard: now }
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be asked.
+
+use headwater_codec::{PacketId, QoS, Version};
+
+use super::{Phase, Session};
+use crate::state::{Incoming, Stage};
+
+impl<T> Session<T> {
+    /// The version that CONNECT named; before CONNECT, 5.0.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.exchange.version
+    }
+
+    /// Whether messages can be exchanged: the client was let in and nobody has closed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Whether the connection is to be closed once everything is written.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// How many more messages of this QoS [`publish`](Self::publish) takes now.
+    #[must_use]
+    pub fn room(&self, qos: QoS) -> usize {
+        self.exchange.outgoing.room(qos)
+    }
+
+    /// How many messages of QoS 1 and 2 to the client are not complete.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.exchange.outgoing.len()
+    }
+
+    /// The messages to the client that are not complete, by packet identifier: to be kept where a crash does not reach them.
+    pub fn outgoing(&self) -> impl Iterator<Item = (PacketId, Stage, bool, &T)> {
+        self.exchange.outgoing.in_flight()
+    }
+
+    /// The QoS 2 messages from the client that are not complete.
+    #[must_use]
+    pub fn incoming(&self) -> alloc::vec::Vec<Incoming> {
+        self.exchange.incoming.kept()
+    }
+
+    /// Whether the next packet may be read.
+    ///
+    /// Before 5.0 a client cannot be told how many messages may be unacknowledged: it is held back by not reading. A 5.0 client
+    /// was told, and one message too many is an error.
+    #[must_use]
+    pub fn wants_packet(&self) -> bool {
+        self.exchange.version == Version::V5 || self.phase != Phase::Open || self.exchange.incoming.has_room()
+    }
+
+    /// Bytes of control packets that wait to be written; the caller bounds them by not reading more.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.exchange.queued_bytes()
+    }
+
+    /// Acknowledgements that named no message in flight; after a thousand on one connection the client is taken for an attacker.
+    #[must_use]
+    pub fn unknown_acknowledgements(&self) -> u32 {
+        self.exchange.unknown_acknowledgements()
+    }
+
+    /// For how many seconds the session outlives its connection; 0 not at all, `u32::MAX` for ever [MQTT-3.1.2-23].
+    #[must_use]
+    pub fn session_expiry_secs(&self) -> u32 {
+        self.client.session_expiry_secs
+    }
+
+    /// The largest packet that the client takes; a larger message must not be sent to it [MQTT-3.1.2-24].
+    #[must_use]
+    pub fn peer_packet_size_max(&self) -> u32 {
+        self.client.packet_size_max
+    }
+
+    /// Whether the client wants reason strings and user properties in answers other than PUBLISH, CONNACK and DISCONNECT.
+    #[must_use]
+    pub fn wants_problem_information(&self) -> bool {
+        self.client.problem_information
+    }
+}

@@ -1,0 +1,85 @@
+//! What outlives a network connection: the session state of MQTT 5.0 section 4.1, as far as packets are concerned.
+
+use alloc::vec::Vec;
+
+use headwater_codec::PacketId;
+
+/// Where the exchange of an outgoing message stands.
+///
+/// ```text
+///  QoS 1   PUBLISH -> [PubAck] -> PUBACK
+///  QoS 2   PUBLISH -> [PubRec] -> PUBREC, PUBREL -> [PubComp] -> PUBCOMP
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// QoS 1: waits for PUBACK.
+    PubAck,
+    /// QoS 2: waits for PUBREC; the message may have to be sent again.
+    PubRec,
+    /// QoS 2: waits for PUBCOMP; only PUBREL is sent again.
+    PubComp,
+}
+
+/// An outgoing message whose exchange is not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight<T> {
+    /// The identifier under which it was sent, and must be sent again.
+    pub packet_id: PacketId,
+    /// What it waits for.
+    pub stage: Stage,
+    /// Whether it was ever written out; if so, a resend carries the DUP flag.
+    pub sent: bool,
+    /// The caller's message.
+    pub message: T,
+}
+
+/// The part of a session that is kept while its client is away.
+///
+/// A server writes it where it keeps sessions and hands it back to [`accept`](crate::server::Session::accept) when the client
+/// returns. The subscriptions are not in it; they belong to whoever matches topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State<T> {
+    /// Outgoing messages, in the order in which they were first sent [MQTT-4.6.0-1].
+    pub outgoing: Vec<InFlight<T>>,
+    /// Identifiers of QoS 2 messages that were received and not yet released by PUBREL.
+    pub incoming: Vec<Incoming>,
+    /// So that a receipt of an earlier connection never names a message of a later one.
+    pub(crate) next_receipt: u64,
+}
+
+/// A QoS 2 message that was received and whose PUBREL has not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// The identifier that the sender gave it.
+    pub packet_id: PacketId,
+    /// The receipt under which the caller may still acknowledge it; `None` when that is done.
+    pub receipt: Option<Receipt>,
+}
+
+/// The handle by which the caller acknowledges a received message, once it is safe.
+///
+/// One of a QoS 2 message stays valid over a reconnection; a stale one is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt(pub(crate) u64);
+
+impl<T> State<T> {
+    /// A session with these exchanges under way, for instance read back from a disk.
+    ///
+    /// Receipts do not outlive the process that gave them out: entries of `incoming` that still have one must be left out.
+    #[must_use]
+    pub fn new(outgoing: Vec<InFlight<T>>, incoming: Vec<Incoming>) -> Self {
+        Self { outgoing, incoming, next_receipt: 0 }
+    }
+
+    /// Whether nothing is under way in either direction.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.incoming.is_empty()
+    }
+}
+
+impl<T> Default for State<T> {
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
+}

@@ -1,0 +1,216 @@
+//! A client and a server of one session, joined by a wire that can be cut.
+
+use headwater_codec::{Connect, Packet, Publish, QoS, ReasonCode, Version};
+use headwater_session::{Millis, Receipt, State, Transmit, client, server};
+use headwater_testkit::wire::Wire;
+use headwater_topic::TopicName;
+
+/// What is sent: a number and a QoS; the payload is the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) number: u32,
+    pub(crate) qos: QoS,
+}
+
+/// What one side received, in order, and what of it is not acknowledged yet.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    pub(crate) received: Vec<Message>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) delivered: Vec<Message>,
+}
+
+/// Both sides and what is between them.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) version: Version,
+    pub(crate) now: Millis,
+    pub(crate) wire: Wire,
+    pub(crate) client: client::Session<Message>,
+    pub(crate) client_side: Side,
+    pub(crate) server: Option<server::Session<Message>>,
+    pub(crate) server_side: Side,
+    pub(crate) server_config: server::Config,
+    kept: Option<State<Message>>,
+    connected_before: bool,
+}
+
+impl Pair {
+    pub(crate) fn new(version: Version, client_window: usize, server_config: server::Config) -> Self {
+        let config = client::Config { window: client_window, ..client::Config::default() };
+        Self {
+            version,
+            now: Millis(0),
+            wire: Wire::new(),
+            client: client::Session::new(config),
+            client_side: Side::default(),
+            server: None,
+            server_side: Side::default(),
+            server_config,
+            kept: None,
+            connected_before: false,
+        }
+    }
+
+    /// A new network connection: CONNECT is on its way.
+    pub(crate) fn connect(&mut self) {
+        assert!(self.server.is_none());
+        self.wire.cut();
+        let mut connect = Connect::new(self.version, "client").keep_alive_secs(60);
+        connect.clean_start = false;
+        let expiry = [headwater_codec::Property::SessionExpiryInterval(3_600)];
+        if self.version == Version::V5 {
+            connect.properties = headwater_codec::Properties::from(&expiry[..]);
+        }
+        self.client.connect(&connect, self.now).unwrap();
+        self.server = Some(server::Session::new(self.server_config, self.now));
+        self.flush();
+    }
+
+    /// The connection breaks.
+    pub(crate) fn cut(&mut self) {
+        self.wire.cut();
+        self.client.connection_lost();
+        if let Some(server) = self.server.take() {
+            // A server that never let the client in has nothing of the session.
+            if server.is_open() || server.is_closed() {
+                self.kept = Some(server.into_state());
+            }
+        }
+    }
+
+    /// Writes whatever either side wants written.
+    pub(crate) fn flush(&mut self) {
+        while let Some(transmit) = self.client.poll_transmit(self.now) {
+            for packet in packets(&transmit, self.version) {
+                self.wire.send_to_server(packet);
+            }
+        }
+        let Some(server) = &mut self.server else { return };
+        while let Some(transmit) = server.poll_transmit() {
+            for packet in packets(&transmit, self.version) {
+                self.wire.send_to_client(packet);
+            }
+        }
+    }
+
+    /// One packet arrives at the server, if one is under way.
+    pub(crate) fn deliver_to_server(&mut self) -> bool {
+        let Some(server) = &mut self.server else { return false };
+        let Some(bytes) = self.wire.at_server() else { return false };
+        let packet = Packet::decode(&bytes, self.version).unwrap();
+        match server.handle(packet, self.now).unwrap() {
+            Some(server::Event::Connect(connect)) => {
+                let resumed = self.kept.take().filter(|_| !connect.clean_start);
+                server.accept(resumed, &server::Accept::default(), self.now).unwrap();
+            }
+            Some(server::Event::Publish { publish, receipt }) => self.server_side.take(&publish, receipt),
+            Some(server::Event::Delivered { message, reason }) => {
+                assert_eq!(reason, ReasonCode::SUCCESS);
+                self.server_side.delivered.push(message);
+            }
+            Some(other) => panic!("{other:?}"),
+            None => {}
+        }
+        self.flush();
+        true
+    }
+
+    /// One packet arrives at the client, if one is under way.
+    pub(crate) fn deliver_to_client(&mut self) -> bool {
+        let Some(bytes) = self.wire.at_client() else { return false };
+        let packet = Packet::decode(&bytes, self.version).unwrap();
+        match self.client.handle(packet, self.now).unwrap() {
+            Some(client::Event::Connected { connack, unfinished }) => {
+                assert_eq!(unfinished, [], "the server kept the session");
+                assert!(connack.session_present || !self.connected_before);
+                self.connected_before = true;
+            }
+            Some(client::Event::Publish { publish, receipt }) => self.client_side.take(&publish, receipt),
+            Some(client::Event::Delivered { message, reason }) => {
+                assert_eq!(reason, ReasonCode::SUCCESS);
+                self.client_side.delivered.push(message);
+            }
+            Some(other) => panic!("{other:?}"),
+            None => {}
+        }
+        self.flush();
+        true
+    }
+
+    /// The server's application acknowledges the oldest, or some other, message.
+    pub(crate) fn acknowledge_at_server(&mut self, which: usize) {
+        let Some(server) = &mut self.server else { return };
+        if let Some(receipt) = self.server_side.take_receipt(which) {
+            server.acknowledge(receipt, ReasonCode::SUCCESS);
+        }
+        self.flush();
+    }
+
+    /// The client's application does.
+    pub(crate) fn acknowledge_at_client(&mut self, which: usize) {
+        if let Some(receipt) = self.client_side.take_receipt(which) {
+            self.client.acknowledge(receipt, ReasonCode::SUCCESS);
+        }
+        self.flush();
+    }
+
+    /// Runs without further faults until nothing happens any more.
+    pub(crate) fn settle(&mut self) {
+        if self.server.is_none() {
+            self.connect();
+        }
+        loop {
+            let moved = self.deliver_to_server() | self.deliver_to_client();
+            let acknowledged = !self.server_side.receipts.is_empty() || !self.client_side.receipts.is_empty();
+            self.acknowledge_at_server(0);
+            self.acknowledge_at_client(0);
+            if !moved && !acknowledged && self.wire.is_idle() {
+                return;
+            }
+        }
+    }
+}
+
+impl Side {
+    fn take(&mut self, publish: &Publish<'_>, receipt: Option<Receipt>) {
+        let number = std::str::from_utf8(publish.payload).unwrap().parse().unwrap();
+        self.received.push(Message { number, qos: publish.delivery.qos() });
+        self.receipts.extend(receipt);
+    }
+
+    fn take_receipt(&mut self, which: usize) -> Option<Receipt> {
+        (!self.receipts.is_empty()).then(|| self.receipts.remove(which % self.receipts.len()))
+    }
+
+    /// The numbers received at one QoS, in order.
+    pub(crate) fn numbers(&self, qos: QoS) -> Vec<u32> {
+        self.received.iter().filter(|message| message.qos == qos).map(|message| message.number).collect()
+    }
+}
+
+/// What is to be written, one packet each.
+pub(crate) fn packets(transmit: &Transmit<'_, Message>, version: Version) -> Vec<Vec<u8>> {
+    match transmit {
+        Transmit::Control(bytes) => split(bytes),
+        Transmit::Publish { message, delivery } => {
+            let payload = message.number.to_string();
+            let topic = TopicName::parse("a/b").unwrap();
+            let mut packet = Vec::new();
+            Publish::new(topic, payload.as_bytes()).delivery(*delivery).encode(version, &mut packet).unwrap();
+            vec![packet]
+        }
+    }
+}
+
+/// Control packets are small: the length is one byte.
+fn split(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    while let [_, length, ..] = bytes {
+        assert!(*length < 128);
+        let (packet, rest) = bytes.split_at(2 + usize::from(*length));
+        packets.push(packet.to_vec());
+        bytes = rest;
+    }
+    packets
+}

@@ -1,0 +1,106 @@
+//! A client and a server over a wire that breaks again and again. The laws: QoS 1 at least once, QoS 2 exactly once, both in order,
+//! nothing stuck.
+
+use headwater_codec::{QoS, Version};
+use headwater_session::server;
+
+use crate::pair::{Message, Pair};
+
+const RUNS: u64 = 3_000;
+const STEPS: usize = 250;
+
+#[test]
+fn the_laws_hold_over_a_wire_that_breaks() {
+    let mut cuts = 0;
+    for seed in 0..RUNS {
+        // The panic of an assertion inside names no seed: this line, shown for a failed test, does.
+        eprintln!("seed {seed}");
+        cuts += run(seed);
+    }
+    assert!(cuts > RUNS, "the wire breaks more than once a run on average");
+}
+
+fn run(seed: u64) -> u64 {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let version = if rng.bool() { Version::V5 } else { Version::V3_1_1 };
+    let window = rng.usize(1..8);
+    let config = server::Config { window: rng.usize(1..8), ..server::Config::default() };
+    let mut pair = Pair::new(version, window, config);
+    let (mut to_server, mut to_client) = (Sent::default(), Sent::default());
+    let mut cuts = 0;
+    for _ in 0..STEPS {
+        match rng.u32(0..100) {
+            0..3 if pair.server.is_some() => {
+                pair.cut();
+                cuts += 1;
+            }
+            0..20 if pair.server.is_none() => pair.connect(),
+            3..20 => {
+                let message = to_server.next(&mut rng);
+                if pair.client.publish(message, message.qos).is_ok() {
+                    to_server.sent(message);
+                }
+                pair.flush();
+            }
+            20..40 => {
+                let message = to_client.next(&mut rng);
+                if let Some(server) = &mut pair.server
+                    && server.publish(message, message.qos).is_ok()
+                {
+                    to_client.sent(message);
+                }
+                pair.flush();
+            }
+            40..60 => _ = pair.deliver_to_server(),
+            60..80 => _ = pair.deliver_to_client(),
+            80..90 => pair.acknowledge_at_server(rng.usize(0..4)),
+            _ => pair.acknowledge_at_client(rng.usize(0..4)),
+        }
+    }
+    pair.settle();
+    to_server.check(&pair.server_side.received, &pair.client_side.delivered);
+    to_client.check(&pair.client_side.received, &pair.server_side.delivered);
+    assert_eq!(pair.client.in_flight(), 0);
+    assert_eq!(pair.server.unwrap().in_flight(), 0);
+    cuts
+}
+
+/// What one side has sent.
+#[derive(Default)]
+struct Sent {
+    messages: Vec<Message>,
+    next: u32,
+}
+
+impl Sent {
+    fn next(&self, rng: &mut fastrand::Rng) -> Message {
+        let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][rng.usize(0..3)];
+        Message { number: self.next, qos }
+    }
+
+    fn sent(&mut self, message: Message) {
+        self.messages.push(message);
+        self.next += 1;
+    }
+
+    fn check(&self, received: &[Message], delivered: &[Message]) {
+        let of = |messages: &[Message], qos| -> Vec<u32> {
+            messages.iter().filter(|message| message.qos == qos).map(|message| message.number).collect()
+        };
+        assert_eq!(of(received, QoS::ExactlyOnce), of(&self.messages, QoS::ExactlyOnce), "exactly once, in order");
+        let mut first_seen = Vec::new();
+        for number in of(received, QoS::AtLeastOnce) {
+            if !first_seen.contains(&number) {
+                first_seen.push(number);
+            }
+        }
+        assert_eq!(first_seen, of(&self.messages, QoS::AtLeastOnce), "at least once, in order of first arrival");
+        let at_most_once = of(received, QoS::AtMostOnce);
+        assert!(at_most_once.is_sorted_by(|a, b| a < b), "at most once, in order: {at_most_once:?}");
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut complete = of(delivered, qos);
+            complete.sort_unstable();
+            assert_eq!(complete, of(&self.messages, qos), "the sender is told once of each");
+        }
+    }
+}
