@@ -1,0 +1,162 @@
+"""A client publishes QoS 1 messages while the broker is killed with -9 and started again.
+
+After the last start `replay` must show every acknowledged message, in order per topic, and a subscriber with a persistent session
+must have received each. Run as: kill_client.py [MESSAGES [KILLS]]; needs $BROKER and $REPLAY, the two programs.
+"""
+
+import collections
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+TOPICS = 10
+WAIT_SECS = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Broker:
+    def __init__(self, data):
+        self.data = data
+        self.port = free_port()
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [os.environ["BROKER"], "--listen", f"127.0.0.1:{self.port}", "--data", self.data], stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + WAIT_SECS
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None, "the broker did not start"
+                time.sleep(0.02)
+        raise AssertionError("the broker does not listen")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(WAIT_SECS) == 0, "SIGTERM stops it cleanly"
+
+
+def client(name, version):
+    inner = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=version, **({} if version == mqtt.MQTTv5 else {"clean_session": False}))
+    inner.reconnect_delay_set(1, 1)
+    inner.max_inflight_messages_set(100)
+    inner.max_queued_messages_set(0)
+    return inner
+
+
+def connect(inner, broker, version):
+    extra = {}
+    if version == mqtt.MQTTv5:
+        extra["properties"] = Properties(PacketTypes.CONNECT)
+        extra["properties"].SessionExpiryInterval = 3600
+        extra["clean_start"] = False
+    inner.connect("127.0.0.1", broker.port, keepalive=30, **extra)
+    inner.loop_start()
+
+
+def main():
+    data = tempfile.mkdtemp(prefix="headwater-kill-")
+    broker = Broker(data)
+    received = collections.Counter()
+    subscribed = threading.Event()
+    subscriber = client("kill-subscriber", mqtt.MQTTv5)
+    subscriber.on_connect = lambda c, *_: c.subscribe("kill/#", 1)
+    subscriber.on_subscribe = lambda *_: subscribed.set()
+    subscriber.on_message = lambda _c, _d, message: received.update([int(message.payload)])
+    connect(subscriber, broker, mqtt.MQTTv5)
+    assert subscribed.wait(WAIT_SECS)
+
+    numbers, acknowledged = {}, set()
+    lock = threading.Lock()
+    publisher = client("kill-publisher", mqtt.MQTTv311)
+
+    def on_publish(_client, _data, mid, *_):
+        with lock:
+            acknowledged.add(numbers.pop(mid))
+
+    publisher.on_publish = on_publish
+    connect(publisher, broker, mqtt.MQTTv311)
+    # The next threshold is crossed while messages are under way, so each kill hits a working broker.
+    kill_at = [MESSAGES * (kill + 1) // (KILLS + 1) for kill in range(KILLS)]
+    killed = []
+    begin = time.monotonic()
+    for number in range(MESSAGES):
+        # paho's identifiers wrap at 65,535; the window is far smaller.
+        while True:
+            with lock:
+                if len(numbers) < 1_000:
+                    info = publisher.publish(f"kill/{number % TOPICS}", str(number), 1)
+                    numbers[info.mid] = number
+                    break
+                done = len(acknowledged)
+            if kill_at and done >= kill_at[0]:
+                kill_at.pop(0)
+                broker.kill()
+                killed.append(done)
+                broker.start()
+            time.sleep(0.001)
+    deadline = time.monotonic() + WAIT_SECS
+    while len(acknowledged) < MESSAGES and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seconds = time.monotonic() - begin
+    print(f"{len(acknowledged)} of {MESSAGES} acknowledged in {seconds:.1f} s, killed with -9 after {killed}", flush=True)
+    assert len(killed) == KILLS and len(acknowledged) == MESSAGES
+
+    while any(number not in received for number in acknowledged) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    missing = sorted(number for number in acknowledged if number not in received)
+    assert not missing, f"the subscriber misses {len(missing)}: {missing[:10]}"
+    twice = sum(count - 1 for count in received.values())
+    print(f"the subscriber has each of them, {twice} came twice", flush=True)
+    for inner in (publisher, subscriber):
+        inner.disconnect()
+        inner.loop_stop()
+
+    def in_log(moment):
+        lines = subprocess.run([os.environ["REPLAY"], "--data", data, "--filter", "kill/#", "--json"], check=True, capture_output=True, text=True).stdout.splitlines()
+        records = [json.loads(line) for line in lines]
+        first = collections.defaultdict(list)
+        seen = set()
+        for record in records:
+            number = int(record["value"])
+            if number not in seen:
+                seen.add(number)
+                first[record["key"]].append(number)
+        missing = acknowledged - seen
+        assert not missing, f"{moment}: replay misses {len(missing)}: {sorted(missing)[:10]}"
+        for topic, order in first.items():
+            assert order == sorted(order), f"{moment}: {topic} is out of order"
+        assert len(first) == TOPICS
+        print(f"replay {moment} shows each, in order per topic: {len(records)} records, {len(records) - len(seen)} sent twice", flush=True)
+
+    in_log("beside the running broker")
+    broker.stop()
+    in_log("after a clean stop")
+    print("kill -9: all checks passed")
+
+
+main()
