@@ -1,0 +1,142 @@
+//! What PUBACK, PUBREC, PUBREL and PUBCOMP share (sections 3.4 to 3.7).
+
+use crate::encode_error::EncodeError;
+use crate::field::Field;
+use crate::id::PacketId;
+use crate::packet_type::PacketType;
+use crate::parse::{self, Context, Parsed};
+use crate::properties::{Properties, properties};
+use crate::property::PropertyPlace;
+use crate::reason::ReasonCode;
+use crate::sink::Sink;
+use crate::version::Version;
+
+/// Declares one of the four: its documentation, its name and its parser.
+macro_rules! ack {
+    ($(#[doc = $doc:literal])+ $name:ident, read by $parse:ident) => {
+        $(#[doc = $doc])+
+        ///
+        /// ```text
+        ///  first byte | remaining length | packet identifier | reason code (5.0) | properties (5.0)
+        /// ```
+        ///
+        /// Before 5.0 the packet ends behind the identifier and always means success: any other reason code, and any
+        /// property, is an error of encoding there. In 5.0 a receiver takes a packet that ends behind the identifier
+        /// or behind the reason code; the first is written for success without properties, the second never, since
+        /// some receivers refuse it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name<'a> {
+            /// The identifier of the PUBLISH.
+            pub packet_id: PacketId,
+            /// Whether it went well; always so before 5.0.
+            pub reason: ReasonCode,
+            /// The properties; none before 5.0.
+            pub properties: Properties<'a>,
+        }
+
+        impl<'a> $name<'a> {
+            /// It went well.
+            #[inline]
+            pub const fn new(packet_id: PacketId) -> Self {
+                Self { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }
+            }
+
+            /// With another reason code, for 5.0.
+            #[inline]
+            pub const fn with_reason(packet_id: PacketId, reason: ReasonCode) -> Self {
+                Self { packet_id, reason, properties: Properties::EMPTY }
+            }
+
+            /// The size of the packet in bytes.
+            ///
+            /// # Errors
+            ///
+            /// Those of `encode` that do not depend on the sink.
+            #[inline]
+            pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
+                write::encoded_len(self, version)
+            }
+
+            /// Writes the packet.
+            ///
+            /// # Errors
+            ///
+            /// See [`EncodeError`]; nothing is written then.
+            #[inline]
+            pub fn encode<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+                write::encode(self, version, Part::Whole, sink)
+            }
+        }
+
+        /// The body.
+        #[inline]
+        pub(crate) fn $parse<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, $name<'a>> {
+            let (rest, (packet_id, reason, properties)) =
+                ack::body(context, PacketType::$name, PropertyPlace::$name, body)?;
+            Ok((rest, $name { packet_id, reason, properties }))
+        }
+
+        impl Body for $name<'_> {
+            fn first_byte(&self) -> u8 {
+                let packet = PacketType::$name;
+                packet.as_u8() << 4 | packet.fixed_flags().unwrap_or(0)
+            }
+
+            #[inline]
+            fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+                sink.put(&self.packet_id.get().to_be_bytes());
+                let (packet, place) = (PacketType::$name, PropertyPlace::$name);
+                ack::write_tail(version, packet, place, self.reason, self.properties, sink)
+            }
+        }
+    };
+}
+
+pub(crate) use ack;
+
+/// The body of all four.
+#[inline]
+pub(crate) fn body<'a>(
+    context: Context,
+    packet: PacketType,
+    place: PropertyPlace,
+    input: &'a [u8],
+) -> Parsed<'a, (PacketId, ReasonCode, Properties<'a>)> {
+    let (rest, packet_id) = parse::packet_id(input)?;
+    // Section 3.4.2.1: with a remaining length of 2 the reason code is 0x00.
+    if !context.version.has_properties() || rest.is_empty() {
+        return Ok((rest, (packet_id, ReasonCode::SUCCESS, Properties::EMPTY)));
+    }
+    // [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.6.2-1], [MQTT-3.7.2-1]
+    let (rest, reason) = parse::reason_code(packet)(rest)?;
+    // Section 3.4.2.2.1: with a remaining length of 3 there is no property length.
+    if rest.is_empty() {
+        return Ok((rest, (packet_id, reason, Properties::EMPTY)));
+    }
+    let (rest, properties) = properties(context, place)(rest)?;
+    Ok((rest, (packet_id, reason, properties)))
+}
+
+/// Reason code and properties at the end of a packet that may leave both out, DISCONNECT and AUTH included.
+#[inline]
+pub(crate) fn write_tail<S: Sink + ?Sized>(
+    version: Version,
+    packet: PacketType,
+    place: PropertyPlace,
+    reason: ReasonCode,
+    properties: Properties<'_>,
+    sink: &mut S,
+) -> Result<(), EncodeError> {
+    if reason == ReasonCode::SUCCESS && properties.is_empty() {
+        return Ok(());
+    }
+    if !version.has_properties() {
+        let field = if properties.is_empty() { Field::ReasonCode } else { Field::Properties };
+        return Err(EncodeError::NotInVersion { field, version });
+    }
+    if !reason.allowed_in(packet) {
+        return Err(EncodeError::ReasonNotAllowed { reason, packet });
+    }
+    sink.put_u8(reason.0);
+    properties.write(version, place, sink)
+}

@@ -1,0 +1,216 @@
+//! The fixed header.
+
+use crate::decode_error::{DecodeError, Rule};
+use crate::field::Field;
+use crate::frame::Limits;
+use crate::packet_type::PacketType;
+use crate::parse::variable_byte_integer;
+use crate::publish::{check_flags, flags};
+use crate::version::Version;
+
+/// What there is so far: all of it, or a part of it that is right as far as it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status<T> {
+    /// All of it.
+    Complete(T),
+    /// More bytes are needed.
+    Partial {
+        /// How many more, at the least; never 0. Trying again before they are there is of no use.
+        needed: usize,
+    },
+}
+
+/// The fixed header of a packet.
+///
+/// Type and flags have passed all checks that do not depend on the revision. Those that do are made when the packet is
+/// decoded: AUTH exists in 5.0 only, and 3.1 may set DUP in PUBREL, SUBSCRIBE and UNSUBSCRIBE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The kind of packet.
+    pub packet_type: PacketType,
+    /// The low four bits of the first byte.
+    pub flags: u8,
+    /// How many bytes follow the fixed header, at most 268,435,455.
+    pub remaining_length: u32,
+}
+
+impl Header {
+    /// Reads the fixed header at the front of a buffer that may hold a part of a packet, or many packets.
+    ///
+    /// Looks at five bytes at most. With fewer than a header has, says how many more are needed.
+    ///
+    /// # Errors
+    ///
+    /// A reserved packet type or reserved flags, from the first byte on; a remaining length that is too long or not
+    /// minimal, from its fourth byte on at the latest; and a packet above the limit of its kind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::frame::{Header, Limits, Status};
+    ///
+    /// let limits = Limits::new(1000);
+    /// assert_eq!(Header::decode(&[0x30, 0x80], &limits)?, Status::Partial { needed: 1 });
+    /// let Status::Complete(header) = Header::decode(&[0x30, 0x80, 0x01], &limits)? else { unreachable!() };
+    /// assert_eq!((header.remaining_length, header.packet_len()), (128, 131));
+    /// assert!(Header::decode(&[0x30, 0xE8, 0x07], &limits).is_err()); // 1,003 bytes
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn decode(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
+        let Some((first, rest)) = buffer.split_first() else {
+            return Ok(Status::Partial { needed: 2 });
+        };
+        let fault = |rule, field, position| DecodeError { rule, field, position };
+        let number = first >> 4;
+        let Some(packet_type) = PacketType::from_u8(number) else {
+            let rule = Rule::PacketTypeReserved { packet_type: number };
+            return Err(fault(rule, Field::PacketType, 0));
+        };
+        let flag_bits = first & 0x0F;
+        check(packet_type, flag_bits).map_err(|rule| fault(rule, Field::Flags, 0))?;
+        let remaining_length = match variable_byte_integer(rest) {
+            Ok(Some((length, _))) => length,
+            Ok(None) => return Ok(Status::Partial { needed: 1 }),
+            Err(rule) => return Err(fault(rule, Field::RemainingLength, 1)),
+        };
+        let header = Self { packet_type, flags: flag_bits, remaining_length };
+        let limit = limits.of(packet_type);
+        // At most 5 + 268,435,455.
+        let size = header.prefix_len() + remaining_length;
+        if size > limit {
+            // Section 3.1.2.11.4: packet too large, 0x95.
+            return Err(fault(Rule::PacketTooLarge { size, limit }, Field::RemainingLength, 1));
+        }
+        Ok(Status::Complete(header))
+    }
+
+    /// The size of the fixed header itself, 2 to 5 bytes.
+    #[inline]
+    pub const fn header_len(&self) -> usize {
+        self.prefix_len() as usize
+    }
+
+    /// The size of the whole packet in bytes.
+    #[inline]
+    pub const fn packet_len(&self) -> usize {
+        self.prefix_len() as usize + self.remaining_length as usize
+    }
+
+    /// The checks of [`Header::decode`] that depend on the revision.
+    #[inline]
+    pub(crate) fn check_in(&self, version: Version) -> Result<(), DecodeError> {
+        // Table 2.1 of 3.1.1: 15 is reserved.
+        if self.packet_type == PacketType::Auth && version < Version::V5 {
+            let rule = Rule::PacketTypeReserved { packet_type: self.packet_type.as_u8() };
+            return Err(DecodeError { rule, field: Field::PacketType, position: 0 });
+        }
+        match self.packet_type.fixed_flags() {
+            // [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1]: since 3.1.1 there is no DUP here.
+            Some(fixed) if self.flags != fixed && version > Version::V3_1 => {
+                let rule = Rule::FlagsReserved { flags: self.flags };
+                Err(DecodeError { rule, field: Field::Flags, position: 0 })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// 1 byte, and 1 for each 7 bits of the remaining length: the length is minimal.
+    #[inline]
+    const fn prefix_len(&self) -> u32 {
+        match self.remaining_length {
+            0..0x80 => 2,
+            0x80..0x4000 => 3,
+            0x4000..0x20_0000 => 4,
+            _ => 5,
+        }
+    }
+}
+
+/// The rule the flags break in every revision, if they do.
+#[inline]
+fn check(packet_type: PacketType, bits: u8) -> Result<(), Rule> {
+    // [MQTT-2.1.3-1]; 3.1.1: [MQTT-2.2.2-1], [MQTT-2.2.2-2]
+    match packet_type.fixed_flags() {
+        None => check_flags(bits).map(|_| ()),
+        Some(fixed) if bits == fixed => Ok(()),
+        // 3.1 sends these three with QoS 1 and sets DUP when it repeats them.
+        Some(fixed) if fixed != 0 && bits == fixed | flags::DUP => Ok(()),
+        Some(_) => Err(Rule::FlagsReserved { flags: bits }),
+    }
+}
+
+/// Cuts the next packet from the front of a buffer: the packet and what follows it.
+///
+/// The framing of the tier without a heap. If a packet is not complete yet, keep the buffer, append to it what
+/// arrives, and try again when as many bytes as needed are there.
+///
+/// # Errors
+///
+/// Those of [`Header::decode`]. The stream cannot be read on after one.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::frame::{Limits, Status, split};
+///
+/// let limits = Limits::default();
+/// let buffer = [0xC0, 0x00, 0x40, 0x02, 0x00]; // PINGREQ, and most of a PUBACK
+/// let Status::Complete((packet, rest)) = split(&buffer, &limits)? else { unreachable!() };
+/// assert_eq!(packet, [0xC0, 0x00]);
+/// assert_eq!(split(rest, &limits)?, Status::Partial { needed: 1 });
+/// # Ok::<(), headwater_codec::DecodeError>(())
+/// ```
+pub fn split<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<(&'a [u8], &'a [u8])>, DecodeError> {
+    let header = match Header::decode(buffer, limits)? {
+        Status::Complete(header) => header,
+        Status::Partial { needed } => return Ok(Status::Partial { needed }),
+    };
+    let length = header.packet_len();
+    Ok(match buffer.split_at_checked(length) {
+        Some(parts) => Status::Complete(parts),
+        None => Status::Partial { needed: length - buffer.len() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_byte_is_right_in_some_revision_or_refused() {
+        for first in 0..=u8::MAX {
+            let header = Header::decode(&[first, 0], &Limits::PROTOCOL);
+            let right = match first >> 4 {
+                0 => false,
+                3 => first & 0b0110 != 0b0110 && first & 0b1110 != 0b1000,
+                6 | 8 | 10 => first & 0b0111 == 0b0010,
+                _ => first & 0b1111 == 0,
+            };
+            assert_eq!(header.is_ok(), right, "{first:#010b}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_is_as_long_as_the_integer_was() {
+        for (length, bytes) in [
+            (0, &[0x00][..]),
+            (127, &[0x7F]),
+            (128, &[0x80, 0x01]),
+            (16_383, &[0xFF, 0x7F]),
+            (16_384, &[0x80, 0x80, 0x01]),
+            (2_097_151, &[0xFF, 0xFF, 0x7F]),
+            (2_097_152, &[0x80, 0x80, 0x80, 0x01]),
+            (268_435_455, &[0xFF, 0xFF, 0xFF, 0x7F]),
+        ] {
+            let mut buffer = [0x30; 5];
+            buffer[1..=bytes.len()].copy_from_slice(bytes);
+            let Ok(Status::Complete(header)) = Header::decode(&buffer, &Limits::PROTOCOL) else {
+                panic!("{length} is a length")
+            };
+            assert_eq!(header.remaining_length, length);
+            assert_eq!(header.header_len(), 1 + bytes.len());
+            assert_eq!(header.packet_len(), 1 + bytes.len() + length as usize);
+        }
+    }
+}

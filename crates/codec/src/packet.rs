@@ -1,0 +1,317 @@
+//! Any packet.
+
+use headwater_topic::Limits as TopicLimits;
+
+use crate::auth::{Auth, auth};
+use crate::connack::{ConnAck, connack};
+use crate::connect::{Connect, connect};
+use crate::decode_error::{DecodeError, Rule};
+use crate::disconnect::{Disconnect, disconnect};
+use crate::encode_error::EncodeError;
+use crate::field::Field;
+use crate::frame::{Header, Limits, Status};
+use crate::id::PacketId;
+use crate::packet_type::PacketType;
+use crate::parse::{Context, Fault};
+use crate::puback::{PubAck, puback};
+use crate::pubcomp::{PubComp, pubcomp};
+use crate::publish::{Publish, check_flags, publish};
+use crate::pubrec::{PubRec, pubrec};
+use crate::pubrel::{PubRel, pubrel};
+use crate::sink::Sink;
+use crate::suback::{SubAck, suback};
+use crate::subscribe::{Subscribe, subscribe};
+use crate::unsuback::{UnsubAck, unsuback};
+use crate::unsubscribe::{Unsubscribe, unsubscribe};
+use crate::version::Version;
+use crate::write::{self, Body, Part};
+
+/// Any packet of any revision.
+///
+/// Plain data that borrows: from the frame when decoded, from the caller when built. Every variant but the two pings
+/// wraps the struct of its packet, which can be built, encoded and measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// A client asks for a connection.
+    Connect(Connect<'a>),
+    /// The server answers a CONNECT.
+    ConnAck(ConnAck<'a>),
+    /// A message.
+    Publish(Publish<'a>),
+    /// Answers a QoS 1 PUBLISH.
+    PubAck(PubAck<'a>),
+    /// Answers a QoS 2 PUBLISH, first of three steps.
+    PubRec(PubRec<'a>),
+    /// Answers a PUBREC.
+    PubRel(PubRel<'a>),
+    /// Answers a PUBREL.
+    PubComp(PubComp<'a>),
+    /// A client asks for messages.
+    Subscribe(Subscribe<'a>),
+    /// Answers a SUBSCRIBE.
+    SubAck(SubAck<'a>),
+    /// A client wants messages no longer.
+    Unsubscribe(Unsubscribe<'a>),
+    /// Answers an UNSUBSCRIBE.
+    UnsubAck(UnsubAck<'a>),
+    /// A client shows that it lives (section 3.12).
+    PingReq,
+    /// Answers a PINGREQ (section 3.13).
+    PingResp,
+    /// The sender is about to close the connection.
+    Disconnect(Disconnect<'a>),
+    /// A step of enhanced authentication, 5.0 only.
+    Auth(Auth<'a>),
+}
+
+/// How a packet is read where the specification leaves it to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecodeOptions {
+    /// The bounds on topic names and filters; by default 128 levels.
+    ///
+    /// A client that has to take any topic its server sends sets
+    /// [`Limits::SPECIFICATION`](headwater_topic::Limits::SPECIFICATION).
+    pub topic_limits: TopicLimits,
+}
+
+impl DecodeOptions {
+    /// These options with other bounds on topic names and filters.
+    #[must_use]
+    pub const fn topic_limits(self, topic_limits: TopicLimits) -> Self {
+        Self { topic_limits }
+    }
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self { topic_limits: TopicLimits::default() }
+    }
+}
+
+impl<'a> Packet<'a> {
+    /// Decodes exactly one whole packet, fixed header included; allocates nothing.
+    ///
+    /// All of the packet is checked here, lazily read parts included, in O(bytes). A CONNECT names its revision
+    /// itself and is read by that; every other packet is read by `version`.
+    ///
+    /// Which side may send a packet, and when, is the session's to know.
+    ///
+    /// # Errors
+    ///
+    /// The first rule the packet breaks, see [`Rule`]. A frame with too few bytes is malformed here; to wait for
+    /// more is the business of [`frame`](crate::frame).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{Packet, Version};
+    ///
+    /// let frame = b"\x30\x07\x00\x03a/b\xCA\xFE";
+    /// let Packet::Publish(publish) = Packet::decode(frame, Version::V3_1_1)? else { unreachable!() };
+    /// assert_eq!(publish.topic.map(|topic| topic.as_str()), Some("a/b"));
+    /// assert_eq!(publish.payload, [0xCA, 0xFE]);
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn decode(frame: &'a [u8], version: Version) -> Result<Self, DecodeError> {
+        Self::decode_with(frame, version, DecodeOptions::default())
+    }
+
+    /// Decodes exactly one whole packet as [`Packet::decode`] does, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Packet::decode`].
+    pub fn decode_with(
+        frame: &'a [u8],
+        version: Version,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
+        let fault = |rule, field, position| DecodeError { rule, field, position };
+        let header = match Header::decode(frame, &Limits::PROTOCOL)? {
+            Status::Complete(header) => header,
+            Status::Partial { .. } => {
+                return Err(fault(Rule::Truncated, Field::RemainingLength, frame.len()));
+            }
+        };
+        let size = header.packet_len();
+        let body = frame.get(header.header_len()..).unwrap_or_default();
+        if frame.len() < size {
+            return Err(fault(Rule::Truncated, Field::Body, frame.len()));
+        }
+        if frame.len() > size {
+            return Err(fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size));
+        }
+        header.check_in(version)?;
+        let context = Context { version, topic_limits: options.topic_limits };
+        match parse(context, header, body) {
+            Ok(([], packet)) => Ok(packet),
+            // Section 1.2: what the fields leave over has no meaning, so the packet is malformed.
+            Ok((rest, _)) => {
+                let rule = Rule::TrailingBytes { bytes: rest.len() };
+                Err(fault(rule, Field::Body, size - rest.len()))
+            }
+            Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_frame(frame)),
+            Err(nom::Err::Incomplete(_)) => Err(fault(Rule::Truncated, Field::Body, size)),
+        }
+    }
+
+    /// The kind of packet.
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Publish(_) => PacketType::Publish,
+            Self::PubAck(_) => PacketType::PubAck,
+            Self::PubRec(_) => PacketType::PubRec,
+            Self::PubRel(_) => PacketType::PubRel,
+            Self::PubComp(_) => PacketType::PubComp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::SubAck(_) => PacketType::SubAck,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::UnsubAck(_) => PacketType::UnsubAck,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+
+    /// The packet identifier, of packets that have one.
+    pub const fn packet_id(&self) -> Option<PacketId> {
+        match self {
+            Self::Publish(packet) => packet.packet_id(),
+            Self::PubAck(packet) => Some(packet.packet_id),
+            Self::PubRec(packet) => Some(packet.packet_id),
+            Self::PubRel(packet) => Some(packet.packet_id),
+            Self::PubComp(packet) => Some(packet.packet_id),
+            Self::Subscribe(packet) => Some(packet.packet_id),
+            Self::SubAck(packet) => Some(packet.packet_id),
+            Self::Unsubscribe(packet) => Some(packet.packet_id),
+            Self::UnsubAck(packet) => Some(packet.packet_id),
+            Self::Connect(_)
+            | Self::ConnAck(_)
+            | Self::PingReq
+            | Self::PingResp
+            | Self::Disconnect(_)
+            | Self::Auth(_) => None,
+        }
+    }
+
+    /// The size of the packet in bytes: exactly what [`Packet::encode`] writes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Packet::encode`] that do not depend on the sink.
+    pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encoded_len(),
+            Self::ConnAck(packet) => packet.encoded_len(version),
+            Self::Publish(packet) => packet.encoded_len(version),
+            Self::PubAck(packet) => packet.encoded_len(version),
+            Self::PubRec(packet) => packet.encoded_len(version),
+            Self::PubRel(packet) => packet.encoded_len(version),
+            Self::PubComp(packet) => packet.encoded_len(version),
+            Self::Subscribe(packet) => packet.encoded_len(version),
+            Self::SubAck(packet) => packet.encoded_len(version),
+            Self::Unsubscribe(packet) => packet.encoded_len(version),
+            Self::UnsubAck(packet) => packet.encoded_len(version),
+            Self::PingReq => write::encoded_len(&Ping(PacketType::PingReq), version),
+            Self::PingResp => write::encoded_len(&Ping(PacketType::PingResp), version),
+            Self::Disconnect(packet) => packet.encoded_len(version),
+            Self::Auth(packet) => packet.encoded_len(version),
+        }
+    }
+
+    /// Writes the packet.
+    ///
+    /// A CONNECT is written in the revision it names, every other packet in `version`.
+    ///
+    /// # Errors
+    ///
+    /// See [`EncodeError`]; nothing is written then.
+    pub fn encode<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+        match self {
+            Self::Connect(packet) => packet.encode(sink),
+            Self::ConnAck(packet) => packet.encode(version, sink),
+            Self::Publish(packet) => packet.encode(version, sink),
+            Self::PubAck(packet) => packet.encode(version, sink),
+            Self::PubRec(packet) => packet.encode(version, sink),
+            Self::PubRel(packet) => packet.encode(version, sink),
+            Self::PubComp(packet) => packet.encode(version, sink),
+            Self::Subscribe(packet) => packet.encode(version, sink),
+            Self::SubAck(packet) => packet.encode(version, sink),
+            Self::Unsubscribe(packet) => packet.encode(version, sink),
+            Self::UnsubAck(packet) => packet.encode(version, sink),
+            Self::PingReq => write::encode(&Ping(PacketType::PingReq), version, Part::Whole, sink),
+            Self::PingResp => write::encode(&Ping(PacketType::PingResp), version, Part::Whole, sink),
+            Self::Disconnect(packet) => packet.encode(version, sink),
+            Self::Auth(packet) => packet.encode(version, sink),
+        }
+    }
+}
+
+/// The body of any packet, by its header; what is left over is the caller's to refuse.
+#[inline]
+fn parse<'a>(
+    context: Context,
+    header: Header,
+    body: &'a [u8],
+) -> Result<(&'a [u8], Packet<'a>), nom::Err<Fault<'a>>> {
+    /// Wraps the struct of a packet.
+    macro_rules! wrap {
+        ($parsed:expr, $variant:ident) => {{
+            let (rest, packet) = $parsed?;
+            Ok((rest, Packet::$variant(packet)))
+        }};
+    }
+    match header.packet_type {
+        PacketType::Connect => wrap!(connect(context, body), Connect),
+        PacketType::ConnAck => wrap!(connack(context, body), ConnAck),
+        PacketType::Publish => {
+            let qos = check_flags(header.flags).map_err(|rule| Fault::new(body, Field::Flags, rule))?;
+            wrap!(publish(context, qos, header.flags, body), Publish)
+        }
+        PacketType::PubAck => wrap!(puback(context, body), PubAck),
+        PacketType::PubRec => wrap!(pubrec(context, body), PubRec),
+        PacketType::PubRel => wrap!(pubrel(context, body), PubRel),
+        PacketType::PubComp => wrap!(pubcomp(context, body), PubComp),
+        PacketType::Subscribe => wrap!(subscribe(context, body), Subscribe),
+        PacketType::SubAck => wrap!(suback(context, body), SubAck),
+        PacketType::Unsubscribe => wrap!(unsubscribe(context, body), Unsubscribe),
+        PacketType::UnsubAck => wrap!(unsuback(context, body), UnsubAck),
+        PacketType::PingReq => Ok((body, Packet::PingReq)),
+        PacketType::PingResp => Ok((body, Packet::PingResp)),
+        PacketType::Disconnect => wrap!(disconnect(context, body), Disconnect),
+        PacketType::Auth => wrap!(auth(context, body), Auth),
+    }
+}
+
+/// PINGREQ or PINGRESP: a fixed header and nothing else (sections 3.12 and 3.13).
+struct Ping(PacketType);
+
+impl Body for Ping {
+    fn first_byte(&self) -> u8 {
+        self.0.as_u8() << 4
+    }
+
+    fn write<S: Sink + ?Sized>(&self, _version: Version, _sink: &mut S) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+/// Wraps the struct of a packet.
+macro_rules! from {
+    ($($packet:ident)+) => {
+        $(impl<'a> From<$packet<'a>> for Packet<'a> {
+            fn from(packet: $packet<'a>) -> Self {
+                Self::$packet(packet)
+            }
+        })+
+    };
+}
+
+from! {
+    Connect ConnAck Publish PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth
+}

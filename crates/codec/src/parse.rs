@@ -1,0 +1,268 @@
+//! The parsers every packet is made of: nom's, over a whole body, with errors that know field and place.
+//!
+//! A body is complete when it comes here, so running out of bytes is malformed, never "wait for more". A fault keeps
+//! the rest of the input at which it arose; where that lies in the frame is worked out once, at the end.
+
+use core::num::NonZeroU16;
+
+use headwater_topic::{Limits, TopicFilter, TopicName};
+use nom::bytes::complete::take;
+use nom::error::{ErrorKind, ParseError};
+use nom::number::complete::{be_u8, be_u16, be_u32};
+use nom::{IResult, Parser};
+
+use crate::decode_error::{DecodeError, Rule};
+use crate::field::Field;
+use crate::id::PacketId;
+use crate::packet_type::PacketType;
+use crate::reason::ReasonCode;
+use crate::version::Version;
+
+/// What a parser returns: the rest and a value, or a fault.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
+
+/// What all parsers of one packet have to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    pub(crate) version: Version,
+    pub(crate) topic_limits: Limits,
+}
+
+/// A broken rule, and the rest of the input that begins with the offending bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault<'a> {
+    pub(crate) at: &'a [u8],
+    pub(crate) field: Field,
+    pub(crate) rule: Rule,
+}
+
+impl<'a> Fault<'a> {
+    /// The fault as nom passes it on.
+    #[cold]
+    pub(crate) const fn new(at: &'a [u8], field: Field, rule: Rule) -> nom::Err<Self> {
+        nom::Err::Failure(Self { at, field, rule })
+    }
+
+    /// The fault, placed in the frame that was parsed.
+    ///
+    /// Every `at` is a piece of the frame, so the distance of the two addresses is the position.
+    pub(crate) fn in_frame(self, frame: &[u8]) -> DecodeError {
+        let position = self.at.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
+        DecodeError { rule: self.rule, field: self.field, position }
+    }
+}
+
+/// nom's own parsers fail here for one reason only: the input is too short.
+impl<'a> ParseError<&'a [u8]> for Fault<'a> {
+    fn from_error_kind(at: &'a [u8], _kind: ErrorKind) -> Self {
+        Self { at, field: Field::Body, rule: Rule::Truncated }
+    }
+
+    fn append(_at: &'a [u8], _kind: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// Says which field a parser reads, if it fails.
+#[inline]
+fn named<'a, T>(field: Field, input: &'a [u8], parsed: Parsed<'a, T>) -> Parsed<'a, T> {
+    parsed.map_err(|error| match error {
+        nom::Err::Error(fault) | nom::Err::Failure(fault) => Fault::new(fault.at, field, fault.rule),
+        // Complete parsers do not ask for more.
+        nom::Err::Incomplete(_) => Fault::new(input, field, Rule::Truncated),
+    })
+}
+
+/// One byte.
+#[inline]
+pub(crate) fn byte<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u8> {
+    move |input| named(field, input, be_u8(input))
+}
+
+/// A two-byte integer (section 1.5.2).
+#[inline]
+pub(crate) fn two_bytes<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u16> {
+    move |input| named(field, input, be_u16(input))
+}
+
+/// A four-byte integer (section 1.5.3).
+#[inline]
+pub(crate) fn four_bytes<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u32> {
+    move |input| named(field, input, be_u32(input))
+}
+
+/// A variable byte integer (section 1.5.5): its value and its length in bytes, or `None` if the bytes end inside it.
+///
+/// ```text
+///  bit 7      bits 6..0
+/// +----------+---------------------+
+/// | more     | 7 bits of the value |   the least significant group comes first, four bytes at most
+/// +----------+---------------------+
+/// ```
+///
+/// The fourth byte decides: if more are to follow, it is too long, and the fifth is not waited for.
+#[inline]
+pub(crate) fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Rule> {
+    let mut value = 0;
+    for (byte, count) in bytes.iter().copied().zip(1..=4) {
+        value |= u32::from(byte & 0x7F) << (7 * (count - 1));
+        if byte & 0x80 == 0 {
+            // [MQTT-1.5.5-1]: a last byte of zero adds nothing.
+            return if byte == 0 && count > 1 {
+                Err(Rule::VariableByteIntegerNotMinimal)
+            } else {
+                Ok(Some((value, count)))
+            };
+        }
+    }
+    // [MQTT-1.5.5-1]
+    if bytes.len() >= 4 { Err(Rule::VariableByteIntegerTooLong) } else { Ok(None) }
+}
+
+/// A variable byte integer inside a packet.
+#[inline]
+pub(crate) fn variable<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u32> {
+    move |input| match variable_byte_integer(input) {
+        Ok(Some((value, count))) => {
+            named(field, input, take(count).parse(input)).map(|(rest, _)| (rest, value))
+        }
+        Ok(None) => Err(Fault::new(input, field, Rule::Truncated)),
+        Err(rule) => Err(Fault::new(input, field, rule)),
+    }
+}
+
+/// Binary data: a two-byte length and as many bytes (section 1.5.6).
+#[inline]
+pub(crate) fn binary<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
+    move |input| named(field, input, be_u16.flat_map(take).parse(input))
+}
+
+/// A string: binary data in UTF-8 without U+0000 (section 1.5.4; 1.5.3 in 3.1.1).
+#[inline]
+pub(crate) fn string<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a str> {
+    move |input| {
+        let (rest, bytes) = binary(field)(input)?;
+        let text = match core::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                // [MQTT-1.5.4-1], 3.1.1: [MQTT-1.5.3-1]. std refuses surrogates and overlong forms, too.
+                let (_, at) = bytes.split_at_checked(error.valid_up_to()).unwrap_or((bytes, bytes));
+                return Err(Fault::new(at, field, Rule::IllFormedUtf8));
+            }
+        };
+        // [MQTT-1.5.4-2], 3.1.1: [MQTT-1.5.3-2]
+        if bytes.contains(&0) {
+            let nul = bytes.iter().take_while(|byte| **byte != 0).count();
+            let (_, at) = bytes.split_at_checked(nul).unwrap_or((bytes, bytes));
+            return Err(Fault::new(at, field, Rule::NullCharacter));
+        }
+        Ok((rest, text))
+    }
+}
+
+/// A topic name: a string that keeps the rules of names (section 4.7).
+#[inline]
+pub(crate) fn topic_name<'a>(field: Field, limits: Limits) -> impl Fn(&'a [u8]) -> Parsed<'a, TopicName<'a>> {
+    move |input| {
+        let (rest, text) = string(field)(input)?;
+        match TopicName::parse_with(text, limits) {
+            Ok(name) => Ok((rest, name)),
+            Err(error) => Err(Fault::new(text.as_bytes(), field, Rule::TopicName(error))),
+        }
+    }
+}
+
+/// A topic filter: a string that keeps the rules of filters (sections 4.7 and 4.8.2).
+#[inline]
+pub(crate) fn topic_filter<'a>(limits: Limits) -> impl Fn(&'a [u8]) -> Parsed<'a, TopicFilter<'a>> {
+    move |input| {
+        let (rest, text) = string(Field::TopicFilter)(input)?;
+        match TopicFilter::parse_with(text, limits) {
+            Ok(filter) => Ok((rest, filter)),
+            Err(error) => Err(Fault::new(text.as_bytes(), Field::TopicFilter, Rule::TopicFilter(error))),
+        }
+    }
+}
+
+/// A packet identifier.
+#[inline]
+pub(crate) fn packet_id(input: &[u8]) -> Parsed<'_, PacketId> {
+    let (rest, id) = two_bytes(Field::PacketId)(input)?;
+    match NonZeroU16::new(id) {
+        Some(id) => Ok((rest, id.into())),
+        // [MQTT-2.2.1-3], [MQTT-2.2.1-4]; 3.1.1: [MQTT-2.3.1-1]
+        None => Err(Fault::new(input, Field::PacketId, Rule::PacketIdZero)),
+    }
+}
+
+/// A reason code that the packet's section lists (5.0, section 2.4).
+#[inline]
+pub(crate) fn reason_code<'a>(packet: PacketType) -> impl Fn(&'a [u8]) -> Parsed<'a, ReasonCode> {
+    move |input| {
+        let (rest, code) = byte(Field::ReasonCode)(input)?;
+        let reason = ReasonCode(code);
+        if reason.allowed_in(packet) {
+            Ok((rest, reason))
+        } else {
+            Err(Fault::new(input, Field::ReasonCode, Rule::ReasonCode { code }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_borders_of_the_variable_byte_integer_are_those_of_table_1_1() {
+        let table: [(&[u8], u32); 8] = [
+            (&[0x00], 0),
+            (&[0x7F], 127),
+            (&[0x80, 0x01], 128),
+            (&[0xFF, 0x7F], 16_383),
+            (&[0x80, 0x80, 0x01], 16_384),
+            (&[0xFF, 0xFF, 0x7F], 2_097_151),
+            (&[0x80, 0x80, 0x80, 0x01], 2_097_152),
+            (&[0xFF, 0xFF, 0xFF, 0x7F], 268_435_455),
+        ];
+        for (bytes, value) in table {
+            assert_eq!(variable_byte_integer(bytes), Ok(Some((value, bytes.len()))));
+            assert_eq!(variable_byte_integer(&bytes[..bytes.len() - 1]), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_variable_byte_integer_is_too_long_from_its_fourth_byte_on() {
+        assert_eq!(variable_byte_integer(&[0xFF; 3]), Ok(None));
+        assert_eq!(variable_byte_integer(&[0xFF; 4]), Err(Rule::VariableByteIntegerTooLong));
+        assert_eq!(variable_byte_integer(&[0x80; 5]), Err(Rule::VariableByteIntegerTooLong));
+    }
+
+    #[test]
+    fn a_variable_byte_integer_uses_as_few_bytes_as_it_can() {
+        for bytes in [&[0x80, 0x00][..], &[0xFF, 0x00], &[0x80, 0x80, 0x00], &[0xFF, 0xFF, 0xFF, 0x00]] {
+            assert_eq!(variable_byte_integer(bytes), Err(Rule::VariableByteIntegerNotMinimal));
+        }
+    }
+
+    #[test]
+    fn a_fault_knows_its_place_in_the_frame() {
+        let frame = b"\x00\x04ab\xFFd";
+        let Err(nom::Err::Failure(fault)) = string(Field::ClientId)(frame) else {
+            panic!("0xFF is not UTF-8")
+        };
+        assert_eq!(
+            fault.in_frame(frame),
+            DecodeError { rule: Rule::IllFormedUtf8, field: Field::ClientId, position: 4 }
+        );
+    }
+
+    #[test]
+    fn truncation_is_placed_where_the_missing_bytes_should_begin() {
+        let frame = b"\x00\x04abc";
+        let Err(nom::Err::Failure(fault)) = string(Field::UserName)(frame) else {
+            panic!("one byte is missing")
+        };
+        assert_eq!((fault.rule, fault.in_frame(frame).position), (Rule::Truncated, 2));
+    }
+}

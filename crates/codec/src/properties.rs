@@ -1,0 +1,313 @@
+//! The properties of a packet, as they came or as they are to go.
+
+use core::fmt;
+
+use headwater_topic::Limits;
+use nom::Parser;
+use nom::bytes::complete::take;
+
+use crate::decode_error::{DecodeError, Rule};
+use crate::encode_error::EncodeError;
+use crate::field::Field;
+use crate::id::SubscriptionId;
+use crate::parse::{self, Context, Fault, Parsed};
+use crate::property::{self, Property, PropertyId, PropertyPlace};
+use crate::sink::{Counter, Sink};
+use crate::version::Version;
+use crate::write;
+
+/// The properties of a packet, in order.
+///
+/// One type for both directions, `Copy`, without a heap:
+///
+/// ```text
+///                  +------------------------------------------+
+///  decoded         | bytes of the frame, validated once       |   iterated where they lie
+///                  +------------------------------------------+
+///                  +----------+----------+----------+
+///  to be encoded   | Property | Property | Property |              the caller's slice
+///                  +----------+----------+----------+
+/// ```
+///
+/// Two values are equal if they hold the same properties in the same order, whatever their form. Packets of 3.1 and
+/// 3.1.1 have none.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Properties, Property};
+///
+/// let list = [Property::MessageExpiryInterval(60), Property::UserProperty("plant", "7")];
+/// let properties = Properties::from(&list);
+/// assert_eq!(properties.message_expiry_interval(), Some(60));
+/// assert_eq!(properties.content_type(), None);
+/// assert_eq!(properties.user_properties().collect::<Vec<_>>(), [("plant", "7")]);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Properties<'a>(Form<'a>);
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// Bytes that [`check`] found right for this place, and the set of properties in them.
+    Wire { bytes: &'a [u8], place: PropertyPlace, present: u64 },
+    /// The caller's own, unchecked.
+    List(&'a [Property<'a>]),
+}
+
+impl<'a> Properties<'a> {
+    /// No properties.
+    pub const EMPTY: Self = Self(Form::List(&[]));
+
+    /// The properties of a slice.
+    #[inline]
+    pub const fn new(list: &'a [Property<'a>]) -> Self {
+        Self(Form::List(list))
+    }
+
+    /// Reads properties that stand by themselves, without the length in front of them.
+    ///
+    /// The way back from [`Properties::as_wire`], for who keeps the bytes of a message longer than its frame.
+    ///
+    /// # Errors
+    ///
+    /// What [`Packet::decode`](crate::Packet::decode) says of properties; positions count from the first byte given.
+    pub fn decode(bytes: &'a [u8], place: PropertyPlace) -> Result<Self, DecodeError> {
+        check(bytes, place, Limits::default()).map_err(|fault| fault.in_frame(bytes))
+    }
+
+    /// The bytes on the wire, without the length in front of them; `None` if these did not come from the wire.
+    #[inline]
+    pub const fn as_wire(self) -> Option<&'a [u8]> {
+        match self.0 {
+            Form::Wire { bytes, .. } => Some(bytes),
+            Form::List(_) => None,
+        }
+    }
+
+    /// True if there are none.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        match self.0 {
+            Form::Wire { bytes, .. } => bytes.is_empty(),
+            Form::List(list) => list.is_empty(),
+        }
+    }
+
+    /// Each property, in order.
+    #[inline]
+    pub fn iter(self) -> impl Iterator<Item = Property<'a>> + Clone + fmt::Debug {
+        Iter(self.0)
+    }
+
+    /// True if the property is there.
+    pub fn contains(self, id: PropertyId) -> bool {
+        match self.0 {
+            Form::Wire { present, .. } => present & id.bit() != 0,
+            Form::List(list) => list.iter().any(|property| property.id() == id),
+        }
+    }
+
+    /// The user properties, name and value, in order. [MQTT-3.3.2-18]
+    pub fn user_properties(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// The identifiers of all the subscriptions that caused a PUBLISH. [MQTT-3.3.4-4]
+    pub fn subscription_identifiers(self) -> impl Iterator<Item = SubscriptionId> + Clone {
+        self.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// False only if it costs nothing to know that the property is not there.
+    #[inline]
+    pub(crate) const fn may_have(self, id: PropertyId) -> bool {
+        match self.0 {
+            Form::Wire { present, .. } => present & id.bit() != 0,
+            Form::List(list) => !list.is_empty(),
+        }
+    }
+
+    /// Writes length and properties; before 5.0, nothing.
+    pub(crate) fn write<S: Sink + ?Sized>(
+        self,
+        version: Version,
+        place: PropertyPlace,
+        sink: &mut S,
+    ) -> Result<(), EncodeError> {
+        if !version.has_properties() {
+            return if self.is_empty() {
+                Ok(())
+            } else {
+                Err(EncodeError::NotInVersion { field: Field::Properties, version })
+            };
+        }
+        match self.0 {
+            Form::Wire { bytes, place: valid_in, .. } if valid_in == place => {
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                write::variable(sink, length);
+                sink.put(bytes);
+            }
+            Form::Wire { .. } | Form::List(_) => {
+                let mut counter = Counter::new();
+                self.write_each(place, &mut counter)?;
+                let Some(length) = u32::try_from(counter.count()).ok().filter(|n| *n <= SubscriptionId::MAX)
+                else {
+                    // Too long for its own length; the packet is too large as well.
+                    return Err(EncodeError::PacketTooLarge {
+                        size: counter.count(),
+                        limit: sink.packet_size_max(),
+                    });
+                };
+                write::variable(sink, length);
+                self.write_each(place, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the properties after checking that each may stand in the place, and as often as it does.
+    fn write_each<S: Sink + ?Sized>(self, place: PropertyPlace, sink: &mut S) -> Result<(), EncodeError> {
+        let mut seen = 0_u64;
+        for property in self.iter() {
+            let id = property.id();
+            if !id.allowed_in(place) {
+                return Err(EncodeError::PropertyNotAllowed { property: id, place });
+            }
+            if seen & id.bit() != 0 && !id.repeatable_in(place) {
+                return Err(EncodeError::PropertyTwice { property: id });
+            }
+            seen |= id.bit();
+            property.write(sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the length of the properties and the properties; before 5.0, nothing.
+#[inline]
+pub(crate) fn properties<'a>(
+    context: Context,
+    place: PropertyPlace,
+) -> impl Fn(&'a [u8]) -> Parsed<'a, Properties<'a>> {
+    move |input| {
+        if !context.version.has_properties() {
+            return Ok((input, Properties::EMPTY));
+        }
+        let (rest, length) = parse::variable(Field::Properties)(input)?;
+        let taken: Parsed<'a, &'a [u8]> = take(length).parse(rest);
+        let Ok((rest, bytes)) = taken else {
+            return Err(Fault::new(rest, Field::Properties, Rule::Truncated));
+        };
+        match check(bytes, place, context.topic_limits) {
+            Ok(properties) => Ok((rest, properties)),
+            Err(fault) => Err(nom::Err::Failure(fault)),
+        }
+    }
+}
+
+/// Checks bytes that are to be properties, each of them.
+fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Properties<'_>, Fault<'_>> {
+    let mut present = 0_u64;
+    let mut input = bytes;
+    while !input.is_empty() {
+        let (rest, id) = property::id(input).map_err(|error| unwrap(input, error))?;
+        // Section 2.2.2.2: an identifier that is not valid for the packet is malformed.
+        if !id.allowed_in(place) {
+            return Err(Fault { at: input, field: Field::Property(id), rule: Rule::PropertyNotAllowed });
+        }
+        // Such as section 3.1.2.11.2: more than once is a protocol error.
+        if present & id.bit() != 0 && !id.repeatable_in(place) {
+            return Err(Fault { at: input, field: Field::Property(id), rule: Rule::PropertyTwice });
+        }
+        present |= id.bit();
+        (input, _) = property::value(id, limits, rest).map_err(|error| unwrap(rest, error))?;
+    }
+    Ok(Properties(Form::Wire { bytes, place, present }))
+}
+
+/// The fault in nom's wrapping.
+fn unwrap<'a>(at: &'a [u8], error: nom::Err<Fault<'a>>) -> Fault<'a> {
+    match error {
+        nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
+        nom::Err::Incomplete(_) => Fault { at, field: Field::Properties, rule: Rule::Truncated },
+    }
+}
+
+/// What is left of the properties.
+#[derive(Clone)]
+struct Iter<'a>(Form<'a>);
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = Property<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Property<'a>> {
+        match &mut self.0 {
+            Form::Wire { bytes, .. } => {
+                // The bytes were validated, so what fails here is only their end. The level limit was applied then.
+                let (rest, id) = property::id(bytes).ok()?;
+                let (rest, property) = property::value(id, Limits::SPECIFICATION, rest).ok()?;
+                *bytes = rest;
+                Some(property)
+            }
+            Form::List(list) => {
+                let (first, rest) = list.split_first()?;
+                *list = rest;
+                Some(*first)
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            // The smallest property, a byte, has two with its identifier.
+            Form::Wire { bytes, .. } => (usize::from(!bytes.is_empty()), Some(bytes.len() / 2)),
+            Form::List(list) => (list.len(), Some(list.len())),
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Iter<'_> {}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl Default for Properties<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<'a> From<&'a [Property<'a>]> for Properties<'a> {
+    fn from(list: &'a [Property<'a>]) -> Self {
+        Self::new(list)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Property<'a>; N]> for Properties<'a> {
+    fn from(list: &'a [Property<'a>; N]) -> Self {
+        Self::new(list)
+    }
+}
+
+impl PartialEq for Properties<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Properties<'_> {}
+
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

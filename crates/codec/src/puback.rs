@@ -1,0 +1,18 @@
+//! PUBACK: answers a QoS 1 PUBLISH (section 3.4).
+
+use crate::ack::{self, ack};
+use crate::encode_error::EncodeError;
+use crate::id::PacketId;
+use crate::packet_type::PacketType;
+use crate::parse::{Context, Parsed};
+use crate::properties::Properties;
+use crate::property::PropertyPlace;
+use crate::reason::ReasonCode;
+use crate::sink::Sink;
+use crate::version::Version;
+use crate::write::{self, Body, Part};
+
+ack! {
+    /// Answers a QoS 1 PUBLISH.
+    PubAck, read by puback
+}
