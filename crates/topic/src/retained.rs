@@ -1,0 +1,221 @@
+//! What is known about each topic name, searched by filter: the other direction.
+//!
+//! ```text
+//!   filter a/+/c      a/x/b   a/x/c   a/x/d   ...   a/y   a/y/c   ...   b
+//!                       |---->| match                |
+//!                             |---------- leave ---->|---->| match
+//! ```
+//!
+//! Names lie in one ordered set in which `/` is the lowest character, so all names below a prefix are neighbours, and a
+//! search goes forward by seeks: over whatever cannot match, it jumps.
+
+mod key;
+mod seek;
+
+use alloc::collections::{BTreeMap, btree_map};
+use core::fmt;
+use core::iter::FusedIterator;
+use core::ops::Bound;
+
+use crate::filter::TopicFilter;
+use crate::name::TopicName;
+use key::{Key, LevelOrder};
+use seek::{Seeker, Verdict};
+
+/// A map from topic names to values, that finds the names a filter matches.
+///
+/// Made for retained messages: one value for each name, replaced by the next.
+///
+/// # Order
+///
+/// Names come in the order of their bytes, but `/` before every other character: a name, then all below it, then its
+/// next sibling. The order does not depend on when a name was entered.
+///
+/// # Cost
+///
+/// With `n` names: [`insert`](Self::insert), [`remove`](Self::remove) and [`get`](Self::get) cost O(log n) comparisons of
+/// names. [`matching`](Self::matching) costs one step for each match, and at most two seeks of O(log n) for each stored
+/// prefix that fits the filter up to one of its `+`; a filter without `+` costs one seek and its matches. Whatever lies
+/// below a prefix that does not fit is passed over by one of these seeks. Nothing recurses.
+///
+/// # Memory
+///
+/// Each name is stored once. Removing the last one returns all memory.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_topic::{RetainedTree, TopicFilter, TopicName};
+///
+/// let mut retained = RetainedTree::new();
+/// retained.insert(TopicName::parse("factory/line-1/state")?, "running");
+/// retained.insert(TopicName::parse("factory/line-2/state")?, "stopped");
+///
+/// let mut states = Vec::new();
+/// retained.matches(TopicFilter::parse("factory/+/state")?, |_, state| states.push(*state));
+/// assert_eq!(states, ["running", "stopped"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RetainedTree<V> {
+    names: BTreeMap<Key, V>,
+}
+
+impl<V> RetainedTree<V> {
+    /// A tree without names; allocates nothing.
+    pub const fn new() -> Self {
+        Self { names: BTreeMap::new() }
+    }
+
+    /// The number of names. O(1).
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// True if there is no name. O(1).
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Sets the value of a name; returns the one it replaces.
+    pub fn insert(&mut self, name: TopicName<'_>, value: V) -> Option<V> {
+        self.names.insert(Key(name.as_str().into()), value)
+    }
+
+    /// Removes a name and returns its value.
+    pub fn remove(&mut self, name: TopicName<'_>) -> Option<V> {
+        let value = self.names.remove::<dyn LevelOrder + '_>(&name.as_str())?;
+        if self.names.is_empty() {
+            // An empty map keeps its last leaf allocated, a new one has none.
+            self.names = BTreeMap::new();
+        }
+        Some(value)
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: TopicName<'_>) -> Option<&V> {
+        self.names.get::<dyn LevelOrder + '_>(&name.as_str())
+    }
+
+    /// All names with their values, in the order of the type.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (TopicName<'_>, &V)> + ExactSizeIterator {
+        self.names.iter().map(|(key, value)| (TopicName(&key.0), value))
+    }
+
+    /// Calls `visit` once for each name the filter matches, in the order of the type.
+    ///
+    /// See [`TopicFilter::matches`] for the rules; a shared filter is taken as its text stands, and subscribers who share
+    /// get no retained messages anyway (MQTT 5.0, section 4.8.2).
+    pub fn matches<'tree>(
+        &'tree self,
+        filter: TopicFilter<'_>,
+        visit: impl FnMut(TopicName<'tree>, &'tree V),
+    ) {
+        let mut visit = visit;
+        self.matching(filter).for_each(|(name, value)| visit(name, value));
+    }
+
+    /// Iterates over the names the filter matches, in the order of the type.
+    pub fn matching<'tree, 'filter>(
+        &'tree self,
+        filter: TopicFilter<'filter>,
+    ) -> Matching<'tree, 'filter, V> {
+        let seeker = Seeker::new(filter);
+        let range = self.range(Bound::Included(seeker.target()));
+        Matching { tree: self, seeker, range: Some(range) }
+    }
+
+    /// Iterates over the names the filter matches, from the first one after `after`.
+    ///
+    /// So a long answer can be given page by page, and the tree be changed in between: the name to go on from need not be
+    /// there any more, and need not match.
+    ///
+    /// ```
+    /// use headwater_topic::{RetainedTree, TopicFilter, TopicName, TopicNameBuf};
+    ///
+    /// let mut retained = RetainedTree::new();
+    /// for line in ["line-1", "line-2", "line-3"] {
+    ///     retained.insert(TopicName::parse(line)?, ());
+    /// }
+    /// let filter = TopicFilter::parse("#")?;
+    /// let page: Vec<_> = retained.matching(filter).take(2).map(|(name, ())| TopicNameBuf::from(name)).collect();
+    /// let last = page.last().expect("three names match");
+    ///
+    /// retained.remove(last.as_name());
+    /// let rest: Vec<_> = retained.matching_after(filter, last.as_name()).map(|(name, ())| name.as_str()).collect();
+    /// assert_eq!(rest, ["line-3"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matching_after<'tree, 'filter>(
+        &'tree self,
+        filter: TopicFilter<'filter>,
+        after: TopicName<'_>,
+    ) -> Matching<'tree, 'filter, V> {
+        let seeker = Seeker::new(filter);
+        let (target, after) = (seeker.target(), after.as_str());
+        let before_all = (&after as &(dyn LevelOrder + '_)) < (&target as &(dyn LevelOrder + '_));
+        let range = self.range(if before_all { Bound::Included(target) } else { Bound::Excluded(after) });
+        Matching { tree: self, seeker, range: Some(range) }
+    }
+
+    fn range(&self, from: Bound<&str>) -> btree_map::Range<'_, Key, V> {
+        let from = match &from {
+            Bound::Included(text) => Bound::Included(text as &(dyn LevelOrder + '_)),
+            Bound::Excluded(text) => Bound::Excluded(text as &(dyn LevelOrder + '_)),
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        self.names.range::<dyn LevelOrder + '_, _>((from, Bound::Unbounded))
+    }
+}
+
+impl<V> Default for RetainedTree<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Prints the count, not the names: there may be millions.
+impl<V> fmt::Debug for RetainedTree<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetainedTree").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Iterates over the names of a [`RetainedTree`] that match one filter; made by [`RetainedTree::matching`].
+pub struct Matching<'tree, 'filter, V> {
+    tree: &'tree RetainedTree<V>,
+    seeker: Seeker<'filter>,
+    /// The names from where the search is; `None` when it is over.
+    range: Option<btree_map::Range<'tree, Key, V>>,
+}
+
+impl<'tree, V> Iterator for Matching<'tree, '_, V> {
+    type Item = (TopicName<'tree>, &'tree V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Ends: each seek goes to a place after the name that asked for it.
+        while let Some((key, value)) = self.range.as_mut()?.next() {
+            match self.seeker.judge(&key.0) {
+                Verdict::Match => return Some((TopicName(&key.0), value)),
+                Verdict::Seek => self.range = Some(self.tree.range(Bound::Included(self.seeker.target()))),
+                Verdict::Done => break,
+            }
+        }
+        self.range = None;
+        None
+    }
+}
+
+impl<V> FusedIterator for Matching<'_, '_, V> {}
+
+impl<V> Clone for Matching<'_, '_, V> {
+    fn clone(&self) -> Self {
+        Self { tree: self.tree, seeker: self.seeker.clone(), range: self.range.clone() }
+    }
+}
+
+impl<V> fmt::Debug for Matching<'_, '_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Matching").field("seeker", &self.seeker).finish_non_exhaustive()
+    }
+}
