@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Bytes come from a socket in pieces of any size. This module is the only one that knows "not enough yet"; it hands
-//! on whole packets, and behind it a packet that ends too early is malformed. Without a heap, [`split`] cuts the next
-//! packet from the caller's buffer; with `alloc`, [`FrameReader`] keeps the buffer.
+//! on whole packets, and behind it a packet that ends too early is malformed. Without a heap, [`first`] finds the
+//! packet in the caller's buffer; with `alloc`, [`FrameReader`] keeps the buffer.
 
 mod header;
 mod limits;
@@ -19,7 +19,7 @@ mod owned;
 #[cfg(feature = "alloc")]
 mod reader;
 
-pub use header::{Header, Status, split};
+pub use header::{Header, Status, first};
 pub use limits::Limits;
 #[cfg(feature = "alloc")]
 pub use owned::Frame;

@@ -1,4 +1,67 @@
-//! MQTT packets of 3.1, 3.1.1 and 5.0: decoded without copying, encoded without surprise.
+//! Every packet of MQTT 3.1, 3.1.1 and 5.0, decoded without a copy and encoded into any buffer; `no_std`.
+//!
+//! ```text
+//!  bytes -> frame::FrameReader -> Frame -> Packet<'_> -> its fields, borrowed from the frame
+//!           where a packet ends            checked whole, nothing allocated
+//! ```
+//!
+//! # Examples
+//!
+//! A stream of bytes, cut into frames, each decoded where it lies:
+//!
+//! ```
+//! use headwater_codec::{Delivery, FrameReader, Limits, Packet, PacketId, PubAck, Publish, TopicName, Version};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // What a client sends ..
+//! let packet_id = PacketId::new(7).ok_or("0 is no packet identifier")?;
+//! let publish = Publish::new(TopicName::parse("factory/line-1/temperature")?, b"21.5")
+//!     .with_delivery(Delivery::AtLeastOnce { packet_id, dup: false });
+//! let mut wire = Vec::new();
+//! publish.encode(Version::V5, &mut wire)?;
+//!
+//! // .. arrives in two pieces at a server, which answers.
+//! let mut frames = FrameReader::new(Limits::default());
+//! let mut answers = Vec::new();
+//! for piece in wire.chunks(20) {
+//!     frames.extend(piece);
+//!     while let Some(frame) = frames.next_frame()? {
+//!         match frame.packet(Version::V5)? {
+//!             Packet::Publish(publish) => {
+//!                 let kept = frame.slice(publish.payload); // shared bytes, not a copy
+//!                 assert_eq!(kept, b"21.5"[..]);
+//!                 if let Some(packet_id) = publish.packet_id() {
+//!                     PubAck::new(packet_id).encode(Version::V5, &mut answers)?;
+//!                 }
+//!             }
+//!             other => println!("not looked at: {other:?}"),
+//!         }
+//!     }
+//! }
+//! assert_eq!(answers, [0x40, 2, 0, 7]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it is like
+//!
+//! * A packet is plain data that borrows. Lists and properties are iterators over bytes that were checked once, or the
+//!   caller's own slices; equality does not see the difference, so `decode(encode(packet)) == packet`.
+//! * Decoding allocates nothing and looks at each byte a fixed number of times. Bytes that break a rule of the
+//!   specification give a [`DecodeError`] with rule, field, position and the reason code to answer with.
+//! * Encoding measures first, by the code that writes, and writes whole packets or nothing.
+//! * The rules of a packet by itself are kept here. Who may send it and when, and what it means for a connection, is a
+//!   session's to know.
+//!
+//! # Features
+//!
+//! `std` (default) includes `alloc`. `alloc` adds [`Frame`], [`FrameReader`] and the growing sinks, on the `bytes` crate.
+//! With neither there is no heap: [`frame::first`], [`Packet::decode`] and [`SliceSink`] work on the caller's slices.
+//!
+//! # What works, and what does not yet
+//!
+//! All packets and properties of the three revisions, in both directions, with all checks. Not yet there: stamping one
+//! encoded PUBLISH for many receivers, a `tokio-util` adapter, and a lenient mode for devices that break rules.
 #![no_std]
 #![forbid(unsafe_code)]
 

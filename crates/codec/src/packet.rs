@@ -65,7 +65,7 @@ pub enum Packet<'a> {
 }
 
 /// How a packet is read where the specification leaves it to the receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// The bounds on topic names and filters; by default 128 levels.
@@ -80,12 +80,6 @@ impl DecodeOptions {
     #[must_use]
     pub const fn topic_limits(self, topic_limits: TopicLimits) -> Self {
         Self { topic_limits }
-    }
-}
-
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        Self { topic_limits: TopicLimits::default() }
     }
 }
 

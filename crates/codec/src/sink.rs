@@ -157,10 +157,9 @@ impl Sink for Counter {
 ///
 /// let mut buffer = [0; 16];
 /// let mut sink = Limited::new(SliceSink::new(&mut buffer), 4);
-/// let ack = PubAck::new(PacketId::MIN);
-/// ack.encode(Version::V5, &mut sink)?;
-/// let refused = PubAck { reason: ReasonCode::QUOTA_EXCEEDED, ..ack }.encode(Version::V5, &mut sink);
-/// assert_eq!(refused, Err(EncodeError::PacketTooLarge { size: 5, limit: 4 }));
+/// PubAck::new(PacketId::MIN).encode(Version::V5, &mut sink)?;
+/// let refused = PubAck::with_reason(PacketId::MIN, ReasonCode::QUOTA_EXCEEDED).encode(Version::V5, &mut sink);
+/// assert_eq!(refused, Err(EncodeError::PacketTooLarge { size: 6, limit: 4 }));
 /// assert_eq!(sink.into_inner().written(), [0x40, 2, 0, 1]);
 /// # Ok::<(), headwater_codec::EncodeError>(())
 /// ```

@@ -140,10 +140,10 @@ fn check(packet_type: PacketType, bits: u8) -> Result<(), Rule> {
     }
 }
 
-/// Cuts the next packet from the front of a buffer: the packet and what follows it.
+/// Finds the first packet of a buffer that may hold a part of one, or many.
 ///
-/// The framing of the tier without a heap. If a packet is not complete yet, keep the buffer, append to it what
-/// arrives, and try again when as many bytes as needed are there.
+/// The framing of the tier without a heap: decode the packet, go on behind it, and when the last packet is not complete,
+/// move it to the front of the buffer, append what arrives, and try again.
 ///
 /// # Errors
 ///
@@ -152,23 +152,21 @@ fn check(packet_type: PacketType, bits: u8) -> Result<(), Rule> {
 /// # Examples
 ///
 /// ```
-/// use headwater_codec::frame::{Limits, Status, split};
+/// use headwater_codec::frame::{Limits, Status, first};
 ///
 /// let limits = Limits::default();
 /// let buffer = [0xC0, 0x00, 0x40, 0x02, 0x00]; // PINGREQ, and most of a PUBACK
-/// let Status::Complete((packet, rest)) = split(&buffer, &limits)? else { unreachable!() };
-/// assert_eq!(packet, [0xC0, 0x00]);
-/// assert_eq!(split(rest, &limits)?, Status::Partial { needed: 1 });
+/// assert_eq!(first(&buffer, &limits)?, Status::Complete(&buffer[..2]));
+/// assert_eq!(first(&buffer[2..], &limits)?, Status::Partial { needed: 1 });
 /// # Ok::<(), headwater_codec::DecodeError>(())
 /// ```
-pub fn split<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<(&'a [u8], &'a [u8])>, DecodeError> {
-    let header = match Header::decode(buffer, limits)? {
-        Status::Complete(header) => header,
+pub fn first<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
+    let length = match Header::decode(buffer, limits)? {
+        Status::Complete(header) => header.packet_len(),
         Status::Partial { needed } => return Ok(Status::Partial { needed }),
     };
-    let length = header.packet_len();
-    Ok(match buffer.split_at_checked(length) {
-        Some(parts) => Status::Complete(parts),
+    Ok(match buffer.get(..length) {
+        Some(packet) => Status::Complete(packet),
         None => Status::Partial { needed: length - buffer.len() },
     })
 }
