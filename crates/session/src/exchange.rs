@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use headwater_codec::{Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version};
+use headwater_codec::{
+    Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version,
+};
 
 use crate::error::{Misuse, ProtocolError};
 use crate::incoming::{Arrival, Incoming, Release};
@@ -82,7 +84,11 @@ impl<T> Exchange<T> {
     }
 
     /// A PUBLISH came.
-    pub(crate) fn publish(&mut self, publish: &Publish<'_>, receive_maximum: u16) -> Result<Delivered, ProtocolError> {
+    pub(crate) fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        receive_maximum: u16,
+    ) -> Result<Delivered, ProtocolError> {
         let Some(packet_id) = publish.delivery.packet_id() else { return Ok(Delivered::New(None)) };
         match self.incoming.publish(packet_id, publish.delivery.qos()) {
             Arrival::New(receipt) => Ok(Delivered::New(Some(receipt))),
@@ -103,7 +109,7 @@ impl<T> Exchange<T> {
                 QoS::AtMostOnce => {}
                 QoS::AtLeastOnce => {
                     let reason = self.sayable(due.reason);
-                    self.queue_small(&Packet::PubAck(PubAck::new(due.packet_id, reason)));
+                    self.queue_small(&Packet::PubAck(PubAck::with_reason(due.packet_id, reason)));
                 }
                 QoS::ExactlyOnce => self.pubrec(due.packet_id, due.reason),
             }
@@ -112,7 +118,7 @@ impl<T> Exchange<T> {
 
     fn pubrec(&mut self, packet_id: PacketId, reason: ReasonCode) {
         let reason = self.sayable(reason);
-        self.queue_small(&Packet::PubRec(PubRec::new(packet_id, reason)));
+        self.queue_small(&Packet::PubRec(PubRec::with_reason(packet_id, reason)));
     }
 
     /// Before 5.0 an acknowledgement has no reason.
@@ -122,14 +128,21 @@ impl<T> Exchange<T> {
 
     fn pubrel(&mut self, packet_id: PacketId, reason: ReasonCode) {
         let reason = self.sayable(reason);
-        self.queue_small(&Packet::PubRel(PubRel::new(packet_id, reason)));
+        self.queue_small(&Packet::PubRel(PubRel::with_reason(packet_id, reason)));
     }
 
     /// One of the four acknowledgements came. Gives back the message whose exchange is complete, and how it ended.
-    pub(crate) fn acknowledgement(&mut self, packet: &Packet<'_>) -> Result<Option<(T, ReasonCode)>, ProtocolError> {
+    pub(crate) fn acknowledgement(
+        &mut self,
+        packet: &Packet<'_>,
+    ) -> Result<Option<(T, ReasonCode)>, ProtocolError> {
         let (progress, packet_id, reason) = match packet {
             Packet::PubAck(ack) => (self.outgoing.puback(ack.packet_id), ack.packet_id, ack.reason),
-            Packet::PubComp(ack) => (self.outgoing.pubcomp(ack.packet_id), ack.packet_id, ack.reason),
+            // The receiver took the message with PUBREC. That it no longer knows the identifier only means that an earlier
+            // PUBCOMP was lost.
+            Packet::PubComp(ack) => {
+                (self.outgoing.pubcomp(ack.packet_id), ack.packet_id, ReasonCode::SUCCESS)
+            }
             Packet::PubRec(ack) => {
                 (self.outgoing.pubrec(ack.packet_id, ack.reason.is_error()), ack.packet_id, ack.reason)
             }
@@ -142,7 +155,9 @@ impl<T> Exchange<T> {
                 self.pubrel(packet_id, ReasonCode::SUCCESS);
                 Ok(None)
             }
-            Progress::Wrong => Err(ProtocolError::WrongAcknowledgement { packet: packet.packet_type(), packet_id }),
+            Progress::Wrong => {
+                Err(ProtocolError::WrongAcknowledgement { packet: packet.packet_type(), packet_id })
+            }
             Progress::Unknown => {
                 // The quota stays as it is: only what was counted is given back.
                 self.count_unknown()?;
@@ -167,7 +182,7 @@ impl<T> Exchange<T> {
             }
         };
         // [MQTT-4.3.3-11]: PUBCOMP in any case.
-        self.queue_small(&Packet::PubComp(PubComp::new(packet_id, reason)));
+        self.queue_small(&Packet::PubComp(PubComp::with_reason(packet_id, reason)));
         Ok(())
     }
 

@@ -181,7 +181,10 @@ impl Incoming {
 
     /// The QoS 2 identifiers that must outlive the connection.
     pub(crate) fn kept(&self) -> Vec<Kept> {
-        self.received.iter().map(|(packet_id, receipt)| Kept { packet_id: *packet_id, receipt: *receipt }).collect()
+        self.received
+            .iter()
+            .map(|(packet_id, receipt)| Kept { packet_id: *packet_id, receipt: *receipt })
+            .collect()
     }
 
     /// The receipt after the last one given out: no later session may give out an earlier one.

@@ -44,7 +44,7 @@
 //!
 //! client.publish("21.5", QoS::AtLeastOnce)?;
 //! let Some(Transmit::Publish { message, delivery }) = client.poll_transmit(Millis(1)) else { panic!("PUBLISH is due") };
-//! let publish = Publish::new(topic, message.as_bytes()).delivery(delivery);
+//! let publish = Publish::new(topic, message.as_bytes()).with_delivery(delivery);
 //! let Some(server::Event::Publish { publish, receipt: Some(receipt) }) =
 //!     server.handle(Packet::Publish(publish), Millis(1))?
 //! else {

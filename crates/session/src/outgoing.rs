@@ -220,7 +220,8 @@ impl<T> Outgoing<T> {
         self.lent = None;
         // QoS 0 of the old connection is gone with it: at most once.
         self.ready.clear();
-        let mut order: Vec<(u64, PacketId)> = self.entries.iter().map(|(id, entry)| (entry.turn, *id)).collect();
+        let mut order: Vec<(u64, PacketId)> =
+            self.entries.iter().map(|(id, entry)| (entry.turn, *id)).collect();
         order.sort_unstable();
         let mut releases = Vec::new();
         for (_, packet_id) in order {
@@ -253,7 +254,12 @@ impl<T> Outgoing<T> {
         entries.sort_unstable_by_key(|(_, entry)| entry.turn);
         entries
             .into_iter()
-            .map(|(packet_id, Entry { message, stage, sent, .. })| InFlight { packet_id, stage, sent, message })
+            .map(|(packet_id, Entry { message, stage, sent, .. })| InFlight {
+                packet_id,
+                stage,
+                sent,
+                message,
+            })
             .collect()
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use headwater_codec::PacketId;
+use headwater_codec::{PacketId, ReasonCode};
 
 /// Where the exchange of an outgoing message stands.
 ///
@@ -69,6 +69,20 @@ impl<T> State<T> {
     #[must_use]
     pub fn new(outgoing: Vec<InFlight<T>>, incoming: Vec<Incoming>) -> Self {
         Self { outgoing, incoming, next_receipt: 0 }
+    }
+
+    /// The message under this receipt is safe, or refused with an error, and the client is away: PUBREC leaves when the client sends the
+    /// message again. A receipt of QoS 1, or a stale one, does nothing.
+    ///
+    /// A program that keeps receipts over the end of a connection hands them in here until the state is resumed, and to the
+    /// new session from then on.
+    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) {
+        let Some(index) = self.incoming.iter().position(|kept| kept.receipt == Some(receipt)) else { return };
+        if reason.is_error() {
+            self.incoming.remove(index);
+        } else if let Some(kept) = self.incoming.get_mut(index) {
+            kept.receipt = None;
+        }
     }
 
     /// Whether nothing is under way in either direction.

@@ -1,1 +1,3 @@
 //! Placeholder front page of `headwater-testkit`.
+
+pub mod wire;

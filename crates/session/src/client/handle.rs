@@ -15,7 +15,11 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`ProtocolError`] when the server broke the protocol: the session is closed, the farewell is queued.
-    pub fn handle<'p>(&mut self, packet: Packet<'p>, _now: Millis) -> Result<Option<Event<'p, T>>, ProtocolError> {
+    pub fn handle<'p>(
+        &mut self,
+        packet: Packet<'p>,
+        _now: Millis,
+    ) -> Result<Option<Event<'p, T>>, ProtocolError> {
         let event = match self.phase {
             Phase::Asked { .. } => self.handle_first(packet),
             Phase::Open { .. } => self.handle_open(packet),
@@ -41,7 +45,8 @@ impl<T> Session<T> {
             unfinished = self.exchange.outgoing.forget_sent();
         }
         self.phase = Phase::Open { ping: None };
-        let receive_maximum = connack.properties.receive_maximum().map_or(u16::MAX, core::num::NonZeroU16::get);
+        let receive_maximum =
+            connack.properties.receive_maximum().map_or(u16::MAX, core::num::NonZeroU16::get);
         self.exchange.resume(receive_maximum);
         Ok(Some(Event::Connected { connack, unfinished }))
     }

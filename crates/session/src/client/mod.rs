@@ -41,11 +41,13 @@ use crate::time::Millis;
 /// use headwater_session::{Millis, Transmit};
 ///
 /// let mut session: Session<&'static str> = Session::new(Config::default());
-/// session.connect(&Connect::new(Version::V3_1_1, "line-7").keep_alive_secs(30), Millis(0))?;
+/// let mut connect = Connect::new(Version::V3_1_1, "line-7");
+/// connect.keep_alive_secs = 30;
+/// session.connect(&connect, Millis(0))?;
 /// let Some(Transmit::Control(bytes)) = session.poll_transmit(Millis(0)) else { panic!("CONNECT is due") };
 /// assert_eq!(bytes, b"\x10\x12\0\x04MQTT\x04\x02\0\x1e\0\x06line-7");
 ///
-/// let connack = Packet::ConnAck(ConnAck::new(ReasonCode::SUCCESS));
+/// let connack = Packet::ConnAck(ConnAck::accepted(false));
 /// assert!(matches!(session.handle(connack, Millis(5))?, Some(Event::Connected { .. })));
 /// session.publish("21.5", QoS::AtLeastOnce)?;
 /// assert!(matches!(session.poll_transmit(Millis(6)), Some(Transmit::Publish { message: &"21.5", .. })));

@@ -1,8 +1,8 @@
 //! What the caller asks for.
 
 use headwater_codec::{
-    Connect, Disconnect, Filters, Packet, PacketId, Properties, QoS, ReasonCode, Subscribe, Subscription, TopicFilters,
-    Unsubscribe, Version,
+    Connect, Disconnect, Filters, Packet, PacketId, Properties, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    TopicFilters, Unsubscribe, Version,
 };
 use headwater_topic::TopicFilter;
 
@@ -80,7 +80,7 @@ impl<T> Session<T> {
     /// the packet cannot be encoded.
     pub fn subscribe(
         &mut self,
-        subscriptions: &[Subscription<'_>],
+        subscriptions: &[SubscribeFilter<'_>],
         properties: Properties<'_>,
     ) -> Result<PacketId, Misuse> {
         self.request(|packet_id| {
@@ -93,7 +93,11 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
-    pub fn unsubscribe(&mut self, filters: &[TopicFilter<'_>], properties: Properties<'_>) -> Result<PacketId, Misuse> {
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[TopicFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<PacketId, Misuse> {
         self.request(|packet_id| {
             Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters: TopicFilters::from(filters) })
         })
@@ -115,8 +119,9 @@ impl<T> Session<T> {
     pub fn disconnect(&mut self, reason: ReasonCode) {
         if self.is_open() {
             let reason = if self.exchange.version == Version::V5 { reason } else { ReasonCode::SUCCESS };
-            let queued =
-                self.exchange.queue(&Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY }));
+            let queued = self
+                .exchange
+                .queue(&Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY }));
             debug_assert!(queued.is_ok(), "a packet without strings can be encoded");
         }
         self.phase = Phase::Closed;

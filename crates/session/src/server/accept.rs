@@ -25,7 +25,12 @@ impl<T> Session<T> {
     ///
     /// [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer, [`Misuse::CleanStart`] if the client wants no old session,
     /// [`Misuse::Encode`] if CONNACK cannot be encoded.
-    pub fn accept(&mut self, resumed: Option<State<T>>, accept: &Accept<'_>, now: Millis) -> Result<(), Misuse> {
+    pub fn accept(
+        &mut self,
+        resumed: Option<State<T>>,
+        accept: &Accept<'_>,
+        now: Millis,
+    ) -> Result<(), Misuse> {
         if !matches!(self.phase, Phase::Asked { .. }) {
             return Err(Misuse::WrongPhase);
         }

@@ -196,7 +196,11 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::WrongPhase`] when the connection is not open, [`Misuse::Encode`] for reasons that SUBACK cannot carry.
-    pub fn acknowledge_subscribe(&mut self, packet_id: PacketId, reasons: &[ReasonCode]) -> Result<(), Misuse> {
+    pub fn acknowledge_subscribe(
+        &mut self,
+        packet_id: PacketId,
+        reasons: &[ReasonCode],
+    ) -> Result<(), Misuse> {
         self.answer(&Packet::SubAck(SubAck {
             packet_id,
             properties: Properties::EMPTY,
@@ -209,7 +213,11 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// As [`acknowledge_subscribe`](Self::acknowledge_subscribe).
-    pub fn acknowledge_unsubscribe(&mut self, packet_id: PacketId, reasons: &[ReasonCode]) -> Result<(), Misuse> {
+    pub fn acknowledge_unsubscribe(
+        &mut self,
+        packet_id: PacketId,
+        reasons: &[ReasonCode],
+    ) -> Result<(), Misuse> {
         let reasons = if self.exchange.version == Version::V5 { reasons } else { &[] };
         self.answer(&Packet::UnsubAck(UnsubAck {
             packet_id,

@@ -52,7 +52,7 @@ use crate::time::Millis;
 ///     match transmit {
 ///         Transmit::Control(bytes) => written.extend_from_slice(bytes),
 ///         Transmit::Publish { message, delivery } => {
-///             let publish = Publish::new(TopicName::parse("temperature")?, message.as_bytes()).delivery(delivery);
+///             let publish = Publish::new(TopicName::parse("temperature")?, message.as_bytes()).with_delivery(delivery);
 ///             publish.encode(Version::V3_1_1, &mut written)?;
 ///         }
 ///     }

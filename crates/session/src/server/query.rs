@@ -1,5 +1,7 @@
 //! What can be asked.
 
+use alloc::vec::Vec;
+
 use headwater_codec::{PacketId, QoS, Version};
 
 use super::{Phase, Session};
@@ -43,7 +45,7 @@ impl<T> Session<T> {
 
     /// The QoS 2 messages from the client that are not complete.
     #[must_use]
-    pub fn incoming(&self) -> alloc::vec::Vec<Incoming> {
+    pub fn incoming(&self) -> Vec<Incoming> {
         self.exchange.incoming.kept()
     }
 

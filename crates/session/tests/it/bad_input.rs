@@ -1,14 +1,14 @@
 //! The session's table of bad input in the promises, row by row; and what else a peer may do wrong.
 
 use headwater_codec::{
-    Connect, Delivery, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec, PubRel, Publish, QoS,
-    ReasonCode, SubAck, Version,
+    Connect, Delivery, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec, PubRel, Publish,
+    QoS, ReasonCode, SubAck, SubscriptionId, Version,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
 use headwater_session::{Millis, ProtocolError};
 use headwater_topic::TopicName;
 
-use crate::server::{control, id, open, publish};
+use crate::server::{control, encoded, id, open, publish};
 
 fn exactly_once(number: u16) -> Delivery {
     Delivery::ExactlyOnce { packet_id: id(number), dup: false }
@@ -23,12 +23,16 @@ fn refused(session: &mut Session<u32>, packet: Packet<'_>) -> (ProtocolError, Ve
 
 /// DISCONNECT of 5.0 with this reason.
 fn farewell(reason: ReasonCode) -> Vec<u8> {
-    vec![0xE0, 1, reason.0]
+    encoded(&[Packet::Disconnect(Disconnect::new(reason))], Version::V5)
 }
 
 #[test]
 fn anything_before_connect_closes_without_an_answer() {
-    for packet in [Packet::PingReq, publish(Delivery::AtMostOnce), Packet::PubRel(PubRel::new(id(1), ReasonCode::SUCCESS))] {
+    for packet in [
+        Packet::PingReq,
+        publish(Delivery::AtMostOnce),
+        Packet::PubRel(PubRel::with_reason(id(1), ReasonCode::SUCCESS)),
+    ] {
         let mut session = Session::new(Config::default(), Millis(0));
         let packet_type = packet.packet_type();
         let (error, said) = refused(&mut session, packet);
@@ -80,20 +84,24 @@ fn an_acknowledgement_for_an_unknown_identifier_leaves_the_quota_and_is_counted_
     session.publish(1, QoS::AtLeastOnce).unwrap();
     assert!(session.poll_transmit().is_some());
     for count in 1..=1_000 {
-        assert_eq!(session.handle(Packet::PubAck(PubAck::new(id(9), ReasonCode::SUCCESS)), Millis(1)), Ok(None));
+        assert_eq!(
+            session.handle(Packet::PubAck(PubAck::with_reason(id(9), ReasonCode::SUCCESS)), Millis(1)),
+            Ok(None)
+        );
         assert_eq!(session.unknown_acknowledgements(), count);
         assert_eq!(session.room(QoS::AtLeastOnce), 0);
     }
-    let (error, _) = refused(&mut session, Packet::PubComp(PubComp::new(id(9), ReasonCode::SUCCESS)));
+    let (error, _) = refused(&mut session, Packet::PubComp(PubComp::with_reason(id(9), ReasonCode::SUCCESS)));
     assert_eq!(error, ProtocolError::UnknownAcknowledgements { count: 1_001 });
 }
 
 #[test]
 fn pubrel_for_an_unknown_identifier_is_answered_by_pubcomp() {
-    let pubrel = || Packet::PubRel(PubRel::new(id(5), ReasonCode::SUCCESS));
+    let pubrel = || Packet::PubRel(PubRel::with_reason(id(5), ReasonCode::SUCCESS));
     let mut session = open(Version::V5, Config::default(), None);
     assert_eq!(session.handle(pubrel(), Millis(1)), Ok(None));
-    assert_eq!(control(&mut session), [0x70, 3, 0, 5, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND.0]);
+    let pubcomp = PubComp::with_reason(id(5), ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
+    assert_eq!(control(&mut session), encoded(&[Packet::PubComp(pubcomp)], Version::V5));
     let mut session = open(Version::V3_1_1, Config::default(), None);
     assert_eq!(session.handle(pubrel(), Millis(1)), Ok(None));
     assert_eq!(control(&mut session), [0x70, 2, 0, 5]);
@@ -102,15 +110,19 @@ fn pubrel_for_an_unknown_identifier_is_answered_by_pubcomp() {
 #[test]
 fn pubrec_for_an_unknown_identifier_is_answered_by_pubrel() {
     let mut session = open(Version::V5, Config::default(), None);
-    assert_eq!(session.handle(Packet::PubRec(PubRec::new(id(5), ReasonCode::SUCCESS)), Millis(1)), Ok(None));
-    assert_eq!(control(&mut session), [0x62, 3, 0, 5, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND.0]);
+    assert_eq!(
+        session.handle(Packet::PubRec(PubRec::with_reason(id(5), ReasonCode::SUCCESS)), Millis(1)),
+        Ok(None)
+    );
+    let pubrel = PubRel::with_reason(id(5), ReasonCode::PACKET_IDENTIFIER_NOT_FOUND);
+    assert_eq!(control(&mut session), encoded(&[Packet::PubRel(pubrel)], Version::V5));
 }
 
 #[test]
 fn the_wrong_acknowledgement_for_the_state_is_a_protocol_error() {
     let acks: [fn() -> Packet<'static>; 2] = [
-        || Packet::PubAck(PubAck::new(id(1), ReasonCode::SUCCESS)),
-        || Packet::PubComp(PubComp::new(id(1), ReasonCode::SUCCESS)),
+        || Packet::PubAck(PubAck::with_reason(id(1), ReasonCode::SUCCESS)),
+        || Packet::PubComp(PubComp::with_reason(id(1), ReasonCode::SUCCESS)),
     ];
     for wrong in acks {
         let mut session = open(Version::V5, Config::default(), None);
@@ -124,7 +136,7 @@ fn the_wrong_acknowledgement_for_the_state_is_a_protocol_error() {
     let mut session = open(Version::V5, Config::default(), None);
     session.publish(1, QoS::AtLeastOnce).unwrap();
     assert!(session.poll_transmit().is_some());
-    let (error, _) = refused(&mut session, Packet::PubRec(PubRec::new(id(1), ReasonCode::SUCCESS)));
+    let (error, _) = refused(&mut session, Packet::PubRec(PubRec::with_reason(id(1), ReasonCode::SUCCESS)));
     assert!(matches!(error, ProtocolError::WrongAcknowledgement { .. }));
 }
 
@@ -132,7 +144,7 @@ fn the_wrong_acknowledgement_for_the_state_is_a_protocol_error() {
 fn an_acknowledgement_of_what_was_never_sent_is_a_protocol_error() {
     let mut session = open(Version::V5, Config::default(), None);
     session.publish(1, QoS::AtLeastOnce).unwrap();
-    let (error, _) = refused(&mut session, Packet::PubAck(PubAck::new(id(1), ReasonCode::SUCCESS)));
+    let (error, _) = refused(&mut session, Packet::PubAck(PubAck::with_reason(id(1), ReasonCode::SUCCESS)));
     assert!(matches!(error, ProtocolError::WrongAcknowledgement { .. }));
 }
 
@@ -140,14 +152,15 @@ fn an_acknowledgement_of_what_was_never_sent_is_a_protocol_error() {
 fn pubrel_before_pubrec_is_a_protocol_error() {
     let mut session = open(Version::V5, Config::default(), None);
     session.handle(publish(exactly_once(4)), Millis(1)).unwrap();
-    let (error, _) = refused(&mut session, Packet::PubRel(PubRel::new(id(4), ReasonCode::SUCCESS)));
+    let (error, _) = refused(&mut session, Packet::PubRel(PubRel::with_reason(id(4), ReasonCode::SUCCESS)));
     assert!(matches!(error, ProtocolError::WrongAcknowledgement { .. }));
 }
 
 #[test]
 fn a_qos_2_duplicate_before_pubrel_is_acknowledged_again_and_never_delivered_again() {
     let mut session = open(Version::V3_1_1, Config::default(), None);
-    let Ok(Some(Event::Publish { receipt: Some(receipt), .. })) = session.handle(publish(exactly_once(4)), Millis(1))
+    let Ok(Some(Event::Publish { receipt: Some(receipt), .. })) =
+        session.handle(publish(exactly_once(4)), Millis(1))
     else {
         panic!()
     };
@@ -159,7 +172,7 @@ fn a_qos_2_duplicate_before_pubrel_is_acknowledged_again_and_never_delivered_aga
         assert_eq!(session.handle(publish(exactly_once(4)), Millis(1)), Ok(None));
         assert_eq!(control(&mut session), [0x50, 2, 0, 4]);
     }
-    session.handle(Packet::PubRel(PubRel::new(id(4), ReasonCode::SUCCESS)), Millis(1)).unwrap();
+    session.handle(Packet::PubRel(PubRel::with_reason(id(4), ReasonCode::SUCCESS)), Millis(1)).unwrap();
     assert_eq!(control(&mut session), [0x70, 2, 0, 4]);
     let next = session.handle(publish(exactly_once(4)), Millis(1)).unwrap();
     assert!(matches!(next, Some(Event::Publish { .. })), "the identifier is free again");
@@ -214,7 +227,8 @@ fn a_connection_that_says_nothing_is_given_up() {
 fn a_session_expiry_of_zero_cannot_be_raised_by_disconnect() {
     let mut session = open(Version::V5, Config::default(), None);
     let properties = [Property::SessionExpiryInterval(1)];
-    let disconnect = Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::from(&properties[..]) };
+    let disconnect =
+        Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::from(&properties[..]) };
     let (error, said) = refused(&mut session, Packet::Disconnect(disconnect));
     assert_eq!((error, said), (ProtocolError::SessionExpiryRaised, farewell(ReasonCode::PROTOCOL_ERROR)));
 }
@@ -230,7 +244,7 @@ fn an_empty_client_identifier_needs_a_clean_session_before_5_0() {
 
 #[test]
 fn a_client_must_not_send_subscription_identifiers() {
-    let properties = [Property::SubscriptionIdentifier(1.try_into().unwrap())];
+    let properties = [Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap())];
     let mut packet = Publish::new(TopicName::parse("a").unwrap(), b"");
     packet.properties = Properties::from(&properties[..]);
     let mut session = open(Version::V5, Config::default(), None);

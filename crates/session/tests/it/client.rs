@@ -1,8 +1,8 @@
 //! The client's side, packet by packet.
 
 use headwater_codec::{
-    ConnAck, Connect, Delivery, Packet, PacketId, PacketType, Properties, Property, Publish, QoS, ReasonCode, SubAck,
-    SubscribeOptions, Subscription, Version,
+    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, PacketType, Properties, Property, Publish, QoS,
+    ReasonCode, SubAck, SubscribeFilter, Version,
 };
 use headwater_session::client::{Config, Event, Session};
 use headwater_session::{Millis, Misuse, ProtocolError, Transmit};
@@ -10,7 +10,8 @@ use headwater_topic::{TopicFilter, TopicName};
 
 fn open(version: Version, connack: ConnAck<'_>) -> Session<u32> {
     let mut session = Session::new(Config::default());
-    let mut connect = Connect::new(version, "client").keep_alive_secs(10);
+    let mut connect = Connect::new(version, "client");
+    connect.keep_alive_secs = 10;
     connect.clean_start = false;
     session.connect(&connect, Millis(0)).unwrap();
     control(&mut session, Millis(0));
@@ -26,7 +27,7 @@ fn control(session: &mut Session<u32>, now: Millis) -> Vec<u8> {
 }
 
 fn welcome() -> ConnAck<'static> {
-    ConnAck::new(ReasonCode::SUCCESS)
+    ConnAck::accepted(false)
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn the_keep_alive_of_the_server_holds() {
 fn a_refusal_ends_the_attempt() {
     let mut session = Session::<u32>::new(Config::default());
     session.connect(&Connect::new(Version::V3_1_1, "client"), Millis(0)).unwrap();
-    let refusal = Packet::ConnAck(ConnAck::new(ReasonCode::NOT_AUTHORIZED));
+    let refusal = Packet::ConnAck(ConnAck::refused(ReasonCode::NOT_AUTHORIZED));
     assert!(matches!(session.handle(refusal, Millis(1)), Ok(Some(Event::Refused(_)))));
     assert!(session.is_closed());
     assert_eq!(session.connect(&Connect::new(Version::V3_1_1, "client"), Millis(2)), Err(Misuse::WrongPhase));
@@ -74,7 +75,7 @@ fn a_server_that_does_not_answer_connect_is_given_up() {
 fn requests_and_messages_do_not_share_an_identifier() {
     let mut session = open(Version::V5, welcome());
     let filter = TopicFilter::parse("a/#").unwrap();
-    let wanted = [Subscription { filter, options: SubscribeOptions::new(QoS::AtLeastOnce) }];
+    let wanted = [SubscribeFilter::new(filter, QoS::AtLeastOnce)];
     let request = session.subscribe(&wanted, Properties::EMPTY).unwrap();
     session.publish(1, QoS::AtLeastOnce).unwrap();
     control(&mut session, Millis(1));
@@ -97,7 +98,8 @@ fn messages_wait_for_the_connection_and_leave_after_connack() {
     session.connect(&Connect::new(Version::V5, "client"), Millis(0)).unwrap();
     control(&mut session, Millis(0));
     assert!(session.poll_transmit(Millis(0)).is_none());
-    let Ok(Some(Event::Connected { unfinished, .. })) = session.handle(Packet::ConnAck(welcome()), Millis(1)) else {
+    let Ok(Some(Event::Connected { unfinished, .. })) = session.handle(Packet::ConnAck(welcome()), Millis(1))
+    else {
         panic!()
     };
     assert_eq!(unfinished, [], "it was never sent");
@@ -136,7 +138,9 @@ fn a_packet_that_only_a_client_sends_is_an_error() {
         let packet_type = packet.packet_type();
         let error = session.handle(packet, Millis(1)).unwrap_err();
         assert_eq!(error, ProtocolError::WrongDirection { packet: packet_type });
-        assert_eq!(control(&mut session, Millis(1)), [0xE0, 1, ReasonCode::PROTOCOL_ERROR.0]);
+        let mut farewell = Vec::new();
+        Disconnect::new(ReasonCode::PROTOCOL_ERROR).encode(Version::V5, &mut farewell).unwrap();
+        assert_eq!(control(&mut session, Millis(1)), farewell);
     }
 }
 

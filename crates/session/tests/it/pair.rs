@@ -56,7 +56,8 @@ impl Pair {
     pub(crate) fn connect(&mut self) {
         assert!(self.server.is_none());
         self.wire.cut();
-        let mut connect = Connect::new(self.version, "client").keep_alive_secs(60);
+        let mut connect = Connect::new(self.version, "client");
+        connect.keep_alive_secs = 60;
         connect.clean_start = false;
         let expiry = [headwater_codec::Property::SessionExpiryInterval(3_600)];
         if self.version == Version::V5 {
@@ -140,9 +141,11 @@ impl Pair {
 
     /// The server's application acknowledges the oldest, or some other, message.
     pub(crate) fn acknowledge_at_server(&mut self, which: usize) {
-        let Some(server) = &mut self.server else { return };
-        if let Some(receipt) = self.server_side.take_receipt(which) {
-            server.acknowledge(receipt, ReasonCode::SUCCESS);
+        let Some(receipt) = self.server_side.take_receipt(which) else { return };
+        match (&mut self.server, &mut self.kept) {
+            (Some(server), _) if server.is_open() => server.acknowledge(receipt, ReasonCode::SUCCESS),
+            (_, Some(kept)) => kept.acknowledge(receipt, ReasonCode::SUCCESS),
+            (_, None) => {}
         }
         self.flush();
     }
@@ -182,11 +185,6 @@ impl Side {
     fn take_receipt(&mut self, which: usize) -> Option<Receipt> {
         (!self.receipts.is_empty()).then(|| self.receipts.remove(which % self.receipts.len()))
     }
-
-    /// The numbers received at one QoS, in order.
-    pub(crate) fn numbers(&self, qos: QoS) -> Vec<u32> {
-        self.received.iter().filter(|message| message.qos == qos).map(|message| message.number).collect()
-    }
 }
 
 /// What is to be written, one packet each.
@@ -197,7 +195,10 @@ pub(crate) fn packets(transmit: &Transmit<'_, Message>, version: Version) -> Vec
             let payload = message.number.to_string();
             let topic = TopicName::parse("a/b").unwrap();
             let mut packet = Vec::new();
-            Publish::new(topic, payload.as_bytes()).delivery(*delivery).encode(version, &mut packet).unwrap();
+            Publish::new(topic, payload.as_bytes())
+                .with_delivery(*delivery)
+                .encode(version, &mut packet)
+                .unwrap();
             vec![packet]
         }
     }

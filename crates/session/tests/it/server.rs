@@ -1,8 +1,8 @@
 //! The server's side, packet by packet.
 
 use headwater_codec::{
-    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, Properties, Property, PubAck, PubComp, PubRec, PubRel, Publish,
-    QoS, ReasonCode, Version,
+    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, Properties, Property, PubAck, PubComp, PubRec,
+    PubRel, Publish, QoS, ReasonCode, Version,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
 use headwater_session::{InFlight, Millis, Misuse, ProtocolError, Receipt, Stage, State, Transmit};
@@ -15,7 +15,8 @@ pub(crate) fn id(number: u16) -> PacketId {
 /// A session whose client asks to be let in, with a keep alive of ten seconds.
 fn asked(version: Version, config: Config) -> Session<u32> {
     let mut session = Session::new(config, Millis(0));
-    let mut connect = Connect::new(version, "client").keep_alive_secs(10);
+    let mut connect = Connect::new(version, "client");
+    connect.keep_alive_secs = 10;
     connect.clean_start = false;
     session.handle(Packet::Connect(connect), Millis(0)).unwrap();
     session
@@ -38,7 +39,7 @@ pub(crate) fn control(session: &mut Session<u32>) -> Vec<u8> {
 }
 
 pub(crate) fn publish(delivery: Delivery) -> Packet<'static> {
-    Packet::Publish(Publish::new(TopicName::parse("a").unwrap(), b"x").delivery(delivery))
+    Packet::Publish(Publish::new(TopicName::parse("a").unwrap(), b"x").with_delivery(delivery))
 }
 
 fn receipt(session: &mut Session<u32>, delivery: Delivery) -> Receipt {
@@ -56,7 +57,7 @@ fn exactly_once(number: u16) -> Delivery {
     Delivery::ExactlyOnce { packet_id: id(number), dup: false }
 }
 
-fn encoded(packets: &[Packet<'_>], version: Version) -> Vec<u8> {
+pub(crate) fn encoded(packets: &[Packet<'_>], version: Version) -> Vec<u8> {
     let mut bytes = Vec::new();
     for packet in packets {
         packet.encode(version, &mut bytes).unwrap();
@@ -75,9 +76,9 @@ fn acknowledgements_leave_in_the_order_of_the_messages() {
     assert_eq!(control(&mut session), [], "the first is not safe yet");
     session.acknowledge(first, ReasonCode::SUCCESS);
     let expected = [
-        Packet::PubAck(PubAck::new(id(7), ReasonCode::SUCCESS)),
-        Packet::PubRec(PubRec::new(id(8), ReasonCode::SUCCESS)),
-        Packet::PubAck(PubAck::new(id(9), ReasonCode::SUCCESS)),
+        Packet::PubAck(PubAck::with_reason(id(7), ReasonCode::SUCCESS)),
+        Packet::PubRec(PubRec::with_reason(id(8), ReasonCode::SUCCESS)),
+        Packet::PubAck(PubAck::with_reason(id(9), ReasonCode::SUCCESS)),
     ];
     assert_eq!(control(&mut session), encoded(&expected, Version::V5));
 }
@@ -102,30 +103,37 @@ fn a_receipt_of_qos_2_holds_over_a_reconnection() {
     assert_eq!(control(&mut session), [], "the client has not sent PUBLISH again yet");
     let again = Delivery::ExactlyOnce { packet_id: id(3), dup: true };
     assert_eq!(session.handle(publish(again), Millis(2)), Ok(None), "not delivered again");
-    let expected = encoded(&[Packet::PubRec(PubRec::new(id(3), ReasonCode::SUCCESS))], Version::V5);
+    let expected = encoded(&[Packet::PubRec(PubRec::with_reason(id(3), ReasonCode::SUCCESS))], Version::V5);
     assert_eq!(control(&mut session), expected);
 }
 
 #[test]
 fn what_is_in_flight_is_sent_again_in_its_first_order_with_dup() {
     let mut session = open(Version::V3_1_1, Config::default(), None);
-    for (message, qos) in [(10, QoS::AtLeastOnce), (11, QoS::ExactlyOnce), (12, QoS::AtLeastOnce), (13, QoS::ExactlyOnce)] {
+    for (message, qos) in
+        [(10, QoS::AtLeastOnce), (11, QoS::ExactlyOnce), (12, QoS::AtLeastOnce), (13, QoS::ExactlyOnce)]
+    {
         session.publish(message, qos).unwrap();
     }
     for _ in 0..3 {
         assert!(matches!(session.poll_transmit(), Some(Transmit::Publish { .. })));
     }
-    session.handle(Packet::PubRec(PubRec::new(id(2), ReasonCode::SUCCESS)), Millis(1)).unwrap();
+    session.handle(Packet::PubRec(PubRec::with_reason(id(2), ReasonCode::SUCCESS)), Millis(1)).unwrap();
     let state = session.into_state();
     let stages: Vec<_> = state.outgoing.iter().map(|kept| (kept.message, kept.stage, kept.sent)).collect();
-    let expected =
-        [(10, Stage::PubAck, true), (11, Stage::PubComp, true), (12, Stage::PubAck, true), (13, Stage::PubRec, false)];
+    let expected = [
+        (10, Stage::PubAck, true),
+        (11, Stage::PubComp, true),
+        (12, Stage::PubAck, true),
+        (13, Stage::PubRec, false),
+    ];
     assert_eq!(stages, expected);
 
     let mut session = asked(Version::V3_1_1, Config::default());
     session.accept(Some(state), &Accept::default(), Millis(0)).unwrap();
-    let connack = ConnAck { session_present: true, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY };
-    let release = PubRel::new(id(2), ReasonCode::SUCCESS);
+    let connack =
+        ConnAck { session_present: true, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY };
+    let release = PubRel::with_reason(id(2), ReasonCode::SUCCESS);
     let expected = encoded(&[Packet::ConnAck(connack), Packet::PubRel(release)], Version::V3_1_1);
     assert_eq!(control(&mut session), expected, "PUBREL again, not PUBLISH");
     for (message, delivery) in [
@@ -133,7 +141,9 @@ fn what_is_in_flight_is_sent_again_in_its_first_order_with_dup() {
         (12, Delivery::AtLeastOnce { packet_id: id(3), dup: true }),
         (13, Delivery::ExactlyOnce { packet_id: id(4), dup: false }),
     ] {
-        let Some(Transmit::Publish { message: sent, delivery: as_sent }) = session.poll_transmit() else { panic!() };
+        let Some(Transmit::Publish { message: sent, delivery: as_sent }) = session.poll_transmit() else {
+            panic!()
+        };
         assert_eq!((*sent, as_sent), (message, delivery));
     }
     assert!(session.poll_transmit().is_none());
@@ -153,7 +163,9 @@ fn a_message_beyond_the_window_is_refused_and_identifiers_in_flight_are_never_gi
         if round > 0 {
             // One stays in flight for ever: the first.
             let done = given.pop().unwrap();
-            session.handle(Packet::PubAck(PubAck::new(done, ReasonCode::SUCCESS)), Millis(1)).unwrap();
+            session
+                .handle(Packet::PubAck(PubAck::with_reason(done, ReasonCode::SUCCESS)), Millis(1))
+                .unwrap();
         }
     }
     session.publish(0, QoS::ExactlyOnce).unwrap();
@@ -165,7 +177,12 @@ fn a_message_beyond_the_window_is_refused_and_identifiers_in_flight_are_never_gi
 #[test]
 fn the_receive_maximum_of_the_client_holds_messages_back_on_resumption_too() {
     let outgoing = (1..=3)
-        .map(|number| InFlight { packet_id: id(number), stage: Stage::PubAck, sent: true, message: u32::from(number) })
+        .map(|number| InFlight {
+            packet_id: id(number),
+            stage: Stage::PubAck,
+            sent: true,
+            message: u32::from(number),
+        })
         .collect();
     let mut session = Session::new(Config::default(), Millis(0));
     let properties = [Property::ReceiveMaximum(2.try_into().unwrap())];
@@ -178,7 +195,7 @@ fn the_receive_maximum_of_the_client_holds_messages_back_on_resumption_too() {
     assert!(matches!(session.poll_transmit(), Some(Transmit::Publish { message: 1, .. })));
     assert!(matches!(session.poll_transmit(), Some(Transmit::Publish { message: 2, .. })));
     assert!(session.poll_transmit().is_none(), "two are unacknowledged");
-    session.handle(Packet::PubAck(PubAck::new(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
+    session.handle(Packet::PubAck(PubAck::with_reason(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
     assert!(matches!(session.poll_transmit(), Some(Transmit::Publish { message: 3, .. })));
 }
 
@@ -187,7 +204,7 @@ fn a_refusal_ends_a_qos_2_exchange() {
     let mut session = open(Version::V5, Config::default(), None);
     session.publish(5, QoS::ExactlyOnce).unwrap();
     assert!(session.poll_transmit().is_some());
-    let refusal = Packet::PubRec(PubRec::new(id(1), ReasonCode::QUOTA_EXCEEDED));
+    let refusal = Packet::PubRec(PubRec::with_reason(id(1), ReasonCode::QUOTA_EXCEEDED));
     let delivered = session.handle(refusal, Millis(1)).unwrap();
     assert_eq!(delivered, Some(Event::Delivered { message: 5, reason: ReasonCode::QUOTA_EXCEEDED }));
     assert_eq!(control(&mut session), [], "no PUBREL [MQTT-4.3.3-4]");
@@ -213,17 +230,23 @@ fn disconnect_shortens_or_sets_the_expiry_of_the_session() {
     session.accept(None, &Accept::default(), Millis(0)).unwrap();
     assert_eq!(session.session_expiry_secs(), 100);
     let properties = [Property::SessionExpiryInterval(7)];
-    let disconnect = Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::from(&properties[..]) };
-    assert!(matches!(session.handle(Packet::Disconnect(disconnect), Millis(1)), Ok(Some(Event::Disconnect(_)))));
+    let disconnect =
+        Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::from(&properties[..]) };
+    assert!(matches!(
+        session.handle(Packet::Disconnect(disconnect), Millis(1)),
+        Ok(Some(Event::Disconnect(_)))
+    ));
     assert_eq!(session.session_expiry_secs(), 7);
 }
 
 #[test]
 fn what_is_announced_is_only_what_differs_from_the_defaults_of_the_protocol() {
-    let config = Config { keep_alive_secs_max: 5.try_into().ok(), session_expiry_secs_max: 60, ..Config::default() };
+    let config =
+        Config { keep_alive_secs_max: 5.try_into().ok(), session_expiry_secs_max: 60, ..Config::default() };
     let mut session = Session::<u32>::new(config, Millis(0));
     let properties = [Property::SessionExpiryInterval(61)];
-    let mut connect = Connect::new(Version::V5, "").keep_alive_secs(6);
+    let mut connect = Connect::new(Version::V5, "");
+    connect.keep_alive_secs = 6;
     connect.properties = Properties::from(&properties[..]);
     session.handle(Packet::Connect(connect), Millis(0)).unwrap();
     session.accept(None, &Accept { assigned_client_id: Some("made-up") }, Millis(0)).unwrap();
@@ -247,10 +270,11 @@ fn pubcomp_ends_what_pubrec_began() {
     assert!(session.poll_transmit().is_some());
     for _ in 0..2 {
         // A second PUBREC, from an impatient client, is answered too.
-        session.handle(Packet::PubRec(PubRec::new(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
+        session.handle(Packet::PubRec(PubRec::with_reason(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
         assert_eq!(control(&mut session), [0x62, 2, 0, 1]);
     }
-    let complete = session.handle(Packet::PubComp(PubComp::new(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
+    let complete =
+        session.handle(Packet::PubComp(PubComp::with_reason(id(1), ReasonCode::SUCCESS)), Millis(1)).unwrap();
     assert_eq!(complete, Some(Event::Delivered { message: 5, reason: ReasonCode::SUCCESS }));
 }
 

@@ -1,0 +1,311 @@
+//! A session as bytes: the value of a record in `__headwater_sessions`.
+//!
+//! ```text
+//! version u8 = 1
+//! expiry_secs u32 | disconnected_at i64 (-1: connected)
+//! partitions u32, then for each: position u64
+//! subscriptions u32, then for each:
+//!     filter: length u16, UTF-8 | options u8, as in SUBSCRIBE | identifier u32 (0: none) | for each partition: start u64
+//! outgoing u32, then for each:
+//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN) | topic u8 (0: messages, 1: retained) |
+//!     partition u32 | offset u64 | identifiers u32, then for each: u32
+//! incoming u32, then for each: packet identifier u16
+//! ```
+//!
+//! All integers are big-endian, as everywhere in Kafka's files.
+
+use bytes::{Buf, BufMut};
+use headwater_codec::{PacketId, SubscribeOptions, SubscriptionId};
+use headwater_session::Stage;
+use headwater_topic::{TopicFilter, TopicFilterBuf};
+
+use crate::delivery::{Origin, Source};
+use crate::subscription::Subscription;
+
+/// The version that this code writes, and the only one that it reads.
+const VERSION: u8 = 1;
+
+/// All that is kept of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How long the session outlives its connection, in seconds; `u32::MAX` is for ever.
+    pub expiry_secs: u32,
+    /// When its connection ended, in milliseconds since 1970; `None` while it is connected.
+    pub disconnected_at: Option<i64>,
+    /// The first offset that has not been examined for it, a partition each.
+    pub positions: Vec<u64>,
+    /// What it asked for.
+    pub subscriptions: Vec<Subscription>,
+    /// Messages below the positions whose exchange is not complete, in the order of sending.
+    pub outgoing: Vec<OutgoingRecord>,
+    /// QoS 2 messages of the client that wait for PUBREL.
+    pub incoming: Vec<PacketId>,
+}
+
+/// A message that is on its way to the client, by its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingRecord {
+    /// The identifier under which it was sent.
+    pub packet_id: PacketId,
+    /// What the exchange waits for.
+    pub stage: Stage,
+    /// Whether it was ever written out.
+    pub sent: bool,
+    /// The RETAIN flag that it was sent with.
+    pub retain: bool,
+    /// Where the message is.
+    pub source: Source,
+    /// The subscription identifiers that it was sent with.
+    pub subscription_ids: Vec<SubscriptionId>,
+}
+
+/// A value of `__headwater_sessions` cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// It was written by a later version of this crate.
+    #[error("version {version} of a session is not known here; this program reads {VERSION}")]
+    Version {
+        /// What it says.
+        version: u8,
+    },
+    /// It ends too early.
+    #[error("a session ends inside {field}")]
+    Truncated {
+        /// Where.
+        field: &'static str,
+    },
+    /// A field has a value that does not exist.
+    #[error("a session has no valid {field}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+    },
+}
+
+impl Snapshot {
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + 16 * self.positions.len() + 64 * self.subscriptions.len());
+        out.put_u8(VERSION);
+        out.put_u32(self.expiry_secs);
+        out.put_i64(self.disconnected_at.unwrap_or(-1));
+        put_count(&mut out, self.positions.len());
+        for position in &self.positions {
+            out.put_u64(*position);
+        }
+        put_count(&mut out, self.subscriptions.len());
+        for subscription in &self.subscriptions {
+            let filter = subscription.filter.as_str();
+            // A filter is never longer: the type sees to it.
+            out.put_u16(u16::try_from(filter.len()).unwrap_or(u16::MAX));
+            out.put_slice(filter.as_bytes());
+            out.put_u8(subscription.options.to_byte());
+            out.put_u32(subscription.id.map_or(0, SubscriptionId::get));
+            for index in 0..self.positions.len() {
+                out.put_u64(subscription.starts.get(index).copied().unwrap_or(0));
+            }
+        }
+        put_count(&mut out, self.outgoing.len());
+        for record in &self.outgoing {
+            record.encode(&mut out);
+        }
+        put_count(&mut out, self.incoming.len());
+        for packet_id in &self.incoming {
+            out.put_u16(packet_id.get());
+        }
+        out
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] with the field. Nothing is allocated beyond the length of the input.
+    pub fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let input = &mut bytes;
+        let version = take_u8(input, "version")?;
+        if version != VERSION {
+            return Err(SnapshotError::Version { version });
+        }
+        let expiry_secs = take_u32(input, "expiry")?;
+        let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
+        let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
+        let subscriptions =
+            take_all(input, "subscriptions", 7, |input| decode_subscription(input, positions.len()))?;
+        let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
+        let incoming = take_all(input, "incoming", 2, |input| take_packet_id(input))?;
+        if !input.is_empty() {
+            return Err(SnapshotError::Invalid { field: "end" });
+        }
+        Ok(Self { expiry_secs, disconnected_at, positions, subscriptions, outgoing, incoming })
+    }
+}
+
+impl OutgoingRecord {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u16(self.packet_id.get());
+        out.put_u8(match self.stage {
+            Stage::PubAck => 0,
+            Stage::PubRec => 1,
+            Stage::PubComp => 2,
+        });
+        out.put_u8(u8::from(self.sent) | u8::from(self.retain) << 1);
+        out.put_u8(match self.source.origin {
+            Origin::Messages => 0,
+            Origin::Retained => 1,
+        });
+        out.put_u32(self.source.partition);
+        out.put_u64(self.source.offset);
+        put_count(out, self.subscription_ids.len());
+        for id in &self.subscription_ids {
+            out.put_u32(id.get());
+        }
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, SnapshotError> {
+        let packet_id = take_packet_id(input)?;
+        let stage = match take_u8(input, "stage")? {
+            0 => Stage::PubAck,
+            1 => Stage::PubRec,
+            2 => Stage::PubComp,
+            _ => return Err(SnapshotError::Invalid { field: "stage" }),
+        };
+        let flags = take_u8(input, "flags")?;
+        let origin = match take_u8(input, "topic")? {
+            0 => Origin::Messages,
+            1 => Origin::Retained,
+            _ => return Err(SnapshotError::Invalid { field: "topic" }),
+        };
+        let (partition, offset) = (take_u32(input, "partition")?, take_u64(input, "offset")?);
+        let subscription_ids = take_all(input, "subscription identifiers", 4, |input| {
+            SubscriptionId::new(take_u32(input, "subscription identifiers")?)
+                .ok_or(SnapshotError::Invalid { field: "subscription identifier" })
+        })?;
+        let source = Source { origin, partition, offset };
+        Ok(Self { packet_id, stage, sent: flags & 1 != 0, retain: flags & 2 != 0, source, subscription_ids })
+    }
+}
+
+fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscription, SnapshotError> {
+    let length = usize::from(input.try_get_u16().map_err(|_| SnapshotError::Truncated { field: "filter" })?);
+    let (filter, rest) = input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
+    *input = rest;
+    let filter = std::str::from_utf8(filter)
+        .ok()
+        .and_then(|text| TopicFilter::parse(text).ok())
+        .map(TopicFilterBuf::from)
+        .ok_or(SnapshotError::Invalid { field: "filter" })?;
+    let options = SubscribeOptions::from_byte(take_u8(input, "options")?)
+        .ok_or(SnapshotError::Invalid { field: "options" })?;
+    let id = SubscriptionId::new(take_u32(input, "subscription identifier")?);
+    let starts = (0..partitions).map(|_| take_u64(input, "starts")).collect::<Result<_, _>>()?;
+    Ok(Subscription { filter, options, id, starts })
+}
+
+fn put_count(out: &mut Vec<u8>, count: usize) {
+    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+/// As many as the count says, each of `bytes_min` bytes at least: a count that cannot be true allocates nothing.
+fn take_all<T>(
+    input: &mut &[u8],
+    field: &'static str,
+    bytes_min: usize,
+    mut take: impl FnMut(&mut &[u8]) -> Result<T, SnapshotError>,
+) -> Result<Vec<T>, SnapshotError> {
+    let count = usize::try_from(take_u32(input, field)?).unwrap_or(usize::MAX);
+    if count > input.len() / bytes_min {
+        return Err(SnapshotError::Truncated { field });
+    }
+    (0..count).map(|_| take(input)).collect()
+}
+
+fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> {
+    input.try_get_u8().map_err(|_| SnapshotError::Truncated { field })
+}
+
+fn take_u32(input: &mut &[u8], field: &'static str) -> Result<u32, SnapshotError> {
+    input.try_get_u32().map_err(|_| SnapshotError::Truncated { field })
+}
+
+fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, SnapshotError> {
+    input.try_get_u64().map_err(|_| SnapshotError::Truncated { field })
+}
+
+fn take_packet_id(input: &mut &[u8]) -> Result<PacketId, SnapshotError> {
+    let id = input.try_get_u16().map_err(|_| SnapshotError::Truncated { field: "packet identifier" })?;
+    PacketId::new(id).ok_or(SnapshotError::Invalid { field: "packet identifier" })
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_codec::QoS;
+
+    use super::*;
+
+    fn example() -> Snapshot {
+        let filter = |text| TopicFilterBuf::from(TopicFilter::parse(text).unwrap());
+        Snapshot {
+            expiry_secs: 3_600,
+            disconnected_at: Some(1_700_000_000_000),
+            positions: vec![7, 0, u64::MAX],
+            subscriptions: vec![
+                Subscription {
+                    filter: filter("factory/#"),
+                    options: SubscribeOptions::new(QoS::ExactlyOnce),
+                    id: SubscriptionId::new(268_435_455),
+                    starts: Box::new([1, 2, 3]),
+                },
+                Subscription {
+                    filter: filter("+"),
+                    options: SubscribeOptions::new(QoS::AtMostOnce),
+                    id: None,
+                    starts: Box::new([0, 0, 9]),
+                },
+            ],
+            outgoing: vec![OutgoingRecord {
+                packet_id: PacketId::new(65_535).unwrap(),
+                stage: Stage::PubComp,
+                sent: true,
+                retain: false,
+                source: Source { origin: Origin::Retained, partition: 0, offset: 12 },
+                subscription_ids: vec![SubscriptionId::new(1).unwrap()],
+            }],
+            incoming: vec![PacketId::new(1).unwrap()],
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        let mut snapshot = example();
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot.clone()));
+        snapshot.disconnected_at = None;
+        snapshot.outgoing[0].stage = Stage::PubRec;
+        snapshot.outgoing[0].retain = true;
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
+    }
+
+    #[test]
+    fn every_prefix_is_an_error_and_so_is_a_later_version() {
+        let bytes = example().encode();
+        for length in 0..bytes.len() {
+            assert!(Snapshot::decode(&bytes[..length]).is_err(), "{length}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(Snapshot::decode(&longer), Err(SnapshotError::Invalid { field: "end" }));
+        let mut later = bytes;
+        later[0] = 2;
+        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 2 }));
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
+        let mut bytes = example().encode();
+        // The number of positions.
+        bytes[13..17].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
+    }
+}
