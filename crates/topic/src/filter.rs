@@ -19,7 +19,8 @@ use crate::shared::{self, SharedFilter};
 /// `Copy`, and two words wide: parse once, then carry the type. It has 1 to 65,535 bytes of UTF-8, no U+0000, `#` only
 /// as its last level and `+` only as a whole level, and at most as many levels as the [`Limits`] it was parsed with. A
 /// text that begins with `$share/` is a whole shared filter besides: [`TopicFilter::shared`] takes it apart. All its
-/// levels count against the limit, `$share` and the group too. Order and hash are those of the text.
+/// levels count against the limit, `$share` and the group too. MQTT 3.1.1 has no shared subscriptions and would take such a
+/// text as it stands; it is held to the same rules here. Order and hash are those of the text.
 ///
 /// # Examples
 ///

@@ -1,12 +1,60 @@
-//! MQTT topic names and filters, and who matches whom.
+//! MQTT topic names and filters, checked once, and the structures that find who matches whom.
+//!
+//! A device publishes under a *name*; a subscriber asks by a *filter*, which may have wildcards. Three questions follow,
+//! and each has its answer here:
+//!
+//! | question | answer | needs |
+//! |---|---|---|
+//! | does this filter match this name? | [`TopicFilter::matches`] | core |
+//! | which subscriptions match this name? | [`SubscriptionTree`] | `alloc` |
+//! | which names does this filter match? | [`RetainedTree`] | `alloc` |
+//!
+//! Texts become [`TopicName`], [`TopicFilter`] or [`SharedFilter`] by `parse`, which checks every rule of MQTT 5.0 and
+//! 3.1.1, sections 4.7 and 4.8.2. What has such a type is valid and is never checked again. [`TopicNameBuf`] and
+//! [`TopicFilterBuf`] own their text.
+//!
+//! # Examples
 //!
 //! ```
-//! use headwater_topic::{TopicFilter, TopicName};
+//! # #[cfg(feature = "alloc")] {
+//! use headwater_topic::{RetainedTree, SubscriptionTree, TopicFilter, TopicName};
 //!
+//! let name = TopicName::parse("factory/line-1/temperature")?;
 //! let filter = TopicFilter::parse("factory/+/temperature")?;
-//! assert!(filter.matches(TopicName::parse("factory/line-1/temperature")?));
+//! assert!(filter.matches(name));
+//!
+//! // Who gets it?
+//! let mut subscriptions = SubscriptionTree::new();
+//! subscriptions.subscribe(filter, "display", 1);
+//! subscriptions.matches(name, |subscriber, qos| assert_eq!((*subscriber, *qos), ("display", 1)));
+//!
+//! // What is the last value of each topic a new subscriber asks for?
+//! let mut retained = RetainedTree::new();
+//! retained.insert(name, "21.5");
+//! assert!(retained.matching(filter).eq([(name, &"21.5")]));
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Bounds
+//!
+//! No text makes anything here recurse or panic, or keep more than in proportion to it: it has at most 128 levels, or as
+//! many as the caller's [`Limits`] say, and the cost of each search is stated where it is documented. Maps are ordered, not
+//! hashed: there is no hash to flood.
+//!
+//! # Features
+//!
+//! `std` (default) includes `alloc`, which brings what owns memory; with neither the crate needs `core` only. No feature
+//! changes what another does.
+//!
+//! # What does not work yet
+//!
+//! * Shared groups: [`TopicFilter::shared`] takes a shared filter apart, but who of the group gets a message is the
+//!   caller's choice to make.
+//! * Merging the matches of one subscriber whose filters overlap, and asking whether two filters overlap or one covers the
+//!   other.
+//! * Reading while another thread writes: the trees are plain values, to be put behind a lock.
+//! * Speed: the trees are ordered maps, correct and bounded, not the fastest there could be.
 #![no_std]
 #![forbid(unsafe_code)]
 

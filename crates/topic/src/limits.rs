@@ -34,8 +34,9 @@ impl Limits {
 
     /// These limits with another largest number of levels.
     #[must_use]
-    pub const fn levels_max(self, levels_max: u32) -> Self {
-        Self { levels_max }
+    pub const fn levels_max(mut self, levels_max: u32) -> Self {
+        self.levels_max = levels_max;
+        self
     }
 }
 

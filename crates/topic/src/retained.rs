@@ -219,3 +219,98 @@ impl<V> fmt::Debug for Matching<'_, '_, V> {
         f.debug_struct("Matching").field("seeker", &self.seeker).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// 20 x 20 x 20 names of three levels, each with what is above it.
+    fn grid() -> RetainedTree<()> {
+        let mut tree = RetainedTree::new();
+        for (x, y, z) in (0..8_000).map(|number| (number / 400, number / 20 % 20, number % 20)) {
+            for text in [format!("{x}"), format!("{x}/{y}"), format!("{x}/{y}/{z}")] {
+                tree.insert(TopicName::parse(&text).unwrap(), ());
+            }
+        }
+        tree
+    }
+
+    /// Searches as [`Matching`] does, and counts: seeks, matches, and names that were judged.
+    fn search(tree: &RetainedTree<()>, filter: TopicFilter<'_>) -> (usize, usize, usize) {
+        let mut seeker = Seeker::new(filter);
+        let (mut seeks, mut matches, mut judged) = (1, 0, 0);
+        let mut range = tree.range(Bound::Included(seeker.target()));
+        while let Some((key, ())) = range.next() {
+            judged += 1;
+            match seeker.judge(&key.0) {
+                Verdict::Match => matches += 1,
+                Verdict::Seek => {
+                    assert!(seeker.target().as_bytes() != key.0.as_bytes(), "no step forward from {key:?}");
+                    seeks += 1;
+                    range = tree.range(Bound::Included(seeker.target()));
+                }
+                Verdict::Done => break,
+            }
+        }
+        (seeks, matches, judged)
+    }
+
+    /// The stored prefixes that fit the filter up to one of its `+`.
+    fn choices(tree: &RetainedTree<()>, filter: TopicFilter<'_>) -> usize {
+        let wanted: Vec<&str> = filter.levels().collect();
+        let mut prefixes = BTreeSet::new();
+        for (name, ()) in tree.iter() {
+            let given: Vec<&str> = name.levels().collect();
+            for length in (1..=wanted.len().min(given.len())).filter(|length| wanted[length - 1] == "+") {
+                if wanted
+                    .iter()
+                    .zip(&given)
+                    .take(length)
+                    .all(|(wanted, given)| *wanted == "+" || wanted == given)
+                {
+                    prefixes.insert(given[..length].join("/"));
+                }
+            }
+        }
+        prefixes.len()
+    }
+
+    #[test]
+    fn seeks_are_bounded_by_the_prefixes_that_have_a_choice() {
+        let tree = grid();
+        let levels = ["+", "7", "zz", "-"];
+        for (a, b, c) in (0..64).map(|number| (number / 16, number / 4 % 4, number % 4)) {
+            let texts = [
+                String::from(levels[a]),
+                format!("{}/{}", levels[a], levels[b]),
+                format!("{}/{}/{}", levels[a], levels[b], levels[c]),
+                format!("{}/{}/{}/{}", levels[a], levels[b], levels[c], "+"),
+                format!("{}/{}/#", levels[a], levels[b]),
+            ];
+            for text in &texts {
+                let filter = TopicFilter::parse(text).unwrap();
+                let (seeks, matches, judged) = search(&tree, filter);
+                assert_eq!(matches, tree.matching(filter).count(), "{text}");
+                assert!(seeks <= 2 * choices(&tree, filter) + 1, "{text}: {seeks} seeks");
+                assert!(judged <= matches + seeks, "{text}: {judged} judged, {matches} match, {seeks} seeks");
+            }
+        }
+    }
+
+    #[test]
+    fn a_narrow_filter_looks_at_a_few_names_of_many() {
+        let tree = grid();
+        let looked_at = |text: &str| search(&tree, TopicFilter::parse(text).unwrap()).2;
+        assert!(
+            tree.len() == 8_420
+                && looked_at("7/7/7") <= 2
+                && looked_at("7/7/#") <= 22
+                && looked_at("+/7/7") <= 60
+        );
+    }
+}

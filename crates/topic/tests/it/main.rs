@@ -1,1 +1,14 @@
 //! Integration tests of `headwater-topic`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests assert, and a failed assertion is a panic"
+)]
+
+mod bad_input;
+mod exhaustive;
+mod oracle;
+mod sequences;
+mod table;
