@@ -1,0 +1,15 @@
+//! What can go wrong, one enum per operation.
+//!
+//! Damage to the bytes is [`Damage`], with its place it is [`Corruption`]; what the operating system
+//! refuses is [`IoError`], always with the path. The enums of the operations are built from these.
+
+mod corruption;
+mod io_error;
+mod operation;
+
+pub use corruption::{Corruption, Damage};
+pub use io_error::IoError;
+pub use operation::{
+    AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ReadError,
+    SyncError, TopicError,
+};

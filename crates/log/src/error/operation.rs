@@ -1,0 +1,286 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Corruption, IoError};
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another writer, in this process or another one, has the directory.
+    #[error("{} is in use by another writer; stop it, or open the log read-only", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// Bytes that were durable are damaged. Nothing was cut or changed.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// A small text file of the log cannot be understood. It was left as it is.
+    #[error("{} is malformed at line {line}: {what}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What was expected there.
+        what: &'static str,
+    },
+    /// A file is of a format version that this release does not know. It was left as it is.
+    #[error("{} has format version {found}, this release knows {known}", path.display())]
+    UnsupportedVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u64,
+        /// The version that is understood.
+        known: u64,
+    },
+    /// Some partitions of a topic are there and this one is not.
+    #[error("topic {topic} has no partition {partition}, but partitions above it")]
+    MissingPartition {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// Kafka was stopped while it replaced segments; only Kafka finishes that, by being started once.
+    #[error("{} is the rest of an unfinished replacement of segments: start Kafka on it once", path.display())]
+    UnfinishedSwap {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no log in this directory (read-only opening creates none).
+    #[error("{} is not a directory with a log", path.display())]
+    NotFound {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An option has a value that cannot be.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// An option has a value that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("option {option} is {value}, it has to be from {min} to {max}")]
+#[non_exhaustive]
+pub struct InvalidOptions {
+    /// The option.
+    pub option: &'static str,
+    /// The value given.
+    pub value: u64,
+    /// The least value.
+    pub min: u64,
+    /// The greatest value.
+    pub max: u64,
+}
+
+/// Why a name cannot be the name of a topic. The rules are Kafka's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTopicName {
+    /// The name is empty.
+    #[error("a topic name has at least one character")]
+    Empty,
+    /// The name is longer than 249 characters.
+    #[error("a topic name has at most 249 characters, this one has {len}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The name is `.` or `..`.
+    #[error("a topic cannot be named . or ..")]
+    Dots,
+    /// The name has a character other than ASCII letters, digits, `.`, `_` and `-`.
+    #[error("a topic name consists of ASCII letters, digits, '.', '_' and '-'; byte {at} is none of these")]
+    Character {
+        /// The byte at fault, counted from 0.
+        at: usize,
+    },
+}
+
+/// Why a topic could not be created, opened or deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// The name breaks Kafka's rules.
+    #[error(transparent)]
+    Name(#[from] InvalidTopicName),
+    /// A topic of this name is there already.
+    #[error("topic {topic} exists already")]
+    Exists {
+        /// The topic.
+        topic: String,
+    },
+    /// There is no topic of this name.
+    #[error("there is no topic {topic}")]
+    NotFound {
+        /// The topic.
+        topic: String,
+    },
+    /// The topic has another number of partitions than was asked for.
+    #[error("topic {topic} has {found} partitions, {wanted} were asked for")]
+    PartitionCount {
+        /// The topic.
+        topic: String,
+        /// The number on disk.
+        found: u32,
+        /// The number asked for.
+        wanted: u32,
+    },
+    /// An option has a value that cannot be.
+    #[error(transparent)]
+    Options(#[from] InvalidOptions),
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// A new partition could not be opened.
+    #[error(transparent)]
+    Open(Box<OpenError>),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// Why records could not be appended, or not be made durable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The batch is larger than the topic allows. Nothing was appended.
+    #[error("a batch of {bytes} bytes is above the limit of {max}; split it or raise batch_bytes_max")]
+    BatchTooLarge {
+        /// The batch's length as it would stand on disk.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A batch needs at least one record.
+    #[error("a batch without records cannot be appended")]
+    EmptyBatch,
+    /// A record's timestamp is before 1970. Kafka's clients refuse these too.
+    #[error("timestamp {timestamp} is negative")]
+    NegativeTimestamp {
+        /// The timestamp in milliseconds.
+        timestamp: i64,
+    },
+    /// The disk is full. Nothing was appended; the next append tries again.
+    #[error("no space: {0}")]
+    NoSpace(Arc<IoError>),
+    /// The operating system refused before anything was appended.
+    #[error("{0}")]
+    Io(Arc<IoError>),
+    /// The segment that takes appends is damaged. Nothing was appended.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The partition could not make records durable and takes no more; see [`SyncError`].
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+}
+
+impl From<IoError> for AppendError {
+    fn from(error: IoError) -> Self {
+        if error.is_no_space() { Self::NoSpace(Arc::new(error)) } else { Self::Io(Arc::new(error)) }
+    }
+}
+
+/// Why records are not durable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// A sync failed, now or earlier. The partition takes no more appends until the log is opened anew: what
+    /// the kernel shows of records that were not durable may not be on disk, and a second sync would hide that.
+    #[error("the partition takes no appends until it is opened anew: {0}")]
+    Failed(Arc<IoError>),
+    /// No record has this offset yet, so it cannot become durable.
+    #[error("offset {offset} is not appended yet, the log ends at {end}")]
+    NotAppended {
+        /// The offset asked for.
+        offset: u64,
+        /// The next offset to be given.
+        end: u64,
+    },
+    /// The log was closed, or the topic deleted.
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// Why records could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The offset was deleted, or is not there yet.
+    #[error("offset {offset} is outside of {start} to {end}")]
+    OffsetOutOfRange {
+        /// The offset asked for.
+        offset: u64,
+        /// The log start offset.
+        start: u64,
+        /// The first offset that cannot be read yet.
+        end: u64,
+    },
+    /// The bytes are damaged; nothing of the damaged batch was handed out.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The batch is compressed, which this release cannot undo. Its raw bytes can still be read.
+    #[error("the batch at offset {offset} is compressed with codec {codec}, which is not supported yet")]
+    UnsupportedCodec {
+        /// The batch's first offset.
+        offset: u64,
+        /// Kafka's number of the codec: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+        codec: u8,
+    },
+    /// The log was closed, or the topic deleted.
+    #[error("the log is closed")]
+    Closed,
+    /// A small text file or a mark of the log, read beside a running writer, cannot be understood.
+    #[error("{0}")]
+    Open(Arc<OpenError>),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(Arc<IoError>),
+}
+
+impl From<IoError> for ReadError {
+    fn from(error: IoError) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+/// Why upkeep stopped early. What was done before the error stays done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaintainError {
+    /// A partition could not make its records durable.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A new segment could not be begun.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The offset given lies behind the durable end.
+    #[error("offset {offset} is behind the durable end {end}")]
+    OffsetOutOfRange {
+        /// The offset given.
+        offset: u64,
+        /// The durable end.
+        end: u64,
+    },
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// Why a log could not be closed cleanly. Its lock is released all the same, and the next open recovers.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseError {
+    /// A partition could not make its records durable.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}

@@ -1,0 +1,337 @@
+//! The record batch, format version 2: the unit that is written, checked and kept whole.
+//!
+//! ```text
+//!   0      8      12     16 17   21    23       27       35      43      51     53     57     61
+//!   | base | batch| lead.|m | crc| attr| last   | base   | max   | prod. | prod.| base | rec. | records..
+//!   | offs.| len. | epoch|2 |    |     | off. d.| time   | time  | id    | epoch| seq. | count|
+//!   | i64  | i32  | i32  |i8| u32| i16 | i32    | i64    | i64   | i64   | i16  | i32  | i32  |
+//!          |<- not in the crc  ->|     |<---------------- crc32c of all this ------------------..
+//!                 |<------------ batch length counts from here ---------------------..
+//! ```
+//!
+//! Source: Apache Kafka, `DefaultRecordBatch`, and the protocol documentation "Record Batch".
+
+use super::field::{self, Fill, Sink};
+use super::record;
+use crate::error::Damage;
+use crate::record::Record;
+
+/// The bytes of a batch before its records.
+pub(crate) const HEADER_BYTES: usize = 61;
+/// The bytes before those that the batch length counts: base offset and the length itself.
+pub(crate) const LENGTH_OVERHEAD_BYTES: usize = 12;
+/// The bytes before those that the checksum covers.
+pub(crate) const CRC_COVERS_FROM: usize = 21;
+/// Where the format version is, the same in all versions.
+pub(crate) const MAGIC_AT: usize = 16;
+/// The only format version supported.
+pub(crate) const MAGIC: i8 = 2;
+
+const CODEC_MASK: u16 = 0x07;
+const LOG_APPEND_TIME: u16 = 0x08;
+const CONTROL: u16 = 0x20;
+const ATTRIBUTES_UNUSED: u16 = 0xff80;
+
+const BASE_OFFSET_BYTES: usize = 8;
+const BATCH_LENGTH_BYTES: usize = 4;
+const EPOCH_BYTES: usize = 4;
+const MAGIC_BYTES: usize = 1;
+const CRC_BYTES: usize = 4;
+const CHECKED_FIELDS_BYTES: usize = 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4;
+
+const _: () = assert!(LENGTH_OVERHEAD_BYTES == BASE_OFFSET_BYTES + BATCH_LENGTH_BYTES);
+const _: () = assert!(MAGIC_AT == LENGTH_OVERHEAD_BYTES + EPOCH_BYTES);
+const _: () = assert!(CRC_COVERS_FROM == MAGIC_AT + MAGIC_BYTES + CRC_BYTES);
+const _: () = assert!(HEADER_BYTES == CRC_COVERS_FROM + CHECKED_FIELDS_BYTES);
+
+/// A parsed header whose length fits the bytes it was parsed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) base_offset: u64,
+    /// The whole batch with its header.
+    pub(crate) bytes: usize,
+    pub(crate) leader_epoch: i32,
+    pub(crate) crc: u32,
+    pub(crate) attributes: u16,
+    /// The last record's offset; `base_offset` plus at most 2^31 - 1.
+    pub(crate) last_offset: u64,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) base_sequence: i32,
+    pub(crate) record_count: u32,
+}
+
+impl Header {
+    /// Parses the header at the front of `bytes`, which are all that is left of the segment.
+    ///
+    /// Every length is checked against what is left before anything is done with it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Damage> {
+        let left = bytes.len() as u64;
+        let Some(mut rest) = bytes.get(..HEADER_BYTES) else { return Err(Damage::HeaderCut { left }) };
+        let from = &mut rest;
+        Self::parse_fields(from, bytes.len()).unwrap_or(Err(Damage::HeaderCut { left }))
+    }
+
+    fn parse_fields(from: &mut &[u8], left: usize) -> Option<Result<Self, Damage>> {
+        let base_offset = field::take_i64(from)?;
+        let batch_length = field::take_i32(from)?;
+        let leader_epoch = field::take_i32(from)?;
+        let [magic] = field::take::<1>(from)?;
+        let crc = field::take_u32(from)?;
+        let attributes = field::take_u16(from)?;
+        let last_offset_delta = field::take_i32(from)?;
+        let base_timestamp = field::take_i64(from)?;
+        let max_timestamp = field::take_i64(from)?;
+        let producer_id = field::take_i64(from)?;
+        let producer_epoch = field::take_i16(from)?;
+        let base_sequence = field::take_i32(from)?;
+        let count = field::take_i32(from)?;
+
+        let impossible = |field, value| Some(Err(Damage::HeaderField { field, value }));
+        if magic.cast_signed() != MAGIC {
+            return Some(Err(Damage::UnsupportedMagic { magic: magic.cast_signed() }));
+        }
+        let Some(bytes) = usize::try_from(batch_length)
+            .ok()
+            .map(|length| length.saturating_add(LENGTH_OVERHEAD_BYTES))
+            .filter(|bytes| *bytes >= HEADER_BYTES)
+        else {
+            return Some(Err(Damage::LengthTooSmall { length: batch_length }));
+        };
+        if bytes > left {
+            return Some(Err(Damage::LengthBeyondEnd { bytes: bytes as u64, left: left as u64 }));
+        }
+        let Ok(first) = u64::try_from(base_offset) else { return impossible("baseOffset", base_offset) };
+        let Some(last_offset) = u64::try_from(last_offset_delta)
+            .ok()
+            .and_then(|delta| first.checked_add(delta))
+            .filter(|last| *last < i64::MAX.cast_unsigned())
+        else {
+            return impossible("lastOffsetDelta", i64::from(last_offset_delta));
+        };
+        let Ok(record_count) = u32::try_from(count) else {
+            return impossible("recordCount", i64::from(count));
+        };
+        if attributes & ATTRIBUTES_UNUSED != 0 {
+            return impossible("attributes", i64::from(attributes));
+        }
+        Some(Ok(Self {
+            base_offset: first,
+            bytes,
+            leader_epoch,
+            crc,
+            attributes,
+            last_offset,
+            base_timestamp,
+            max_timestamp,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            record_count,
+        }))
+    }
+
+    /// Kafka's number of the codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub(crate) fn codec(&self) -> u8 {
+        let [_, low] = (self.attributes & CODEC_MASK).to_be_bytes();
+        low
+    }
+
+    /// Whether the records are for brokers (transaction markers), not for readers.
+    pub(crate) fn is_control(&self) -> bool {
+        self.attributes & CONTROL != 0
+    }
+
+    /// Whether `max_timestamp` is the timestamp of every record.
+    pub(crate) fn is_log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME != 0
+    }
+
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.last_offset.saturating_add(1)
+    }
+
+    /// Puts the fields that the checksum does not cover, the checksum included.
+    pub(super) fn encode_uncovered(&self, sink: &mut impl Sink) {
+        let batch_length = self.bytes.saturating_sub(LENGTH_OVERHEAD_BYTES);
+        sink.put(&self.base_offset.to_be_bytes());
+        sink.put(&u32::try_from(batch_length).unwrap_or(u32::MAX).to_be_bytes());
+        sink.put(&self.leader_epoch.to_be_bytes());
+        sink.put(&MAGIC.to_be_bytes());
+        sink.put(&self.crc.to_be_bytes());
+    }
+
+    /// Puts the fields that the checksum covers.
+    pub(super) fn encode_covered(&self, sink: &mut impl Sink) {
+        let last_offset_delta = self.last_offset.saturating_sub(self.base_offset);
+        sink.put(&self.attributes.to_be_bytes());
+        sink.put(&u32::try_from(last_offset_delta).unwrap_or(u32::MAX).to_be_bytes());
+        sink.put(&self.base_timestamp.to_be_bytes());
+        sink.put(&self.max_timestamp.to_be_bytes());
+        sink.put(&self.producer_id.to_be_bytes());
+        sink.put(&self.producer_epoch.to_be_bytes());
+        sink.put(&self.base_sequence.to_be_bytes());
+        sink.put(&self.record_count.to_be_bytes());
+    }
+
+    /// Checks the checksum; `bytes` begin with this batch.
+    pub(crate) fn verify(&self, bytes: &[u8]) -> Result<(), Damage> {
+        let covered = bytes.get(CRC_COVERS_FROM..self.bytes).unwrap_or_default();
+        let computed = crc32c(covered);
+        if computed == self.crc { Ok(()) } else { Err(Damage::Checksum { stored: self.crc, computed }) }
+    }
+}
+
+/// The checksum that record batches carry: CRC-32C (Castagnoli).
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
+}
+
+/// A batch that is ready to be written but for its offset: its records, timestamps and length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft<'a> {
+    records: &'a [Record<'a>],
+    now_ms: i64,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    bytes: usize,
+    last_offset_delta: u32,
+}
+
+impl<'a> Draft<'a> {
+    /// Measures a batch; `None` without records, or with more than a batch can count. Records without a
+    /// timestamp get `now_ms`.
+    pub(crate) fn new(records: &'a [Record<'a>], now_ms: i64) -> Option<Self> {
+        let first = records.first()?;
+        let last_offset_delta = i32::try_from(records.len() - 1).ok()?.cast_unsigned();
+        let base_timestamp = first.timestamp.unwrap_or(now_ms);
+        let max_timestamp =
+            records.iter().map(|record| record.timestamp.unwrap_or(now_ms)).fold(base_timestamp, Ord::max);
+        let mut draft = Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta };
+        let mut count = field::Count(HEADER_BYTES);
+        draft.encode_records(&mut count);
+        draft.bytes = count.0;
+        Some(draft)
+    }
+
+    /// The whole batch with its header.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn last_offset_delta(&self) -> u32 {
+        self.last_offset_delta
+    }
+
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    fn encode_records(&self, sink: &mut impl Sink) {
+        for (delta, record) in (0_i64..).zip(self.records) {
+            let timestamp = record.timestamp.unwrap_or(self.now_ms);
+            // Java's arithmetic wraps, so that any pair of timestamps comes back.
+            record::encode(record, timestamp.wrapping_sub(self.base_timestamp), delta, sink);
+        }
+    }
+
+    /// Writes the batch into `target`, which has exactly [`Draft::bytes`] bytes; false when it has not.
+    pub(crate) fn encode(&self, base_offset: u64, leader_epoch: i32, target: &mut [u8]) -> bool {
+        let Some((uncovered, covered)) = target.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
+        let mut header = Header {
+            base_offset,
+            bytes: self.bytes,
+            leader_epoch,
+            crc: 0,
+            attributes: 0, // no codec, create time, neither transactional nor control
+            last_offset: base_offset.saturating_add(u64::from(self.last_offset_delta)),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: -1, // none
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.last_offset_delta.saturating_add(1),
+        };
+        let mut sink = Fill::new(covered);
+        header.encode_covered(&mut sink);
+        self.encode_records(&mut sink);
+        let exact = sink.is_exact();
+        header.crc = crc32c(covered);
+        let mut sink = Fill::new(uncovered);
+        header.encode_uncovered(&mut sink);
+        exact && sink.is_exact()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::record::Header as RecordHeader;
+
+    /// Encodes a batch as the log would.
+    pub(crate) fn encoded(records: &[Record<'_>], base_offset: u64, leader_epoch: i32) -> Vec<u8> {
+        let draft = Draft::new(records, 0).unwrap();
+        let mut bytes = vec![0; draft.bytes()];
+        assert!(draft.encode(base_offset, leader_epoch, &mut bytes));
+        bytes
+    }
+
+    #[test]
+    fn five_records_give_the_bytes_of_kafkas_java_client() {
+        // What kafka-clients 4.3.0 writes for these records at offset 100 in epoch 7.
+        let base = 1_700_000_000_000;
+        let headers = [RecordHeader::new("mqtt.topic", "a/b"), RecordHeader { key: "nul", value: None }];
+        let large = "x".repeat(300);
+        let records = [
+            Record::new("hello").timestamp(base).key("k0").headers(&headers),
+            Record::new("v1").timestamp(base + 5),
+            Record::tombstone("k2").timestamp(base - 3),
+            Record::new("").timestamp(base + 1000).key(""),
+            Record::new(&large).timestamp(base + 70_000).key("k4"),
+        ];
+        let bytes = encoded(&records, 100, 7);
+        let header = Header::parse(&bytes).unwrap();
+        assert_eq!((header.base_offset, header.last_offset, header.leader_epoch), (100, 104, 7));
+        assert_eq!((bytes.len(), header.crc), (434, 0xada3_5271));
+        assert_eq!(header.max_timestamp, base + 70_000);
+        assert_eq!(header.verify(&bytes), Ok(()));
+    }
+
+    #[test]
+    fn every_flipped_bit_behind_the_checksum_is_found() {
+        let bytes = encoded(&[Record::new("payload").key("key").timestamp(77)], 0, 0);
+        for bit in CRC_COVERS_FROM * 8..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let verdict = Header::parse(&damaged).and_then(|header| header.verify(&damaged));
+            assert!(verdict.is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_huge_length_is_compared_with_what_is_left() {
+        let mut bytes = encoded(&[Record::new("payload")], 0, 0);
+        bytes[8..12].copy_from_slice(&i32::MAX.to_be_bytes());
+        assert_eq!(
+            Header::parse(&bytes),
+            Err(Damage::LengthBeyondEnd { bytes: 0x8000_000b, left: bytes.len() as u64 })
+        );
+        bytes[8..12].copy_from_slice(&(-1_i32).to_be_bytes());
+        assert_eq!(Header::parse(&bytes), Err(Damage::LengthTooSmall { length: -1 }));
+        bytes[8..12].copy_from_slice(&48_i32.to_be_bytes());
+        assert_eq!(Header::parse(&bytes), Err(Damage::LengthTooSmall { length: 48 }));
+    }
+
+    #[test]
+    fn zeros_are_no_batch() {
+        assert_eq!(Header::parse(&[0; 4096]), Err(Damage::UnsupportedMagic { magic: 0 }));
+        assert_eq!(Header::parse(&[0; 60]), Err(Damage::HeaderCut { left: 60 }));
+    }
+
+    #[test]
+    fn a_batch_without_records_is_not_made() {
+        assert!(Draft::new(&[], 0).is_none());
+    }
+}

@@ -1,0 +1,87 @@
+//! Batches that Kafka's own clients wrote: each decodes, and encodes to the same bytes.
+
+use std::fmt::Write;
+
+use super::batch::Header;
+use super::record;
+use crate::record::Record;
+
+/// kafka-clients 4.3.0, `MemoryRecords.withEndTransactionMarker`: offset 105, time 1700000080000, producer 4242,
+/// epoch 3, coordinator epoch 9.
+const COMMIT_MARKER: &str = "0000000000000069000000420000000702ec89a140003000000000\
+    0000018bcfe6a0800000018bcfe6a08000000000000010920003ffffffff000000012000000008000000010c00000000000900";
+/// kafka-clients 4.3.0: what compaction leaves of a batch of five records at offset 100 that all went.
+const EMPTIED_BATCH: &str = "0000000000000064000000310000000702317d53c8000000000004\
+    ffffffffffffffff0000018bcfe56800000000000000109200030000001100000000";
+
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Decodes a batch into its parts and puts it together from them; tells the number of records.
+fn decoded_and_encoded(bytes: &[u8]) -> (usize, Vec<u8>) {
+    let header = Header::parse(bytes).unwrap();
+    assert_eq!(header.bytes, bytes.len());
+    header.verify(bytes).unwrap();
+    let mut again = Vec::new();
+    header.encode_uncovered(&mut again);
+    header.encode_covered(&mut again);
+    let mut rest = &bytes[again.len()..];
+    let mut count = 0;
+    while !rest.is_empty() {
+        let decoded = record::decode(&mut rest).unwrap();
+        assert!(header.base_offset + u64::from(decoded.offset_delta) <= header.last_offset);
+        let headers: Vec<_> = decoded.headers.iter().collect();
+        let record = Record { timestamp: None, key: decoded.key, value: decoded.value, headers: &headers };
+        record::encode(&record, decoded.timestamp_delta, i64::from(decoded.offset_delta), &mut again);
+        count += 1;
+    }
+    assert_eq!(count, header.record_count as usize);
+    (count, again)
+}
+
+#[test]
+fn a_commit_marker_of_kafka_comes_back() {
+    let bytes = unhex(COMMIT_MARKER);
+    let header = Header::parse(&bytes).unwrap();
+    assert_eq!((header.crc, header.base_offset, header.producer_id), (0xec89_a140, 105, 4242));
+    assert!(header.is_control());
+    assert_eq!(decoded_and_encoded(&bytes), (1, bytes));
+}
+
+#[test]
+fn a_batch_emptied_by_compaction_keeps_its_offsets() {
+    let bytes = unhex(EMPTIED_BATCH);
+    let header = Header::parse(&bytes).unwrap();
+    assert_eq!((header.base_offset, header.last_offset, header.record_count), (100, 104, 0));
+    assert_eq!(decoded_and_encoded(&bytes), (0, bytes));
+}
+
+/// The larger collection of such batches lies beside the checkout where there is one.
+#[test]
+fn all_collected_uncompressed_batches_come_back() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/kafka");
+    let Ok(files) = std::fs::read_dir(&folder) else { return };
+    let mut seen = 0;
+    for file in files {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let Some((_, rest)) = text.split_once("\"hex\": \"") else { continue };
+        let bytes = unhex(rest.split_once('"').unwrap().0);
+        let header = Header::parse(&bytes).unwrap();
+        assert_eq!(header.verify(&bytes), Ok(()), "{}", path.display());
+        assert_eq!(header.codec() == 0, text.contains("\"codec\": \"none\""), "{}", path.display());
+        if header.codec() == 0 {
+            assert_eq!(hex(&decoded_and_encoded(&bytes).1), hex(&bytes), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen} uncompressed batches in {}", folder.display());
+}

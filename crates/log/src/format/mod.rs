@@ -1,0 +1,15 @@
+//! The bytes on disk: Kafka's record batches, indexes and text files, and our durable mark.
+//!
+//! Offsets and sizes are stated here once; `docs/log-format.md` draws them, and a test keeps the two together.
+
+pub(crate) mod batch;
+pub(crate) mod checkpoint;
+pub(crate) mod field;
+#[cfg(test)]
+mod golden;
+pub(crate) mod index;
+pub(crate) mod mark;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod record;
+pub(crate) mod varint;

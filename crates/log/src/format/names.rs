@@ -1,0 +1,113 @@
+//! Names of topics, directories and files, by Kafka's rules.
+
+use crate::error::InvalidTopicName;
+
+/// The longest name of a topic.
+pub(crate) const TOPIC_NAME_BYTES_MAX: usize = 249;
+/// The digits of a base offset in a file name.
+pub(crate) const BASE_OFFSET_DIGITS: usize = 20;
+
+pub(crate) const LOG: &str = "log";
+pub(crate) const INDEX: &str = "index";
+pub(crate) const TIME_INDEX: &str = "timeindex";
+pub(crate) const DURABLE: &str = "durable";
+/// All files that this crate keeps for a segment, the one that makes it a segment first.
+pub(crate) const SEGMENT_SUFFIXES: [&str; 4] = [LOG, INDEX, TIME_INDEX, DURABLE];
+/// Files that Kafka may keep for a segment besides.
+pub(crate) const FOREIGN_SUFFIXES: [&str; 2] = ["txnindex", "snapshot"];
+
+pub(crate) const LOCK: &str = ".lock";
+pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
+pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
+/// In the directory of partition 0 while the topic is being deleted.
+pub(crate) const DELETING: &str = ".headwater_deleting";
+
+/// Checks a topic's name. Source: Apache Kafka, `Topic.validate`.
+pub(crate) fn check_topic(name: &str) -> Result<(), InvalidTopicName> {
+    if name.is_empty() {
+        return Err(InvalidTopicName::Empty);
+    }
+    if name == "." || name == ".." {
+        return Err(InvalidTopicName::Dots);
+    }
+    if name.len() > TOPIC_NAME_BYTES_MAX {
+        return Err(InvalidTopicName::TooLong { len: name.len() });
+    }
+    match name.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || b"._-".contains(&byte))) {
+        Some(at) => Err(InvalidTopicName::Character { at }),
+        None => Ok(()),
+    }
+}
+
+/// Names the directory of a partition.
+pub(crate) fn partition_dir(topic: &str, partition: u32) -> String {
+    format!("{topic}-{partition}")
+}
+
+/// Reads the name of a partition's directory; `None` for anything else, Kafka's metadata log included.
+pub(crate) fn parse_partition_dir(name: &str) -> Option<(&str, u32)> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let number: i32 = partition.parse().ok()?;
+    let number = u32::try_from(number).ok()?;
+    // "+1" and "01" parse as numbers, but nobody writes them.
+    let canonical = partition_dir(topic, number) == name;
+    (canonical && check_topic(topic).is_ok() && topic != "__cluster_metadata").then_some((topic, number))
+}
+
+/// Names a file of a segment.
+pub(crate) fn segment_file(base_offset: u64, suffix: &str) -> String {
+    format!("{base_offset:020}.{suffix}")
+}
+
+/// Reads the name of a segment's file: base offset and suffix.
+pub(crate) fn parse_segment_file(name: &str) -> Option<(u64, &str)> {
+    let (digits, suffix) = name.split_once('.')?;
+    if digits.len() != BASE_OFFSET_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let base_offset: i64 = digits.parse().ok()?;
+    Some((base_offset.cast_unsigned(), suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topic_names_follow_kafkas_rules() {
+        let longest = "a".repeat(249);
+        for name in ["mqtt", "a.b_c-D9", "-", "...", "__headwater_sessions", &longest] {
+            assert_eq!(check_topic(name), Ok(()), "{name}");
+        }
+        assert_eq!(check_topic(""), Err(InvalidTopicName::Empty));
+        assert_eq!(check_topic(".."), Err(InvalidTopicName::Dots));
+        assert_eq!(check_topic("a/b"), Err(InvalidTopicName::Character { at: 1 }));
+        assert_eq!(check_topic("ä"), Err(InvalidTopicName::Character { at: 0 }));
+        assert_eq!(check_topic(&"a".repeat(250)), Err(InvalidTopicName::TooLong { len: 250 }));
+    }
+
+    #[test]
+    fn partition_directories_come_back() {
+        assert_eq!(parse_partition_dir("a-b-12"), Some(("a-b", 12)));
+        assert_eq!(parse_partition_dir(&partition_dir("-", 0)), Some(("-", 0)));
+        for name in ["mqtt", "mqtt-", "mqtt-01", "mqtt-+1", "-1", "mqtt-0.4f-delete", "__cluster_metadata-0"]
+        {
+            assert_eq!(parse_partition_dir(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn segment_files_come_back() {
+        assert_eq!(segment_file(42, LOG), "00000000000000000042.log");
+        assert_eq!(parse_segment_file("00000000000000000042.log"), Some((42, "log")));
+        assert_eq!(parse_segment_file("00000000000000000042.index.deleted"), Some((42, "index.deleted")));
+        for name in
+            ["42.log", "leader-epoch-checkpoint", "0000000000000000004x.log", "99999999999999999999.log"]
+        {
+            assert_eq!(parse_segment_file(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What a program may choose. Options are given at each start; only the number of partitions is on disk.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::InvalidOptions;
+use crate::storage::{Disk, Storage};
+
+/// What an append waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ack {
+    /// The record is in the operating system's page cache: it survives the end of this process, not the loss
+    /// of power. The next sync makes it durable.
+    Appended,
+    /// The record is on disk: it survives the loss of power.
+    Durable,
+}
+
+/// How far a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ReadUpTo {
+    /// To the last durable record. What was read once is never replaced by something else.
+    #[default]
+    Durable,
+    /// To the last appended record. After a loss of power its offset may name another record.
+    Appended,
+}
+
+/// The options of a log.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_log::{LogOptions, TopicOptions};
+///
+/// let options = LogOptions::default()
+///     .topic_defaults(TopicOptions::default().retention_ms(Some(7 * 24 * 3600 * 1000)));
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LogOptions {
+    /// The options of topics that are on disk when the log is opened, until others are set for them.
+    pub topic_defaults: TopicOptions,
+    /// Whether every read checks every checksum, not only the first read of each batch since the segment was
+    /// opened. Default: false.
+    pub verify_every_read: bool,
+    /// Where the files are. Default: [`Disk`].
+    pub storage: Arc<dyn Storage>,
+    /// Where the time comes from. Default: [`SystemClock`].
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            topic_defaults: TopicOptions::default(),
+            verify_every_read: false,
+            storage: Arc::new(Disk),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl LogOptions {
+    /// Sets the options of topics that are on disk when the log is opened.
+    #[must_use]
+    pub fn topic_defaults(self, topic_defaults: TopicOptions) -> Self {
+        Self { topic_defaults, ..self }
+    }
+
+    /// Sets whether every read checks every checksum.
+    #[must_use]
+    pub fn verify_every_read(self, verify_every_read: bool) -> Self {
+        Self { verify_every_read, ..self }
+    }
+
+    /// Sets where the files are.
+    #[must_use]
+    pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, ..self }
+    }
+
+    /// Sets where the time comes from.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+}
+
+/// The options of a topic, the same for all its partitions.
+///
+/// The names are Kafka's where Kafka has the option (`segment.bytes`, `retention.ms`, ...).
+///
+/// # Examples
+///
+/// ```
+/// use headwater_log::TopicOptions;
+///
+/// let options = TopicOptions::default().partitions(8).retention_bytes(Some(1 << 30));
+/// assert_eq!(options.segment_bytes, 1 << 30);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicOptions {
+    /// The number of partitions a new topic gets; `None` means 1. For a topic that exists, `None` takes what
+    /// is there and any other number has to be the one that is there.
+    pub partitions: Option<u32>,
+    /// A segment is rolled before it would grow beyond this. 4 KiB to 2^31 - 1. Default: 1 GiB.
+    pub segment_bytes: u64,
+    /// A segment is rolled by [`Log::maintain`](crate::Log::maintain) when its first append is older than
+    /// this. Default: 7 days.
+    pub segment_age_ms: u64,
+    /// A segment is deleted when its last append is older than this. Default: `None`, kept for ever.
+    pub retention_ms: Option<u64>,
+    /// The oldest segments are deleted as long as the rest has at least so many bytes. Default: `None`.
+    pub retention_bytes: Option<u64>,
+    /// An index entry is written when more than so many bytes were appended since the last one.
+    /// Default: 4096.
+    pub index_interval_bytes: u32,
+    /// A segment is rolled before one of its indexes would grow beyond this. 4 KiB to 2^31 - 1.
+    /// Default: 10 MiB.
+    pub segment_index_bytes: u32,
+    /// A batch may not be larger than this, as it stands on disk, nor than `segment_bytes`.
+    /// Default: 1,048,588, as Kafka's `max.message.bytes`.
+    pub batch_bytes_max: u64,
+    /// Disk space is allocated ahead in steps that grow with the segment up to this. Default: 8 MiB.
+    pub allocate_ahead_bytes_max: u64,
+}
+
+/// Kafka positions in a segment are 32-bit signed numbers.
+const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
+
+impl Default for TopicOptions {
+    fn default() -> Self {
+        Self {
+            partitions: None,
+            segment_bytes: 1 << 30,
+            segment_age_ms: 7 * 24 * 3600 * 1000,
+            retention_ms: None,
+            retention_bytes: None,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 10 * 1024 * 1024,
+            batch_bytes_max: 1_048_588,
+            allocate_ahead_bytes_max: 8 * 1024 * 1024,
+        }
+    }
+}
+
+impl TopicOptions {
+    /// Sets the number of partitions.
+    #[must_use]
+    pub fn partitions(self, partitions: u32) -> Self {
+        Self { partitions: Some(partitions), ..self }
+    }
+
+    /// Sets the greatest size of a segment.
+    #[must_use]
+    pub fn segment_bytes(self, segment_bytes: u64) -> Self {
+        Self { segment_bytes, ..self }
+    }
+
+    /// Sets the greatest age of a segment that takes appends.
+    #[must_use]
+    pub fn segment_age_ms(self, segment_age_ms: u64) -> Self {
+        Self { segment_age_ms, ..self }
+    }
+
+    /// Sets how long records are kept.
+    #[must_use]
+    pub fn retention_ms(self, retention_ms: Option<u64>) -> Self {
+        Self { retention_ms, ..self }
+    }
+
+    /// Sets how many bytes are kept in each partition.
+    #[must_use]
+    pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
+        Self { retention_bytes, ..self }
+    }
+
+    /// Sets the distance of index entries.
+    #[must_use]
+    pub fn index_interval_bytes(self, index_interval_bytes: u32) -> Self {
+        Self { index_interval_bytes, ..self }
+    }
+
+    /// Sets the greatest size of an index.
+    #[must_use]
+    pub fn segment_index_bytes(self, segment_index_bytes: u32) -> Self {
+        Self { segment_index_bytes, ..self }
+    }
+
+    /// Sets the greatest size of a batch.
+    #[must_use]
+    pub fn batch_bytes_max(self, batch_bytes_max: u64) -> Self {
+        Self { batch_bytes_max, ..self }
+    }
+
+    /// Sets how much disk space is allocated ahead at most.
+    #[must_use]
+    pub fn allocate_ahead_bytes_max(self, allocate_ahead_bytes_max: u64) -> Self {
+        Self { allocate_ahead_bytes_max, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
+        let ranges = [
+            ("partitions", u64::from(self.partitions.unwrap_or(1)), 1, 0x7fff_ffff),
+            ("segment_bytes", self.segment_bytes, 4096, SEGMENT_BYTES_MAX),
+            ("segment_index_bytes", u64::from(self.segment_index_bytes), 4096, SEGMENT_BYTES_MAX),
+            ("batch_bytes_max", self.batch_bytes_max, 128, SEGMENT_BYTES_MAX),
+            ("allocate_ahead_bytes_max", self.allocate_ahead_bytes_max, 4096, SEGMENT_BYTES_MAX),
+        ];
+        for (option, value, min, max) in ranges {
+            if value < min || value > max {
+                return Err(InvalidOptions { option, value, min, max });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The options of a log that is opened beside its writer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ReadOnlyOptions {
+    /// Where the files are. Default: [`Disk`].
+    pub storage: Arc<dyn Storage>,
+}
+
+impl Default for ReadOnlyOptions {
+    fn default() -> Self {
+        Self { storage: Arc::new(Disk) }
+    }
+}
+
+impl ReadOnlyOptions {
+    /// Sets where the files are.
+    #[must_use]
+    pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_segment_beyond_kafkas_positions() {
+        let error = TopicOptions::default().segment_bytes(1 << 31).check().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "option segment_bytes is 2147483648, it has to be from 4096 to 2147483647"
+        );
+    }
+
+    #[test]
+    fn accepts_the_defaults() {
+        assert_eq!(TopicOptions::default().check(), Ok(()));
+    }
+}

@@ -1,0 +1,220 @@
+//! The one door to the file system.
+//!
+//! Everything the log does to files goes through [`Storage`] and [`File`], mapped windows included, so that
+//! a simulated disk can stand behind them and lose, tear and reorder what was not synced. [`Disk`] is the
+//! real one.
+
+mod disk;
+mod region;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use disk::Disk;
+pub(crate) use region::{Appender, Region};
+pub use region::{HeapPeek, Window};
+
+/// What a file is opened or mapped for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// A name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name, without the directory.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// A lock that is held until it is dropped.
+pub trait LockGuard: Send + Sync + fmt::Debug {}
+
+/// A file system, as far as the log needs one.
+///
+/// What an operation did survives a loss of power only after the sync that covers it: [`File::sync_data`] for
+/// the bytes and the length of a file, [`Storage::sync_dir`] for the names in a directory.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// Lists a directory, in any order. Names that are not UTF-8 are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] when there is no such directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Creates a directory and those above it that are missing. It is no error when it exists.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Opens a file that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] when there is no such file.
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn File>>;
+
+    /// Creates an empty file for reading and writing, or empties the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+
+    /// Gives a file another name in the same directory, replacing what has that name.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file. Mappings of it live on.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses; then nothing is known of the names.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the lock that the file at `path` stands for, creating the file; `None` when another holder, in
+    /// this process or another one, has it.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>>;
+}
+
+/// An open file.
+pub trait File: Send + Sync + fmt::Debug {
+    /// The file's length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Reads some bytes from a position on; 0 at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn read_at(&self, into: &mut [u8], position: u64) -> io::Result<usize>;
+
+    /// Writes some of `bytes` at a position and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize>;
+
+    /// Makes the file shorter, or longer by zeros that need no space.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Gives the bytes from `from` to `to`, which lie at the end of the file, space on the disk, and makes the
+    /// file `to` bytes long. They read as zeros. After success, writing there through a mapping cannot fail
+    /// for lack of space.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::StorageFull`] when the disk is full; the file may have become longer.
+    fn allocate(&self, from: u64, to: u64) -> io::Result<()>;
+
+    /// Makes the file's bytes, those written through mappings too, and its length durable.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses; then nothing is known of what was not durable before, and calling
+    /// it again proves nothing.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Maps the file's first `capacity` bytes. For [`Access::ReadWrite`] the capacity may lie beyond the end
+    /// of the file; only space that the file has is touched. For [`Access::Read`] the file has to have that
+    /// length.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system refuses; [`io::ErrorKind::UnexpectedEof`] for reading beyond the end.
+    fn map(&self, capacity: usize, access: Access) -> io::Result<Window>;
+}
+
+/// Reads until `into` is full or the file ends; tells how many bytes were read.
+pub(crate) fn read_full_at(file: &dyn File, into: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, position.saturating_add(done as u64)) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Reads the whole file.
+pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(file.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let mut bytes = vec![0; size];
+    let read = read_full_at(file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// Writes all of `bytes`, however few the file takes at once.
+pub(crate) fn write_all_at(file: &dyn File, bytes: &[u8], position: u64) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        match file.write_at(rest, position.saturating_add(done as u64)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => done += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file so that after a crash it is there whole, as it was before or as it is now.
+pub(crate) fn replace_file(
+    storage: &dyn Storage,
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), crate::error::IoError> {
+    use crate::error::IoError;
+
+    let temporary = dir.join(format!("{name}.tmp"));
+    let path = dir.join(name);
+    let file = storage.create(&temporary).map_err(IoError::of("create", &temporary))?;
+    write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &temporary))?;
+    file.sync_data().map_err(IoError::of("sync", &temporary))?;
+    storage.rename(&temporary, &path).map_err(IoError::of("replace", &path))?;
+    storage.sync_dir(dir).map_err(IoError::of("sync", dir))
+}
