@@ -1,1 +1,17 @@
 //! Integration tests of `headwater-codec`, one binary.
+#![expect(clippy::cast_possible_truncation, reason = "lengths of test data are small")]
+
+mod bad_connect;
+mod bad_frame;
+mod bad_properties;
+mod bad_publish;
+mod bad_subscribe;
+mod build;
+mod encode;
+mod generate;
+mod hostile;
+mod reasons;
+mod round_trip;
+mod stream;
+mod vectors;
+mod wire;
