@@ -36,14 +36,15 @@ use crate::write::{self, Body, Part};
 /// # Examples
 ///
 /// ```
-/// use headwater_codec::{Connect, Packet, Version};
+/// use headwater_codec::{Connect, Packet, SliceSink, Version};
 ///
 /// let mut connect = Connect::new(Version::V3_1_1, "sensor-7");
 /// connect.keep_alive_secs = 30;
-/// let mut bytes = Vec::new();
-/// connect.encode(&mut bytes)?;
-/// assert_eq!(bytes, b"\x10\x14\x00\x04MQTT\x04\x02\x00\x1E\x00\x08sensor-7");
-/// assert_eq!(Packet::decode(&bytes, Version::V5)?, Packet::Connect(connect));
+/// let mut buffer = [0; 32];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// connect.encode(&mut sink)?;
+/// assert_eq!(sink.written(), b"\x10\x14\x00\x04MQTT\x04\x02\x00\x1E\x00\x08sensor-7");
+/// assert_eq!(Packet::decode(sink.written(), Version::V5)?, Packet::Connect(connect));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@
 //!
 //! A stream of bytes, cut into frames, each decoded where it lies:
 //!
-//! ```
+#![cfg_attr(feature = "alloc", doc = "```")]
+#![cfg_attr(not(feature = "alloc"), doc = "```text")]
 //! use headwater_codec::{Delivery, FrameReader, Limits, Packet, PacketId, PubAck, Publish, TopicName, Version};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

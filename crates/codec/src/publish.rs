@@ -27,16 +27,17 @@ use crate::write::{self, Body, Part};
 /// Encode, and send the payload without copying it:
 ///
 /// ```
-/// use headwater_codec::{Delivery, PacketId, Publish, Version};
+/// use headwater_codec::{Delivery, PacketId, Publish, SliceSink, Version};
 /// use headwater_topic::TopicName;
 ///
 /// let payload = b"21.5";
 /// let publish = Publish::new(TopicName::parse("plant/7")?, payload)
 ///     .with_delivery(Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false });
-/// let mut head = Vec::new();
+/// let mut buffer = [0; 32];
+/// let mut head = SliceSink::new(&mut buffer);
 /// publish.encode_head(Version::V3_1_1, &mut head)?;
-/// assert_eq!(head, b"\x32\x0F\x00\x07plant/7\x00\x01");
-/// // Now write both slices: [head, payload].
+/// assert_eq!(head.written(), b"\x32\x0F\x00\x07plant/7\x00\x01");
+/// // Now write both slices: [head.written(), payload].
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

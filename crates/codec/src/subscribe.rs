@@ -26,15 +26,18 @@ use crate::write::{self, Body, Part};
 /// # Examples
 ///
 /// ```
-/// use headwater_codec::{Packet, PacketId, QoS, Subscribe, SubscribeFilter, Version};
+/// use headwater_codec::{Packet, PacketId, QoS, SliceSink, Subscribe, SubscribeFilter, Version};
 /// use headwater_topic::TopicFilter;
 ///
 /// let filters = [SubscribeFilter::new(TopicFilter::parse("plant/+")?, QoS::AtLeastOnce)];
-/// let mut bytes = Vec::new();
-/// Subscribe::new(PacketId::MIN, &filters).encode(Version::V3_1_1, &mut bytes)?;
-/// assert_eq!(bytes, b"\x82\x0C\x00\x01\x00\x07plant/+\x01");
+/// let mut buffer = [0; 32];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// Subscribe::new(PacketId::MIN, &filters).encode(Version::V3_1_1, &mut sink)?;
+/// assert_eq!(sink.written(), b"\x82\x0C\x00\x01\x00\x07plant/+\x01");
 ///
-/// let Packet::Subscribe(subscribe) = Packet::decode(&bytes, Version::V3_1_1)? else { unreachable!() };
+/// let Packet::Subscribe(subscribe) = Packet::decode(sink.written(), Version::V3_1_1)? else {
+///     unreachable!("it was a SUBSCRIBE")
+/// };
 /// for subscription in subscribe.filters.iter() {
 ///     assert_eq!(subscription.filter.as_str(), "plant/+");
 /// }

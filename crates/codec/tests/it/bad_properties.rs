@@ -42,36 +42,76 @@ const TABLE: [(u8, &[u8], &str); 27] = [
     (0x2A, &[1], "CONNACK"),
 ];
 
-/// The places: name, first byte, what stands before the properties, what stands behind.
-const PLACES: [(&str, PropertyPlace, u8, &[u8], &[u8]); 14] = [
-    ("CONNECT", PropertyPlace::Connect, 0x10, b"\x00\x04MQTT\x05\x02\x00\x0A", b"\x00\x00"),
-    ("will", PropertyPlace::Will, 0x10, b"\x00\x04MQTT\x05\x06\x00\x0A\x00\x00\x00", b"\x00\x01t\x00\x00"),
-    ("CONNACK", PropertyPlace::ConnAck, 0x20, &[0, 0], &[]),
-    ("PUBLISH", PropertyPlace::Publish, 0x30, &[0, 1, b'a'], b"payload"),
-    ("PUBACK", PropertyPlace::PubAck, 0x40, &[0, 1, 0], &[]),
-    ("PUBREC", PropertyPlace::PubRec, 0x50, &[0, 1, 0], &[]),
-    ("PUBREL", PropertyPlace::PubRel, 0x62, &[0, 1, 0], &[]),
-    ("PUBCOMP", PropertyPlace::PubComp, 0x70, &[0, 1, 0], &[]),
-    ("SUBSCRIBE", PropertyPlace::Subscribe, 0x82, &[0, 1], &[0, 1, b'a', 0]),
-    ("SUBACK", PropertyPlace::SubAck, 0x90, &[0, 1], &[0]),
-    ("UNSUBSCRIBE", PropertyPlace::Unsubscribe, 0xA2, &[0, 1], &[0, 1, b'a']),
-    ("UNSUBACK", PropertyPlace::UnsubAck, 0xB0, &[0, 1], &[0]),
-    ("DISCONNECT", PropertyPlace::Disconnect, 0xE0, &[0], &[]),
-    ("AUTH", PropertyPlace::Auth, 0xF0, &[0x18], &[]),
-];
-
-/// The frame with these properties in a place.
-fn with_properties(place: usize, properties: &[u8]) -> Vec<u8> {
-    let (_, _, first, before, after) = PLACES[place];
-    frame(first, &[before, &[properties.len() as u8], properties, after].concat())
+/// A place for properties, and a packet around it.
+struct Place {
+    name: &'static str,
+    place: PropertyPlace,
+    first: u8,
+    before: &'static [u8],
+    after: &'static [u8],
 }
 
-/// What else has to stand there for a right packet: a method with authentication data, and in every AUTH.
-fn companion(place: usize, id: u8) -> &'static [u8] {
-    match (PLACES[place].0, id) {
-        ("AUTH", 0x15) => &[],
-        ("AUTH", _) | ("CONNECT", 0x16) => b"\x15\x00\x01m",
-        _ => &[],
+const fn place(
+    name: &'static str,
+    place: PropertyPlace,
+    first: u8,
+    before: &'static [u8],
+    after: &'static [u8],
+) -> Place {
+    Place { name, place, first, before, after }
+}
+
+const PLACES: [Place; 14] = [
+    place("CONNECT", PropertyPlace::Connect, 0x10, b"\x00\x04MQTT\x05\x02\x00\x0A", b"\x00\x00"),
+    place(
+        "will",
+        PropertyPlace::Will,
+        0x10,
+        b"\x00\x04MQTT\x05\x06\x00\x0A\x00\x00\x00",
+        b"\x00\x01t\x00\x00",
+    ),
+    place("CONNACK", PropertyPlace::ConnAck, 0x20, &[0, 0], &[]),
+    place("PUBLISH", PropertyPlace::Publish, 0x30, &[0, 1, b'a'], b"payload"),
+    place("PUBACK", PropertyPlace::PubAck, 0x40, &[0, 1, 0], &[]),
+    place("PUBREC", PropertyPlace::PubRec, 0x50, &[0, 1, 0], &[]),
+    place("PUBREL", PropertyPlace::PubRel, 0x62, &[0, 1, 0], &[]),
+    place("PUBCOMP", PropertyPlace::PubComp, 0x70, &[0, 1, 0], &[]),
+    place("SUBSCRIBE", PropertyPlace::Subscribe, 0x82, &[0, 1], &[0, 1, b'a', 0]),
+    place("SUBACK", PropertyPlace::SubAck, 0x90, &[0, 1], &[0]),
+    place("UNSUBSCRIBE", PropertyPlace::Unsubscribe, 0xA2, &[0, 1], &[0, 1, b'a']),
+    place("UNSUBACK", PropertyPlace::UnsubAck, 0xB0, &[0, 1], &[0]),
+    place("DISCONNECT", PropertyPlace::Disconnect, 0xE0, &[0], &[]),
+    place("AUTH", PropertyPlace::Auth, 0xF0, &[0x18], &[]),
+];
+
+impl Place {
+    /// The place with this name.
+    fn named(name: &str) -> &'static Self {
+        PLACES.iter().find(|place| place.name == name).expect("a place")
+    }
+
+    /// True if the property's row of the table names this place.
+    fn takes(&self, places: &str) -> bool {
+        places.split_whitespace().any(|name| name == self.name)
+    }
+
+    /// A frame with these properties here.
+    fn with(&self, properties: &[u8]) -> Vec<u8> {
+        frame(self.first, &[self.before, &[properties.len() as u8], properties, self.after].concat())
+    }
+
+    /// Where the first property begins in such a frame.
+    fn start(&self) -> usize {
+        2 + self.before.len() + 1
+    }
+
+    /// What else has to stand here for a right packet: a method with authentication data, and in every AUTH.
+    fn companion(&self, id: u8) -> &'static [u8] {
+        match (self.name, id) {
+            ("AUTH", 0x15) => &[],
+            ("AUTH", _) | ("CONNECT", 0x16) => b"\x15\x00\x01m",
+            _ => &[],
+        }
     }
 }
 
@@ -97,39 +137,39 @@ fn properties_of<'a>(packet: &Packet<'a>, place: PropertyPlace) -> Properties<'a
 }
 
 /// Calls with each property in each place where it may stand.
-fn each_allowed(mut with: impl FnMut(usize, u8, &'static [u8])) {
+fn each_allowed(mut with: impl FnMut(&Place, u8, &'static [u8])) {
     let mut count = 0;
-    for place in 0..PLACES.len() {
-        for (id, value, places) in TABLE {
-            if places.split_whitespace().any(|name| name == PLACES[place].0) {
-                with(place, id, value);
-                count += 1;
-            }
+    for place in &PLACES {
+        for (id, value, _) in TABLE.iter().filter(|(_, _, places)| place.takes(places)) {
+            with(place, *id, value);
+            count += 1;
         }
     }
     assert_eq!(count, 64);
 }
 
+fn property(id: u8) -> PropertyId {
+    PropertyId::from_u8(id).expect("one of the 27")
+}
+
 #[test]
 fn each_property_is_read_where_table_2_4_allows_it_and_refused_elsewhere() {
     let mut read = 0;
-    for place in 0..PLACES.len() {
-        let (name, property_place, _, before, _) = PLACES[place];
+    for place in &PLACES {
         for (id, value, places) in TABLE {
-            let property = PropertyId::from_u8(id).expect("one of the 27");
-            let bytes = [companion(place, id), &[id], value].concat();
-            let frame = with_properties(place, &bytes);
-            let allowed = places.split_whitespace().any(|allowed| allowed == name);
-            assert_eq!(property.allowed_in(property_place), allowed);
-            if allowed {
+            let (id, companion) = (property(id), place.companion(id));
+            let bytes = [companion, &[id.as_u8()], value].concat();
+            let frame = place.with(&bytes);
+            assert_eq!(id.allowed_in(place.place), place.takes(places));
+            if place.takes(places) {
                 let packet = right(&frame, V5);
-                let properties = properties_of(&packet, property_place);
-                assert!(properties.contains(property) && properties.iter().any(|p| p.id() == property));
+                let properties = properties_of(&packet, place.place);
+                assert!(properties.contains(id) && properties.iter().any(|property| property.id() == id));
                 assert_eq!(properties.as_wire(), Some(&bytes[..]));
                 read += 1;
             } else {
-                let at = 2 + before.len() + 1 + companion(place, id).len();
-                refused(&frame, V5, Rule::PropertyNotAllowed, Field::Property(property), at, 0x81);
+                let at = place.start() + companion.len();
+                refused(&frame, V5, Rule::PropertyNotAllowed, Field::Property(id), at, 0x81);
             }
         }
     }
@@ -138,16 +178,15 @@ fn each_property_is_read_where_table_2_4_allows_it_and_refused_elsewhere() {
 
 #[test]
 fn rejects_an_unknown_property_everywhere() {
-    for place in 0..PLACES.len() {
+    for place in &PLACES {
         for id in (0..0x80).filter(|id| !TABLE.iter().any(|(known, ..)| known == id)) {
             let rule = Rule::PropertyUnknown { id: u32::from(id) };
-            let at = 2 + PLACES[place].3.len() + 1;
-            refused(&with_properties(place, &[id, 0]), V5, rule, Field::PropertyId, at, 0x81);
+            refused(&place.with(&[id, 0]), V5, rule, Field::PropertyId, place.start(), 0x81);
         }
         // An identifier is a variable byte integer.
         let rule = Rule::PropertyUnknown { id: 128 };
-        assert_eq!(wrong(&with_properties(place, &[0x80, 0x01]), V5).rule, rule);
-        let error = wrong(&with_properties(place, &[0x81, 0x00]), V5);
+        assert_eq!(wrong(&place.with(&[0x80, 0x01]), V5).rule, rule);
+        let error = wrong(&place.with(&[0x81, 0x00]), V5);
         assert_eq!(error.rule, Rule::VariableByteIntegerNotMinimal);
     }
 }
@@ -155,16 +194,14 @@ fn rejects_an_unknown_property_everywhere() {
 #[test]
 fn rejects_a_property_that_stands_twice_unless_it_may() {
     each_allowed(|place, id, value| {
-        let property = PropertyId::from_u8(id).expect("one of the 27");
-        let once = [companion(place, id), &[id], value].concat();
-        let twice = [&once[..], &[id], value].concat();
-        let frame = with_properties(place, &twice);
-        let repeatable = id == 0x26 || (id == 0x0B && PLACES[place].0 == "PUBLISH");
+        let once = [place.companion(id), &[id], value].concat();
+        let frame = place.with(&[&once[..], &[id], value].concat());
+        let repeatable = id == 0x26 || (id == 0x0B && place.name == "PUBLISH");
         if repeatable {
             right(&frame, V5);
         } else {
-            let at = 2 + PLACES[place].3.len() + 1 + once.len();
-            refused(&frame, V5, Rule::PropertyTwice, Field::Property(property), at, 0x82);
+            let at = place.start() + once.len();
+            refused(&frame, V5, Rule::PropertyTwice, Field::Property(property(id)), at, 0x82);
         }
     });
 }
@@ -172,19 +209,18 @@ fn rejects_a_property_that_stands_twice_unless_it_may() {
 #[test]
 fn rejects_a_property_that_runs_past_the_end_of_the_properties() {
     each_allowed(|place, id, value| {
-        let property = PropertyId::from_u8(id).expect("one of the 27");
-        let whole = [companion(place, id), &[id], value].concat();
+        let whole = [place.companion(id), &[id], value].concat();
         for cut in 1..=value.len() {
-            let frame = with_properties(place, &whole[..whole.len() - cut]);
-            cut_short(&frame, V5, Field::Property(property));
+            let frame = place.with(&whole[..whole.len() - cut]);
+            cut_short(&frame, V5, Field::Property(property(id)));
         }
     });
 }
 
 #[test]
 fn rejects_properties_that_run_past_the_end_of_the_packet() {
-    for (name, _, first, before, after) in PLACES {
-        let frame = frame(first, &[before, &[after.len() as u8 + 1], after].concat());
+    for Place { name, first, before, after, .. } in &PLACES {
+        let frame = frame(*first, &[before, &[after.len() as u8 + 1][..], after].concat());
         let error = wrong(&frame, V5);
         assert_eq!((error.rule, error.field), (Rule::Truncated, Field::Properties), "{name}");
     }
@@ -192,12 +228,12 @@ fn rejects_properties_that_run_past_the_end_of_the_packet() {
 
 #[test]
 fn rejects_a_property_length_that_is_too_long_or_not_minimal() {
-    for (name, _, first, before, after) in PLACES {
+    for Place { name, first, before, after, .. } in &PLACES {
         for (length, rule) in [
             (&[0x80, 0x00][..], Rule::VariableByteIntegerNotMinimal),
             (&[0x80, 0x80, 0x80, 0x80], Rule::VariableByteIntegerTooLong),
         ] {
-            let frame = frame(first, &[before, length, after].concat());
+            let frame = frame(*first, &[before, length, after].concat());
             let error = wrong(&frame, V5);
             assert_eq!((error.rule, error.field), (rule, Field::Properties), "{name}");
             assert_eq!((error.position, error.reason_code().0), (2 + before.len(), 0x81));
@@ -207,7 +243,6 @@ fn rejects_a_property_length_that_is_too_long_or_not_minimal() {
 
 #[test]
 fn rejects_a_property_value_out_of_its_range() {
-    let place_of = |name: &str| PLACES.iter().position(|place| place.0 == name).expect("a place");
     let out_of_range: [(&str, &[u8]); 15] = [
         ("PUBLISH", &[0x01, 2]),
         ("will", &[0x01, 0xFF]),
@@ -226,21 +261,18 @@ fn rejects_a_property_value_out_of_its_range() {
         ("CONNACK", &[0x2A, 2]),
     ];
     for (name, bytes) in out_of_range {
-        let place = place_of(name);
-        let field = Field::Property(PropertyId::from_u8(bytes[0]).expect("a property"));
-        let at = 2 + PLACES[place].3.len() + 2;
-        refused(&with_properties(place, bytes), V5, Rule::PropertyOutOfRange, field, at, 0x82);
+        let (place, field) = (Place::named(name), Field::Property(property(bytes[0])));
+        refused(&place.with(bytes), V5, Rule::PropertyOutOfRange, field, place.start() + 1, 0x82);
     }
-    let publish = place_of("PUBLISH");
-    let field = Field::Property(PropertyId::TopicAlias);
-    refused(&with_properties(publish, &[0x23, 0, 0]), V5, Rule::TopicAliasZero, field, 7, 0x94);
+    let frame = Place::named("PUBLISH").with(&[0x23, 0, 0]);
+    refused(&frame, V5, Rule::TopicAliasZero, Field::Property(PropertyId::TopicAlias), 7, 0x94);
 }
 
 #[test]
 fn rejects_a_response_topic_with_a_wildcard_or_empty() {
-    for place in [1, 3] {
+    for place in ["will", "PUBLISH"].map(Place::named) {
         for (topic, answer) in [(&b"\x00\x01#"[..], 0x90), (b"\x00\x03a/+", 0x90), (b"\x00\x00", 0x82)] {
-            let frame = with_properties(place, &[&[0x08], topic].concat());
+            let frame = place.with(&[&[0x08], topic].concat());
             let error = wrong(&frame, V5);
             assert!(matches!(error.rule, Rule::TopicName(_)), "{error}");
             assert_eq!(error.field, Field::Property(PropertyId::ResponseTopic));
@@ -253,16 +285,15 @@ fn rejects_a_response_topic_with_a_wildcard_or_empty() {
 fn rejects_ill_formed_utf8_and_nul_in_every_string_of_every_property() {
     let mut strings = 0;
     each_allowed(|place, id, value| {
-        let property = PropertyId::from_u8(id).expect("one of the 27");
         // Strings are those whose sample ends in a letter; the user property has two.
         let letters = value.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphabetic());
         for (index, _) in letters {
             for (bad, rule) in [(0xFF, Rule::IllFormedUtf8), (0x00, Rule::NullCharacter)] {
                 let mut value = value.to_vec();
                 value[index] = bad;
-                let bytes = [companion(place, id), &[id], &value].concat();
-                let at = 2 + PLACES[place].3.len() + 1 + companion(place, id).len() + 1 + index;
-                refused(&with_properties(place, &bytes), V5, rule, Field::Property(property), at, 0x81);
+                let bytes = [place.companion(id), &[id], &value].concat();
+                let at = place.start() + place.companion(id).len() + 1 + index;
+                refused(&place.with(&bytes), V5, rule, Field::Property(property(id)), at, 0x81);
                 strings += 1;
             }
         }

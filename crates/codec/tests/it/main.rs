@@ -1,5 +1,11 @@
 //! Integration tests of `headwater-codec`, one binary.
-#![expect(clippy::cast_possible_truncation, reason = "lengths of test data are small")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests assert"
+)]
 
 mod bad_connect;
 mod bad_frame;
