@@ -1,0 +1,322 @@
+//! What a read gives: whole batches, and the records in them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Corruption, Damage, ReadError};
+use crate::format::batch::{HEADER_BYTES, Header};
+use crate::format::record::{self, Decoded};
+use crate::record::{RecordView, StoredHeaders, StoredRecord};
+
+/// Where the bytes of a [`Fetched`] come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: u32,
+    pub(crate) segment: u64,
+    pub(crate) position: u64,
+}
+
+impl Place {
+    fn corruption(&self, at: usize, what: Damage) -> Corruption {
+        Corruption {
+            topic: Arc::clone(&self.topic),
+            partition: self.partition,
+            segment: self.segment,
+            position: self.position.saturating_add(at as u64),
+            what,
+        }
+    }
+}
+
+/// The result of a read: whole batches, checked, as one piece of the log's memory.
+///
+/// Nothing is copied. As long as the value, or a part that was taken from it, is held, the segment's mapping
+/// lives, also when retention has deleted the file.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use headwater_log::{Ack, Log, LogOptions, Record, TopicOptions};
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = Log::open(dir.path(), LogOptions::default())?;
+/// let partition = log.create_topic("t", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+/// partition.append_batch(&[Record::new("a"), Record::new("b")], Ack::Durable)?;
+///
+/// let fetched = partition.read(1, 1 << 20)?; // from the middle of the batch
+/// for record in fetched.views() {
+///     assert_eq!(record?.value, Some(b"b".as_slice()));
+/// }
+/// assert_eq!(fetched.next_offset(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    bytes: Bytes,
+    from: u64,
+    next: u64,
+    place: Place,
+}
+
+impl Fetched {
+    pub(crate) fn new(bytes: Bytes, from: u64, next: u64, place: Place) -> Self {
+        Self { bytes, from, next, place }
+    }
+
+    /// The batches as they stand in the segment file, which is also how Kafka's protocol carries them.
+    ///
+    /// The first one may begin before the offset that was asked for.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Whether there was nothing to read yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The offset to read from next: the one behind the last batch, or the one asked for when there was none.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.next
+    }
+
+    /// Visits the records from the offset on that was asked for, as [`Bytes`] that may be kept.
+    ///
+    /// Records for brokers (transaction markers) are left out. A batch that cannot be decoded gives one error,
+    /// then the batch after it follows.
+    #[must_use]
+    pub fn records(&self) -> Records<'_> {
+        Records { bytes: &self.bytes, views: self.views() }
+    }
+
+    /// Visits the same records as [`Fetched::records`], borrowed.
+    #[must_use]
+    pub fn views(&self) -> Views<'_> {
+        Views { rest: &self.bytes, at: 0, from: self.from, place: &self.place, batch: None }
+    }
+}
+
+impl<'a> IntoIterator for &'a Fetched {
+    type Item = Result<StoredRecord, ReadError>;
+    type IntoIter = Records<'a>;
+
+    fn into_iter(self) -> Records<'a> {
+        self.records()
+    }
+}
+
+/// Visits the records of a [`Fetched`]; made by [`Fetched::records`].
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    bytes: &'a Bytes,
+    views: Views<'a>,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<StoredRecord, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.bytes;
+        self.views.next().map(|view| {
+            view.map(|view| StoredRecord {
+                offset: view.offset,
+                timestamp: view.timestamp,
+                key: view.key.map(|key| bytes.slice_ref(key)),
+                value: view.value.map(|value| bytes.slice_ref(value)),
+                headers: StoredHeaders::new(
+                    u32::try_from(view.headers.len()).unwrap_or(u32::MAX),
+                    bytes.slice_ref(view.headers.bytes()),
+                ),
+            })
+        })
+    }
+}
+
+/// Visits the records of a [`Fetched`], borrowed; made by [`Fetched::views`].
+#[derive(Debug, Clone)]
+pub struct Views<'a> {
+    /// What follows the current batch.
+    rest: &'a [u8],
+    /// Where `rest` begins.
+    at: usize,
+    from: u64,
+    place: &'a Place,
+    batch: Option<Batch<'a>>,
+}
+
+/// A batch that is being visited.
+#[derive(Debug, Clone)]
+struct Batch<'a> {
+    header: Header,
+    at: usize,
+    rest: &'a [u8],
+    seen: u32,
+}
+
+impl<'a> Batch<'a> {
+    fn next(&mut self) -> Option<Result<RecordView<'a>, Damage>> {
+        if self.seen == self.header.record_count {
+            let left_over = Damage::Record { record: self.seen, field: "recordCount" };
+            return (!self.rest.is_empty()).then_some(Err(left_over));
+        }
+        let malformed = |field| Damage::Record { record: self.seen, field };
+        let record = record::decode(&mut self.rest).map_err(malformed).and_then(|decoded| {
+            let offset = self.header.base_offset.saturating_add(u64::from(decoded.offset_delta));
+            if offset <= self.header.last_offset {
+                Ok(self.view(offset, &decoded))
+            } else {
+                Err(malformed("offsetDelta"))
+            }
+        });
+        self.seen += 1;
+        Some(record)
+    }
+
+    fn view(&self, offset: u64, decoded: &Decoded<'a>) -> RecordView<'a> {
+        let timestamp = if self.header.is_log_append_time() {
+            self.header.max_timestamp
+        } else {
+            self.header.base_timestamp.wrapping_add(decoded.timestamp_delta)
+        };
+        RecordView { offset, timestamp, key: decoded.key, value: decoded.value, headers: decoded.headers }
+    }
+}
+
+impl<'a> Views<'a> {
+    /// Goes to the next batch that has records for the reader; `None` at the end.
+    fn next_batch(&mut self) -> Option<Result<Batch<'a>, ReadError>> {
+        while !self.rest.is_empty() {
+            let at = self.at;
+            let header = match Header::parse(self.rest) {
+                Ok(header) => header,
+                Err(damage) => {
+                    self.rest = &[];
+                    return Some(Err(self.place.corruption(at, damage).into()));
+                }
+            };
+            let (bytes, rest) = self.rest.split_at_checked(header.bytes)?;
+            self.rest = rest;
+            self.at = self.at.saturating_add(header.bytes);
+            if header.is_control() || header.last_offset < self.from {
+                continue;
+            }
+            if header.codec() != 0 {
+                return Some(Err(ReadError::UnsupportedCodec {
+                    offset: header.base_offset,
+                    codec: header.codec(),
+                }));
+            }
+            return Some(Ok(Batch { header, at, rest: bytes.get(HEADER_BYTES..)?, seen: 0 }));
+        }
+        None
+    }
+}
+
+impl<'a> Iterator for Views<'a> {
+    type Item = Result<RecordView<'a>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(batch) = &mut self.batch else {
+                match self.next_batch()? {
+                    Ok(batch) => self.batch = Some(batch),
+                    Err(error) => return Some(Err(error)),
+                }
+                continue;
+            };
+            match batch.next() {
+                Some(Ok(view)) if view.offset < self.from => {}
+                Some(Ok(view)) => return Some(Ok(view)),
+                Some(Err(damage)) => {
+                    let at = batch.at;
+                    self.batch = None;
+                    return Some(Err(self.place.corruption(at, damage).into()));
+                }
+                None => self.batch = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::batch::tests::encoded;
+    use crate::record::Record;
+
+    fn fetched(bytes: Vec<u8>, from: u64) -> Fetched {
+        let place = Place { topic: "t".into(), partition: 0, segment: 0, position: 1000 };
+        Fetched::new(bytes.into(), from, 0, place)
+    }
+
+    fn offsets(fetched: &Fetched) -> Vec<Result<u64, ReadError>> {
+        fetched.views().map(|view| view.map(|view| view.offset)).collect()
+    }
+
+    fn with_header_byte(mut batch: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
+        batch[at] = byte;
+        batch
+    }
+
+    #[test]
+    fn begins_at_the_offset_asked_for() {
+        let bytes = [
+            encoded(&[Record::new("a"), Record::new("b")], 10, 0),
+            encoded(&[Record::new("c"), Record::new("d")], 12, 0),
+        ];
+        let fetched = fetched(bytes.concat(), 11);
+        assert!(offsets(&fetched).iter().map(|offset| offset.as_ref().unwrap()).eq(&[11, 12, 13]));
+        let owned: Vec<_> = fetched.records().map(|record| record.unwrap().value.unwrap()).collect();
+        assert_eq!(owned, ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_compressed_batch_is_one_error_and_the_next_batch_follows() {
+        let one = encoded(&[Record::new("a"), Record::new("b")], 0, 0);
+        let bytes = [with_header_byte(one.clone(), 22, 3), encoded(&[Record::new("c")], 2, 0)].concat();
+        let seen = offsets(&fetched(bytes, 0));
+        assert!(matches!(seen[..], [Err(ReadError::UnsupportedCodec { offset: 0, codec: 3 }), Ok(2)]));
+    }
+
+    #[test]
+    fn control_batches_are_left_out() {
+        let bytes = [
+            with_header_byte(encoded(&[Record::new("a")], 0, 0), 22, 0x30),
+            encoded(&[Record::new("b")], 1, 0),
+        ];
+        assert!(matches!(offsets(&fetched(bytes.concat(), 0))[..], [Ok(1)]));
+    }
+
+    #[test]
+    fn log_append_time_is_the_time_of_every_record() {
+        let records = [Record::new("a").timestamp(5), Record::new("b").timestamp(9)];
+        let fetched = fetched(with_header_byte(encoded(&records, 0, 0), 22, 0x08), 0);
+        assert!(fetched.views().all(|view| view.unwrap().timestamp == 9));
+    }
+
+    #[test]
+    fn timestamps_at_both_ends_of_the_range_come_back() {
+        let records = [Record::new("a").timestamp(i64::MIN), Record::new("b").timestamp(i64::MAX)];
+        let fetched = fetched(encoded(&records, 0, 0), 0);
+        let timestamps: Vec<_> = fetched.views().map(|view| view.unwrap().timestamp).collect();
+        assert_eq!(timestamps, [i64::MIN, i64::MAX]);
+    }
+
+    #[test]
+    fn records_that_lie_about_their_number_are_damage_with_a_place() {
+        let two = encoded(&[Record::new("a"), Record::new("b")], 0, 0);
+        for (count, record) in [(1, 1), (3, 2)] {
+            let seen = offsets(&fetched(with_header_byte(two.clone(), 60, count), 0));
+            let Some(Err(ReadError::Corrupt(corruption))) = seen.last() else { unreachable!("{seen:?}") };
+            assert!(matches!(corruption.what, Damage::Record { record: found, .. } if found == record));
+            assert_eq!(corruption.position, 1000);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A log: one directory, one writer, topics.
+
+mod root;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::root::Root;
+use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
+use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
+use crate::read_only::ReadOnlyLog;
+use crate::report::{MaintainReport, RecoveryReport};
+use crate::topic::Topic;
+
+/// An open log. It is the directory's one writer until it is closed or dropped.
+///
+/// ```text
+///  data/                                   the log's directory
+///    .lock                                 held while the log is open
+///    log-start-offset-checkpoint           what retention deleted for good
+///    recovery-point-offset-checkpoint      for a Kafka broker that takes the directory over
+///    telemetry-0/                          topic "telemetry", partition 0
+///      00000000000000000000.log            a segment: record batches back to back
+///      00000000000000000000.index          its two sparse indexes
+///      00000000000000000000.timeindex
+///      00000000000000000000.durable        how much of it is known to be on disk
+///      leader-epoch-checkpoint
+///      partition.metadata
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use headwater_log::{Ack, Log, LogOptions, Record, TopicOptions};
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = Log::open(dir.path(), LogOptions::default())?;
+/// let topic = log.open_or_create_topic("telemetry", TopicOptions::default().partitions(2))?;
+/// topic.append(&Record::new("21.5"), Ack::Durable)?;
+/// log.close()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Log {
+    root: Arc<Root>,
+    recovery: RecoveryReport,
+}
+
+impl Log {
+    /// Opens the log in a directory, which is created when it is missing, and recovers what a crash has left.
+    ///
+    /// After a clean close no segment is read. Otherwise the segments that were not closed are read and checked,
+    /// a torn tail is cut, and what holds behind the durable mark is written again and synced.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Locked`] when another writer has the directory, [`OpenError::Corrupt`] when durable bytes are
+    /// damaged; then nothing was changed. The other variants say what they mean.
+    pub fn open(path: impl AsRef<Path>, options: LogOptions) -> Result<Self, OpenError> {
+        let (root, recovery) = Root::open(path.as_ref(), options)?;
+        Ok(Self { root, recovery })
+    }
+
+    /// Opens a log for reading only, also beside its writer in another process: takes no lock, changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotFound`] when there is no such directory.
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        options: ReadOnlyOptions,
+    ) -> Result<ReadOnlyLog, OpenError> {
+        ReadOnlyLog::open(path, options)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// What was found and done when the log was opened.
+    #[must_use]
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// The names of all topics, in order.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.root.topic_names()
+    }
+
+    /// The topic of this name, if there is one.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<Topic> {
+        self.root.topic(name)
+    }
+
+    /// Creates a topic. After a crash it is there with all its partitions or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::Exists`], [`TopicError::Name`], [`TopicError::Options`], [`TopicError::Io`].
+    pub fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
+        self.root.create_topic(name, options)
+    }
+
+    /// Returns the topic of this name with these options in force, creating it when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::create_topic`]; [`TopicError::PartitionCount`] when it has another number of partitions than
+    /// the options ask for.
+    pub fn open_or_create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
+        self.root.open_or_create_topic(name, options)
+    }
+
+    /// Deletes a topic with all its records. A crash in the middle is made up for at the next open. Bytes that
+    /// were read before stay readable for those who hold them.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::NotFound`], [`TopicError::Io`].
+    pub fn delete_topic(&self, name: &str) -> Result<(), TopicError> {
+        self.root.delete_topic(name)
+    }
+
+    /// Makes everything appended so far durable, in every partition.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a partition; the others were synced all the same.
+    pub fn sync(&self) -> Result<(), SyncError> {
+        self.root.sync()
+    }
+
+    /// Blocks until some partition has records that are not durable, or until the timeout; tells which it was.
+    ///
+    /// A thread that calls this and then [`Log::sync`] in a loop serves all futures of
+    /// [`Partition::readable`](crate::Partition::readable). It returns at once, with false, when the log is closed.
+    #[must_use]
+    pub fn wait_unsynced(&self, timeout: Duration) -> bool {
+        self.root.wait_unsynced(timeout)
+    }
+
+    /// Does the upkeep that is due at `now_ms`: makes everything appended before durable, rolls segments that are
+    /// too old, and deletes those that retention does not keep. Call it every second or so.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a partition; the others were kept up all the same.
+    pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
+        self.root.maintain(now_ms)
+    }
+
+    /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or
+    /// a Kafka broker, knows that nothing has to be checked. Handles of topics and partitions fail from then on.
+    ///
+    /// Dropping the log does the same and says nothing of errors.
+    ///
+    /// # Errors
+    ///
+    /// What could not be made durable. The lock is released all the same.
+    pub fn close(self) -> Result<(), CloseError> {
+        self.root.close()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // A log that was closed before is not closed again. Who wants the error calls `close`.
+        let _ = self.root.close();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path: PathBuf = self.root.path().to_owned();
+        f.debug_struct("Log").field("path", &path).field("topics", &self.topics()).finish_non_exhaustive()
+    }
+}

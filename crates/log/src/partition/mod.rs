@@ -1,0 +1,202 @@
+//! One partition: an ordered, append-only run of records.
+//!
+//! ```text
+//!   log start offset           durable end          appended end
+//!         |                         |                    |
+//!   ------+-------------------------+--------------------+
+//!  deleted|   read by everybody     |  ReadUpTo::Appended|  the next append goes here
+//! ```
+
+mod signal;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::signal::Reached;
+pub(crate) use self::state::Core;
+
+use crate::error::{AppendError, MaintainError, ReadError, SyncError};
+use crate::fetched::Fetched;
+use crate::options::{Ack, ReadUpTo};
+use crate::record::Record;
+use crate::report::SegmentInfo;
+
+/// A handle to one partition. Clones are cheap and stand for the same partition.
+///
+/// One thread at a time appends, many may wait and read: reading takes no lock that an append holds, and no
+/// append waits for the disk unless it asks to.
+///
+/// Offsets are dense: the first record of a new partition has 0, each next one more. When the log is closed
+/// or the topic deleted, every operation of the handle fails with `Closed`.
+#[derive(Clone)]
+pub struct Partition {
+    core: Arc<Core>,
+}
+
+impl Partition {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.core.topic()
+    }
+
+    /// The partition's number, from 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.core.number()
+    }
+
+    /// The first offset that can be read: Kafka's log start offset.
+    #[must_use]
+    pub fn start_offset(&self) -> u64 {
+        self.core.start_offset()
+    }
+
+    /// The offset behind the last durable record. It is what Kafka's high watermark is to a single broker.
+    #[must_use]
+    pub fn durable_end(&self) -> u64 {
+        self.core.durable_end()
+    }
+
+    /// The offset that the next record will have: Kafka's log end offset.
+    #[must_use]
+    pub fn appended_end(&self) -> u64 {
+        self.core.appended_end()
+    }
+
+    /// Appends one record and returns its offset.
+    ///
+    /// With [`Ack::Durable`] it returns when the record is on disk; threads that wait at the same time share one
+    /// sync.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was appended, except for [`AppendError::Sync`] from [`Ack::Durable`]: then the record was
+    /// appended, but whether it survives is not known.
+    pub fn append(&self, record: &Record<'_>, ack: Ack) -> Result<u64, AppendError> {
+        self.core.append(std::slice::from_ref(record), ack)
+    }
+
+    /// Appends records as one batch, which survives a crash whole or not at all, and returns the offset of the
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::append`]; [`AppendError::EmptyBatch`] without records.
+    pub fn append_batch(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
+        self.core.append(records, ack)
+    }
+
+    /// Makes everything appended so far durable and returns the durable end.
+    ///
+    /// It makes no system call when there is nothing to do. Many threads may call it; one works for all.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncError::Failed`] when a sync fails or has failed: the partition then takes no more appends until the
+    /// log is opened anew. A sync is never tried twice.
+    pub fn sync(&self) -> Result<u64, SyncError> {
+        self.core.sync()
+    }
+
+    /// Blocks until the record with this offset is durable, doing the sync if nobody else is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::sync`]; [`SyncError::NotAppended`] when there is no such record yet.
+    pub fn wait_durable(&self, offset: u64) -> Result<(), SyncError> {
+        self.core.wait_durable(offset)
+    }
+
+    /// Blocks until the record with this offset can be read, or until the timeout; tells which it was.
+    ///
+    /// It does no sync of its own. A tailing reader passes the offset that it will read next.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncError::Closed`], and [`SyncError::Failed`] when the record cannot become durable any more.
+    pub fn wait_readable(&self, up_to: ReadUpTo, offset: u64, timeout: Duration) -> Result<bool, SyncError> {
+        self.core.wait_readable(up_to, offset, timeout)
+    }
+
+    /// A future of the same: it is ready when the record with this offset can be read.
+    ///
+    /// It needs no runtime and does no sync of its own: something has to call [`Partition::sync`], for instance
+    /// a thread that sleeps in [`Log::wait_unsynced`](crate::Log::wait_unsynced). With [`ReadUpTo::Durable`] it
+    /// is how an event loop waits for an acknowledgement. Dropping it takes its waker back.
+    #[must_use]
+    pub fn readable(&self, up_to: ReadUpTo, offset: u64) -> Reached {
+        Reached::new(Arc::clone(&self.core), up_to, offset)
+    }
+
+    /// Reads whole batches, from the one that holds `from` on, up to the durable end.
+    ///
+    /// At most `max_bytes`, but at least one batch if there is any, and from one segment; empty at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::OffsetOutOfRange`] before the start or behind the durable end; [`ReadError::Corrupt`] when
+    /// bytes are damaged.
+    pub fn read(&self, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
+        self.core.read(ReadUpTo::Durable, from, max_bytes)
+    }
+
+    /// Reads like [`Partition::read`], as far as `up_to` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::read`].
+    pub fn read_up_to(&self, up_to: ReadUpTo, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
+        self.core.read(up_to, from, max_bytes)
+    }
+
+    /// Returns the offset of the first durable record whose timestamp is at or after `timestamp_ms`; `None` when
+    /// there is none. Timestamps may come in any order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::read`].
+    pub fn offset_for_timestamp(&self, timestamp_ms: i64) -> Result<Option<u64>, ReadError> {
+        self.core.offset_for_timestamp(timestamp_ms)
+    }
+
+    /// Raises the log start offset, so that records before `offset` are gone for readers, and deletes the segments
+    /// that hold no others; returns the log start offset. It never falls.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintainError::OffsetOutOfRange`] behind the durable end.
+    pub fn delete_records_before(&self, offset: u64) -> Result<u64, MaintainError> {
+        self.core.delete_records_before(offset)
+    }
+
+    /// Describes the segments, oldest first.
+    #[must_use]
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.core.segment_infos()
+    }
+
+    /// The bytes of all batches in all segments.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.core.size_bytes()
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partition")
+            .field("topic", &self.topic())
+            .field("number", &self.number())
+            .field("start_offset", &self.start_offset())
+            .field("durable_end", &self.durable_end())
+            .field("appended_end", &self.appended_end())
+            .finish_non_exhaustive()
+    }
+}

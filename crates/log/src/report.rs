@@ -1,0 +1,98 @@
+//! What opening and upkeep did, for a program to print.
+
+use std::time::Duration;
+
+/// What was found and done when the log was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Every partition, by topic and number.
+    pub partitions: Vec<PartitionRecovery>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl RecoveryReport {
+    /// Whether nothing had to be read, cut or rebuilt.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.partitions.iter().all(PartitionRecovery::is_clean)
+    }
+
+    /// The bytes that were cut from torn tails.
+    #[must_use]
+    pub fn bytes_cut(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.bytes_cut).sum()
+    }
+}
+
+/// What was found and done in one partition when the log was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionRecovery {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The first offset that can be read.
+    pub start_offset: u64,
+    /// The next offset to be given.
+    pub end_offset: u64,
+    /// The segments kept.
+    pub segments: usize,
+    /// The segments that were read and checked whole; 0 after a clean close. Their indexes were rebuilt.
+    pub segments_scanned: usize,
+    /// The batches in the segments that were scanned.
+    pub batches_scanned: u64,
+    /// The bytes of a torn tail that were cut, trailing zeros not counted.
+    pub bytes_cut: u64,
+    /// Where the tail was cut: the segment's base offset and the position in its file.
+    pub cut_at: Option<(u64, u64)>,
+    /// The segments behind the cut that went as a whole, by base offset.
+    pub segments_removed: Vec<u64>,
+    /// Bytes that were not known to be durable, held, and were written again.
+    pub bytes_rewritten: u64,
+    /// The first offset that was expected, when segments at the beginning are missing.
+    pub missing_from: Option<u64>,
+}
+
+impl PartitionRecovery {
+    /// Whether nothing had to be read, cut or rebuilt.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.segments_scanned == 0
+            && self.cut_at.is_none()
+            && self.segments_removed.is_empty()
+            && self.missing_from.is_none()
+    }
+}
+
+/// What [`Log::maintain`](crate::Log::maintain) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MaintainReport {
+    /// The segments that were rolled for their age.
+    pub segments_rolled: usize,
+    /// The segments that were deleted by retention.
+    pub segments_deleted: usize,
+    /// The bytes of the segments that were deleted.
+    pub bytes_deleted: u64,
+}
+
+/// A segment, as [`Partition::segments`](crate::Partition::segments) describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SegmentInfo {
+    /// The offset of its first record, which is also its file name.
+    pub base_offset: u64,
+    /// The offset behind its last record.
+    pub next_offset: u64,
+    /// The bytes of its batches.
+    pub bytes: u64,
+    /// When its first append was made, by the log's clock; `None` while it is empty or when it is not known.
+    pub first_append_ms: Option<i64>,
+    /// No append was made after this, by the log's clock; `None` while that is not known.
+    pub last_append_ms: Option<i64>,
+    /// The largest timestamp of its records; `None` while it is empty.
+    pub max_timestamp: Option<i64>,
+}

@@ -1,0 +1,1 @@
+//! A segment: one run of batches with its indexes and its mark.

@@ -1,0 +1,131 @@
+//! A topic: a name and its partitions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::AppendError;
+use crate::options::{Ack, TopicOptions};
+use crate::partition::{Core, Partition};
+use crate::partitioner;
+use crate::record::Record;
+use crate::sync::RwLock;
+
+/// Where a record is: its partition and its offset there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The partition.
+    pub partition: u32,
+    /// The offset in the partition.
+    pub offset: u64,
+}
+
+/// A handle to a topic. Clones are cheap and stand for the same topic.
+#[derive(Clone)]
+pub struct Topic {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    partitions: Vec<Arc<Core>>,
+    options: RwLock<TopicOptions>,
+    turn: AtomicU32,
+}
+
+impl Topic {
+    pub(crate) fn new(name: &str, partitions: Vec<Arc<Core>>, options: TopicOptions) -> Self {
+        let turn = AtomicU32::new(0);
+        let inner = Inner { name: name.to_owned(), partitions, options: RwLock::new(options), turn };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The number of partitions, at least 1.
+    #[must_use]
+    pub fn partition_count(&self) -> u32 {
+        u32::try_from(self.inner.partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The partition of this number; `None` when there are fewer.
+    #[must_use]
+    pub fn partition(&self, number: u32) -> Option<Partition> {
+        self.inner.partitions.get(usize::try_from(number).ok()?).map(|core| Partition::new(Arc::clone(core)))
+    }
+
+    /// All partitions, by number.
+    pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> + '_ {
+        self.cores().iter().map(|core| Partition::new(Arc::clone(core)))
+    }
+
+    /// The partition that [`Topic::append`] chooses for a key: the same as Kafka's own clients.
+    #[must_use]
+    pub fn partition_for_key(&self, key: &[u8]) -> u32 {
+        partitioner::partition_for_key(key, self.partition_count())
+    }
+
+    /// The options in force.
+    #[must_use]
+    pub fn options(&self) -> TopicOptions {
+        *self.inner.options.read()
+    }
+
+    /// Appends one record to the partition of its key, or in turn to each when it has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::append`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, Log, LogOptions, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let topic = log.create_topic("telemetry", TopicOptions::default().partitions(8))?;
+    /// let at = topic.append(&Record::new("21.5").key("factory/line-1"), Ack::Durable)?;
+    /// assert_eq!(at.partition, topic.partition_for_key(b"factory/line-1"));
+    /// assert_eq!(at.offset, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn append(&self, record: &Record<'_>, ack: Ack) -> Result<Position, AppendError> {
+        let number = match record.key {
+            Some(key) => self.partition_for_key(key),
+            None => self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.partition_count().max(1),
+        };
+        // The number is below the count, so there is such a partition.
+        let core = usize::try_from(number).ok().and_then(|number| self.cores().get(number));
+        let core = core.ok_or(AppendError::Sync(crate::error::SyncError::Closed))?;
+        let offset = core.append(std::slice::from_ref(record), ack)?;
+        Ok(Position { partition: number, offset })
+    }
+
+    pub(crate) fn cores(&self) -> &[Arc<Core>] {
+        &self.inner.partitions
+    }
+
+    /// Puts options in force, except for the number of partitions.
+    pub(crate) fn set_options(&self, options: TopicOptions) {
+        *self.inner.options.write() = options;
+        for core in self.cores() {
+            core.set_options(options);
+        }
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic")
+            .field("name", &self.name())
+            .field("partition_count", &self.partition_count())
+            .finish_non_exhaustive()
+    }
+}
