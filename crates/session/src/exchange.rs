@@ -213,6 +213,18 @@ impl<T> Exchange<T> {
         self.incoming.restore(state.incoming, state.next_receipt);
     }
 
+    /// A copy of what must outlive the connection.
+    pub(crate) fn state(&self) -> State<T>
+    where
+        T: Clone,
+    {
+        State {
+            outgoing: self.outgoing.in_flight(),
+            incoming: self.incoming.kept(),
+            next_receipt: self.incoming.next_receipt(),
+        }
+    }
+
     /// What must outlive the connection, leaving nothing behind.
     pub(crate) fn take_state(&mut self) -> State<T> {
         self.incoming.disconnect();

@@ -270,9 +270,20 @@ impl<T> Outgoing<T> {
         sent.into_iter().map(|in_flight| in_flight.message).collect()
     }
 
-    /// What is in flight, in no particular order.
-    pub(crate) fn in_flight(&self) -> impl Iterator<Item = (PacketId, Stage, bool, &T)> {
-        self.entries.iter().map(|(id, entry)| (*id, entry.stage, entry.sent, &entry.message))
+    /// A copy of what is in flight, in the order of first sending.
+    pub(crate) fn in_flight(&self) -> Vec<InFlight<T>>
+    where
+        T: Clone,
+    {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by_key(|(_, entry)| entry.turn);
+        let copy = |(packet_id, entry): (&PacketId, &Entry<T>)| InFlight {
+            packet_id: *packet_id,
+            stage: entry.stage,
+            sent: entry.sent,
+            message: entry.message.clone(),
+        };
+        entries.into_iter().map(copy).collect()
     }
 
     /// How many exchanges of QoS 1 and 2 are not complete.

@@ -1,1 +1,29 @@
-//! Placeholder front page of `headwater-store`.
+//! The joint between MQTT and the log.
+
+#![forbid(unsafe_code)]
+
+mod counters;
+mod delivery;
+mod dispatch;
+mod error;
+mod lane;
+mod lock;
+pub mod message;
+mod options;
+mod placement;
+mod retained;
+mod select;
+pub mod session;
+mod store;
+mod subscription;
+
+pub use self::counters::Statistics;
+pub use self::delivery::{Delivery, Origin, Source};
+pub use self::error::{AttachError, LaneError, OpenError, PublishError};
+pub use self::lane::Lane;
+pub use self::message::Message;
+pub use self::options::StoreOptions;
+pub use self::placement::Placement;
+pub use self::session::{Attach, Attached, Next};
+pub use self::store::{MESSAGES_TOPIC, Store};
+pub use self::subscription::Subscription;

@@ -1,11 +1,9 @@
 //! What can be asked.
 
-use alloc::vec::Vec;
-
-use headwater_codec::{PacketId, QoS, Version};
+use headwater_codec::{QoS, Version};
 
 use super::{Phase, Session};
-use crate::state::{Incoming, Stage};
+use crate::state::State;
 
 impl<T> Session<T> {
     /// The version that CONNECT named; before CONNECT, 5.0.
@@ -38,15 +36,13 @@ impl<T> Session<T> {
         self.exchange.outgoing.len()
     }
 
-    /// The messages to the client that are not complete, by packet identifier: to be kept where a crash does not reach them.
-    pub fn outgoing(&self) -> impl Iterator<Item = (PacketId, Stage, bool, &T)> {
-        self.exchange.outgoing.in_flight()
-    }
-
-    /// The QoS 2 messages from the client that are not complete.
+    /// A copy of what would outlive the connection if it ended now: to be kept where a crash does not reach it.
     #[must_use]
-    pub fn incoming(&self) -> Vec<Incoming> {
-        self.exchange.incoming.kept()
+    pub fn state(&self) -> State<T>
+    where
+        T: Clone,
+    {
+        self.exchange.state()
     }
 
     /// Whether the next packet may be read.

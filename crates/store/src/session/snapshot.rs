@@ -15,7 +15,7 @@
 //! All integers are big-endian, as everywhere in Kafka's files.
 
 use bytes::{Buf, BufMut};
-use headwater_codec::{PacketId, SubscribeOptions, SubscriptionId};
+use headwater_codec::{PacketId, QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_session::Stage;
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
@@ -84,6 +84,25 @@ pub enum SnapshotError {
 }
 
 impl Snapshot {
+    /// A session that has just begun, at these positions.
+    pub(super) fn new(positions: Vec<u64>) -> Self {
+        Self {
+            expiry_secs: 0,
+            disconnected_at: None,
+            positions,
+            subscriptions: Vec::new(),
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+        }
+    }
+
+    /// Whether the time of a session whose client is away is over [MQTT-3.1.2-23].
+    #[must_use]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        let away_ms = self.disconnected_at.map_or(0, |at| now_ms.saturating_sub(at));
+        self.expiry_secs != u32::MAX && away_ms >= i64::from(self.expiry_secs) * 1_000
+    }
+
     /// As bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -101,7 +120,7 @@ impl Snapshot {
             // A filter is never longer: the type sees to it.
             out.put_u16(u16::try_from(filter.len()).unwrap_or(u16::MAX));
             out.put_slice(filter.as_bytes());
-            out.put_u8(subscription.options.to_byte());
+            out.put_u8(options_byte(subscription.options));
             out.put_u32(subscription.id.map_or(0, SubscriptionId::get));
             for index in 0..self.positions.len() {
                 out.put_u64(subscription.starts.get(index).copied().unwrap_or(0));
@@ -197,11 +216,34 @@ fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscript
         .and_then(|text| TopicFilter::parse(text).ok())
         .map(TopicFilterBuf::from)
         .ok_or(SnapshotError::Invalid { field: "filter" })?;
-    let options = SubscribeOptions::from_byte(take_u8(input, "options")?)
-        .ok_or(SnapshotError::Invalid { field: "options" })?;
+    let options = options(take_u8(input, "options")?).ok_or(SnapshotError::Invalid { field: "options" })?;
     let id = SubscriptionId::new(take_u32(input, "subscription identifier")?);
     let starts = (0..partitions).map(|_| take_u64(input, "starts")).collect::<Result<_, _>>()?;
     Ok(Subscription { filter, options, id, starts })
+}
+
+/// As SUBSCRIBE writes them (5.0, section 3.8.3.1).
+fn options_byte(options: SubscribeOptions) -> u8 {
+    let retain_handling = match options.retain_handling {
+        RetainHandling::Send => 0,
+        RetainHandling::SendIfNew => 1,
+        RetainHandling::DoNotSend => 2,
+    };
+    options.qos.as_u8() | u8::from(options.no_local) << 2 | u8::from(options.retain_as_published) << 3 | retain_handling << 4
+}
+
+fn options(byte: u8) -> Option<SubscribeOptions> {
+    Some(SubscribeOptions {
+        qos: QoS::from_u8(byte & 3)?,
+        no_local: byte & 4 != 0,
+        retain_as_published: byte & 8 != 0,
+        retain_handling: match byte >> 4 {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            2 => RetainHandling::DoNotSend,
+            _ => return None,
+        },
+    })
 }
 
 fn put_count(out: &mut Vec<u8>, count: usize) {
@@ -241,8 +283,6 @@ fn take_packet_id(input: &mut &[u8]) -> Result<PacketId, SnapshotError> {
 
 #[cfg(test)]
 mod tests {
-    use headwater_codec::QoS;
-
     use super::*;
 
     fn example() -> Snapshot {

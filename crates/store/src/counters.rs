@@ -1,0 +1,48 @@
+//! What happened, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Things that happen out of sight.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) dropped: AtomicU64,
+    pub(crate) expired: AtomicU64,
+    pub(crate) not_messages: AtomicU64,
+    pub(crate) fell_behind: AtomicU64,
+}
+
+/// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// QoS 0 messages that were dropped because a session had no room.
+    pub dropped: u64,
+    /// Messages that were not sent because their time was over.
+    pub expired: u64,
+    /// Records that cannot be sent as a PUBLISH.
+    pub not_messages: u64,
+    /// Records that retention deleted before a session had read them.
+    pub fell_behind: u64,
+    /// Retained messages.
+    pub retained: usize,
+    /// Sessions, connected or not.
+    pub sessions: usize,
+    /// Subscriptions of connected sessions.
+    pub subscriptions: usize,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        Statistics {
+            dropped: self.dropped.load(Ordering::Relaxed),
+            expired: self.expired.load(Ordering::Relaxed),
+            not_messages: self.not_messages.load(Ordering::Relaxed),
+            fell_behind: self.fell_behind.load(Ordering::Relaxed),
+            ..Statistics::default()
+        }
+    }
+}

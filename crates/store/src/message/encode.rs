@@ -1,0 +1,135 @@
+//! A PUBLISH as a record.
+
+use std::borrow::Cow;
+
+use headwater_codec::{Property, Publish, QoS};
+use headwater_log::{Header, Record};
+
+use super::header;
+
+/// Lends the record of a message to `append`. The usual message, one without user properties, costs no allocation.
+///
+/// `None` if the packet has no topic name: a topic alias is resolved before. `source` is for the retained topic: a header of its own.
+pub(crate) fn with_record<R>(
+    publish: &Publish<'_>,
+    client_id: &str,
+    timestamp_ms: i64,
+    source: Option<&str>,
+    append: impl FnOnce(&Record<'_>) -> R,
+) -> Option<R> {
+    let topic = publish.topic?;
+    let mut decimal = Decimal::default();
+    let mut list = List::default();
+    list.push(Header::new(header::QOS, qos_text(publish.qos())));
+    if publish.retain {
+        list.push(Header::new(header::RETAIN, "true"));
+    }
+    list.push(Header::new(header::CLIENT_ID, client_id));
+    let properties = publish.properties;
+    if let Some(text) = properties.payload_format_indicator() {
+        list.push(Header::new(header::PAYLOAD_FORMAT_INDICATOR, if text { "1" } else { "0" }));
+    }
+    if let Some(secs) = properties.message_expiry_interval() {
+        list.push(Header::new(header::MESSAGE_EXPIRY_INTERVAL, decimal.write(secs)));
+    }
+    if let Some(content_type) = properties.content_type() {
+        list.push(Header::new(header::CONTENT_TYPE, content_type));
+    }
+    if let Some(response_topic) = properties.response_topic() {
+        list.push(Header::new(header::RESPONSE_TOPIC, response_topic.as_str()));
+    }
+    if let Some(correlation_data) = properties.correlation_data() {
+        list.push(Header::new(header::CORRELATION_DATA, correlation_data));
+    }
+    if let Some(source) = source {
+        list.push(Header::new(header::SOURCE, source));
+    }
+    let mut record = Record::new(publish.payload).key(topic.as_str()).timestamp(timestamp_ms);
+    let user: Vec<(Cow<'_, str>, &str)> = properties
+        .iter()
+        .filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((user_name(name), value)),
+            _ => None,
+        })
+        .collect();
+    if user.is_empty() {
+        record = record.headers(list.as_slice());
+        return Some(append(&record));
+    }
+    let mut headers = list.as_slice().to_vec();
+    headers.extend(user.iter().map(|(name, value)| Header::new(name, *value)));
+    record = record.headers(&headers);
+    Some(append(&record))
+}
+
+fn qos_text(qos: QoS) -> &'static str {
+    match qos {
+        QoS::AtMostOnce => "0",
+        QoS::AtLeastOnce => "1",
+        QoS::ExactlyOnce => "2",
+    }
+}
+
+/// A user property keeps its name, unless it would be taken for one of ours.
+fn user_name(name: &str) -> Cow<'_, str> {
+    if name.starts_with(header::PREFIX) { Cow::Owned(format!("{}{name}", header::USER_PROPERTY)) } else { Cow::Borrowed(name) }
+}
+
+/// The headers of our own, without the heap: there are nine kinds, and each stands once.
+#[derive(Debug)]
+struct List<'a> {
+    headers: [Header<'a>; 9],
+    len: usize,
+}
+
+impl Default for List<'_> {
+    fn default() -> Self {
+        Self { headers: [Header { key: "", value: None }; 9], len: 0 }
+    }
+}
+
+impl<'a> List<'a> {
+    fn push(&mut self, header: Header<'a>) {
+        if let Some(slot) = self.headers.get_mut(self.len) {
+            *slot = header;
+            self.len += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[Header<'a>] {
+        self.headers.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A decimal number without the heap.
+#[derive(Debug, Default)]
+struct Decimal {
+    digits: [u8; 10],
+}
+
+impl Decimal {
+    fn write(&mut self, mut number: u32) -> &[u8] {
+        let mut first = self.digits.len();
+        for (index, digit) in self.digits.iter_mut().enumerate().rev() {
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+            number /= 10;
+            first = index;
+            if number == 0 {
+                break;
+            }
+        }
+        self.digits.get(first..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_those_of_the_standard_library() {
+        for number in [0, 1, 9, 10, 123, 999_999_999, 1_000_000_000, u32::MAX] {
+            assert_eq!(Decimal::default().write(number), number.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The names of our record headers, as in `docs/mapping.md`.
+
+/// What all of them begin with.
+pub const PREFIX: &str = "mqtt.";
+/// `0`, `1` or `2`.
+pub const QOS: &str = "mqtt.qos";
+/// `true`, or absent.
+pub const RETAIN: &str = "mqtt.retain";
+/// The publisher's client identifier.
+pub const CLIENT_ID: &str = "mqtt.client-id";
+/// `0` bytes, `1` UTF-8 text.
+pub const PAYLOAD_FORMAT_INDICATOR: &str = "mqtt.payload-format-indicator";
+/// Seconds, decimal.
+pub const MESSAGE_EXPIRY_INTERVAL: &str = "mqtt.message-expiry-interval";
+/// UTF-8.
+pub const CONTENT_TYPE: &str = "mqtt.content-type";
+/// A topic name.
+pub const RESPONSE_TOPIC: &str = "mqtt.response-topic";
+/// Bytes.
+pub const CORRELATION_DATA: &str = "mqtt.correlation-data";
+/// Comes before the name of a user property that would be taken for one of ours.
+pub const USER_PROPERTY: &str = "mqtt.user-property.";
+/// `partition:offset` of a retained message in the topic of all messages.
+pub const SOURCE: &str = "mqtt.source";

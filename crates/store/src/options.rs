@@ -1,0 +1,42 @@
+//! What a store may be told.
+
+use headwater_log::TopicOptions;
+
+/// How a store keeps messages.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The options of the log topic `mqtt`: partitions, retention, segment size.
+    pub messages: TopicOptions,
+    /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
+    /// counted. Default 1,000.
+    pub inbox_max: usize,
+    /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
+    pub catch_up_bytes: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { messages: TopicOptions::default(), inbox_max: 1_000, catch_up_bytes: 256 * 1024 }
+    }
+}
+
+impl StoreOptions {
+    /// The same with these options for the log topic `mqtt`.
+    #[must_use]
+    pub fn messages(self, messages: TopicOptions) -> Self {
+        Self { messages, ..self }
+    }
+
+    /// The same with room for so many messages per connected session.
+    #[must_use]
+    pub fn inbox_max(self, inbox_max: usize) -> Self {
+        Self { inbox_max, ..self }
+    }
+
+    /// The same with so many bytes read at a time by a session that catches up.
+    #[must_use]
+    pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
+        Self { catch_up_bytes, ..self }
+    }
+}

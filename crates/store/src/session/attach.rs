@@ -1,0 +1,164 @@
+//! A client comes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_codec::QoS;
+use headwater_log::AppendError;
+use headwater_session::{InFlight, Incoming, Stage, State};
+
+use super::attached::Attached;
+use super::core::{Core, Follow, Wake};
+use super::snapshot::{OutgoingRecord, Snapshot};
+use crate::counters::Counters;
+use crate::delivery::{Delivery, Origin};
+use crate::dispatch::Subscriber;
+use crate::error::AttachError;
+use crate::lock::{lock, write};
+use crate::message::Message;
+use crate::placement::Placement;
+use crate::retained::read_one;
+use crate::store::{Shared, Store};
+
+/// Who comes, and how.
+pub struct Attach<'a> {
+    /// The client identifier; not empty.
+    pub client_id: &'a str,
+    /// Whether an earlier session is to be forgotten [MQTT-3.1.2-4].
+    pub clean_start: bool,
+    /// How many seconds the session outlives the connection; 0 not at all, `u32::MAX` for ever.
+    pub expiry_secs: u32,
+    /// Called from other threads whenever something came for the session: it must make the connection call
+    /// [`Attached::next`] soon, and do nothing else.
+    pub wake: Wake,
+    /// The time, in milliseconds since 1970-01-01 UTC.
+    pub now_ms: i64,
+}
+
+impl fmt::Debug for Attach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attach")
+            .field("client_id", &self.client_id)
+            .field("clean_start", &self.clean_start)
+            .field("expiry_secs", &self.expiry_secs)
+            .field("now_ms", &self.now_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// A client comes: gives its session, and the exchanges that were under way if it had one. What must be durable before CONNACK is in
+    /// the placement.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Append`] when the log does not take the
+    /// session. Nothing has changed then.
+    pub fn attach(
+        &self,
+        attach: &Attach<'_>,
+    ) -> Result<(Attached, Option<State<Delivery>>, Placement), AttachError> {
+        let shared = &self.shared;
+        let mut sessions = lock(&shared.sessions);
+        let existing = sessions.get(attach.client_id).cloned();
+        if existing.as_ref().is_some_and(|core| lock(&core.state).wake.is_some()) {
+            return Err(AttachError::InUse);
+        }
+        let saved = existing.as_ref().and_then(|core| lock(&core.state).saved.clone());
+        let resumable = saved.as_ref().filter(|saved| !attach.clean_start && !saved.is_expired(attach.now_ms));
+
+        let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
+        snapshot.expiry_secs = attach.expiry_secs;
+        snapshot.disconnected_at = None;
+        let placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
+
+        let core = match (&existing, resumable) {
+            (Some(core), Some(_)) => Arc::clone(core),
+            _ => Arc::new(Core::new(shared.next_session_key(), attach.client_id, None)),
+        };
+        sessions.insert(attach.client_id.into(), Arc::clone(&core));
+        let resumed = resumable.is_some();
+        enter(shared, &core, &snapshot, attach, resumed);
+        drop(sessions);
+        let state = resumed.then(|| restore(shared, &snapshot));
+        Ok((Attached::new(Arc::clone(shared), core), state, placement))
+    }
+
+    /// Forgets the sessions whose time is over; returns how many [MQTT-3.1.2-23]. Call it now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`] when the log does not take the record that says so.
+    pub fn expire_sessions(&self, now_ms: i64) -> Result<usize, AppendError> {
+        let shared = &self.shared;
+        let mut sessions = lock(&shared.sessions);
+        let expired: Vec<Box<str>> = sessions
+            .iter()
+            .filter(|(_, core)| {
+                let state = lock(&core.state);
+                state.wake.is_none() && state.saved.as_ref().is_none_or(|saved| saved.is_expired(now_ms))
+            })
+            .map(|(client_id, _)| client_id.clone())
+            .collect();
+        for client_id in &expired {
+            let _ = shared.forget(client_id)?;
+            sessions.remove(client_id);
+        }
+        Ok(expired.len())
+    }
+}
+
+/// Makes the session one that is attached.
+fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach<'_>, resumed: bool) {
+    let subscriptions: Arc<[_]> = snapshot.subscriptions.iter().cloned().map(Arc::new).collect();
+    {
+        let mut state = lock(&core.state);
+        state.wake = Some(Arc::clone(&attach.wake));
+        // A new session has no subscription yet: nothing that was dispatched before is for it.
+        let behind = |next: &u64| if resumed { Follow::Behind { next: *next } } else { Follow::Live };
+        state.follow = snapshot.positions.iter().map(behind).collect();
+        state.came_at = shared.dispatched().into();
+        state.inbox.clear();
+        state.replays.clear();
+        state.subscriptions = Arc::clone(&subscriptions);
+        state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());
+    }
+    let mut tree = write(&shared.subscriptions);
+    for subscription in &*subscriptions {
+        let subscriber = Subscriber { session: Arc::clone(core), subscription: Arc::clone(subscription) };
+        tree.subscribe(subscription.filter.as_filter(), core.key, subscriber);
+    }
+}
+
+/// The exchanges that were under way.
+fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
+    let outgoing = snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record)).collect();
+    let incoming =
+        snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
+    State::new(outgoing, incoming)
+}
+
+fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Delivery>> {
+    let source = record.source;
+    let message = match source.origin {
+        Origin::Messages => shared.lane(source.partition).and_then(|lane| read_one(&lane.partition, source.offset)),
+        Origin::Retained => shared.retained.read(source.offset),
+    };
+    // Of a message that was received only the identifier is needed, for PUBREL.
+    let message = message.or_else(|| (record.stage == Stage::PubComp).then(Message::gone).flatten());
+    if message.is_none() {
+        Counters::add(&shared.counters.fell_behind, 1);
+    }
+    let qos = match record.stage {
+        Stage::PubAck => QoS::AtLeastOnce,
+        Stage::PubRec | Stage::PubComp => QoS::ExactlyOnce,
+    };
+    let delivery = Delivery {
+        message: Arc::new(message?),
+        qos,
+        retain: record.retain,
+        subscription_ids: record.subscription_ids.clone(),
+        source,
+    };
+    Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })
+}

@@ -1,0 +1,239 @@
+//! A session whose client is here.
+
+use std::sync::Arc;
+
+use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
+use headwater_log::{AppendError, ReadError};
+use headwater_session::{Stage, State};
+use headwater_topic::{TopicFilter, TopicFilterBuf};
+
+use super::core::{Core, Replay};
+use super::snapshot::{OutgoingRecord, Snapshot};
+use crate::counters::Counters;
+use crate::delivery::Delivery;
+use crate::dispatch::Subscriber;
+use crate::lock::{lock, write};
+use crate::placement::Placement;
+use crate::store::Shared;
+use crate::subscription::Subscription;
+
+/// A session whose client is connected: the connection's handle to what is for it.
+///
+/// It belongs to one connection and is ended by [`detach`](Self::detach). If it is dropped without, the session falls back to what was
+/// saved last: nothing is lost, some messages may come again.
+#[derive(Debug)]
+pub struct Attached {
+    pub(super) shared: Arc<Shared>,
+    pub(super) core: Arc<Core>,
+    /// The partition that was caught up last, so that each gets its turn.
+    pub(super) turn: usize,
+    detached: bool,
+}
+
+/// What [`Attached::next`] found.
+#[derive(Debug)]
+pub enum Next {
+    /// A message to send.
+    Delivery(Delivery),
+    /// Nothing yet, but there is more to look at: call again, after giving others a chance to run.
+    Again,
+    /// Nothing; the session is woken when something comes.
+    Idle,
+}
+
+/// What [`Attached::subscribe`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscribed {
+    /// Whether a subscription with this filter was replaced.
+    pub existed: bool,
+}
+
+impl Attached {
+    pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
+        Self { shared, core, turn: 0, detached: false }
+    }
+
+    /// Whose session it is.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.core.client_id
+    }
+
+    /// Makes a subscription, or replaces the one with the same filter [MQTT-3.8.4-3]. Messages that are appended from now on are for it;
+    /// retained messages follow as its options say. Save the session before SUBACK.
+    ///
+    /// `filter` is a plain filter, not a shared one. O(subscriptions of the session).
+    pub fn subscribe(
+        &mut self,
+        filter: TopicFilter<'_>,
+        options: SubscribeOptions,
+        id: Option<SubscriptionId>,
+    ) -> Subscribed {
+        let old = lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
+        let subscription = {
+            // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
+            let mut tree = write(&self.shared.subscriptions);
+            // A replaced one goes on where it was: no message is lost [MQTT-3.8.4-4].
+            let starts = old.as_ref().map_or_else(|| self.starts(), |old| old.starts.clone());
+            let subscription = Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
+            let subscriber =
+                Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
+            tree.subscribe(filter, self.core.key, subscriber);
+            subscription
+        };
+        let existed = old.is_some();
+        let mut state = lock(&self.core.state);
+        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
+        state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
+        state.replays.retain(|replay| replay.subscription.filter.as_filter() != filter);
+        let replay = match options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => !existed,
+            RetainHandling::DoNotSend => false,
+        };
+        if replay {
+            state.replays.push_back(Replay { subscription, after: None });
+        }
+        Subscribed { existed }
+    }
+
+    /// The end of each partition; every retained message before it is in the tree.
+    fn starts(&self) -> Box<[u64]> {
+        let lanes = self.shared.lanes.iter();
+        lanes
+            .map(|lane| {
+                let _order = lock(&lane.retaining);
+                lane.partition.appended_end()
+            })
+            .collect()
+    }
+
+    /// Ends a subscription; `false` if there was none [MQTT-3.10.4-1]. Save the session before UNSUBACK.
+    pub fn unsubscribe(&mut self, filter: TopicFilter<'_>) -> bool {
+        let existed = write(&self.shared.subscriptions).unsubscribe(filter, &self.core.key).is_some();
+        let mut state = lock(&self.core.state);
+        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
+        state.subscriptions = others.collect();
+        state.replays.retain(|replay| replay.subscription.filter.as_filter() != filter);
+        existed
+    }
+
+    /// How many subscriptions the session has.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        lock(&self.core.state).subscriptions.len()
+    }
+
+    /// The next message to send. Call it while there is room in flight, and again when woken.
+    ///
+    /// Does a bounded amount of work: at most one read of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if the log is damaged where the session reads.
+    pub fn next(&mut self, now_ms: i64) -> Result<Next, ReadError> {
+        while let Some(delivery) = lock(&self.core.state).inbox.pop_front() {
+            if !delivery.message.is_expired(now_ms) {
+                return Ok(Next::Delivery(delivery));
+            }
+            Counters::add(&self.shared.counters.expired, 1);
+        }
+        let more = self.replay() || self.catch_up()?;
+        Ok(if more { Next::Again } else { Next::Idle })
+    }
+
+    /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
+    ///
+    /// Without this a crash falls back to what was saved before: messages that were delivered since come again.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`] when the log does not take it.
+    pub fn save(&self, state: &State<Delivery>, expiry_secs: u32) -> Result<Placement, AppendError> {
+        let snapshot = self.snapshot(state, expiry_secs, None);
+        self.keep(snapshot)
+    }
+
+    /// The client goes: saves the session, or forgets it if it does not outlive the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError`] when the log does not take it; then what was saved before holds.
+    pub fn detach(mut self, state: &State<Delivery>, expiry_secs: u32, now_ms: i64) -> Result<Placement, AppendError> {
+        let snapshot = self.snapshot(state, expiry_secs, Some(now_ms));
+        let kept = self.keep(snapshot);
+        self.leave();
+        kept
+    }
+
+    fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
+        let mut state = lock(&self.core.state);
+        let placement = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot)?;
+        state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
+        Ok(placement)
+    }
+
+    fn snapshot(&self, state: &State<Delivery>, expiry_secs: u32, disconnected_at: Option<i64>) -> Snapshot {
+        // Before the session is locked: what is dispatched in between is in the inbox then, and counts as not examined.
+        let dispatched = self.shared.dispatched();
+        let shared_state = lock(&self.core.state);
+        Snapshot {
+            expiry_secs,
+            disconnected_at,
+            positions: shared_state.positions(&dispatched),
+            subscriptions: shared_state.subscriptions.iter().map(|subscription| Subscription::clone(subscription)).collect(),
+            outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
+            incoming: state.incoming.iter().filter(|kept| kept.receipt.is_none()).map(|kept| kept.packet_id).collect(),
+        }
+    }
+
+    /// Makes the session one that is away.
+    fn leave(&mut self) {
+        self.detached = true;
+        let subscriptions = {
+            let mut state = lock(&self.core.state);
+            state.wake = None;
+            state.inbox = Default::default();
+            state.replays = Default::default();
+            state.follow = Box::default();
+            std::mem::take(&mut state.subscriptions)
+        };
+        {
+            let mut tree = write(&self.shared.subscriptions);
+            for subscription in &*subscriptions {
+                tree.unsubscribe(subscription.filter.as_filter(), &self.core.key);
+            }
+        }
+        if lock(&self.core.state).saved.is_none() {
+            let mut sessions = lock(&self.shared.sessions);
+            let ours = sessions.get(&self.core.client_id).is_some_and(|core| Arc::ptr_eq(core, &self.core));
+            if ours && lock(&self.core.state).wake.is_none() {
+                sessions.remove(&self.core.client_id);
+            }
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.leave();
+        }
+    }
+}
+
+impl OutgoingRecord {
+    fn new(in_flight: &headwater_session::InFlight<Delivery>) -> Self {
+        let delivery = &in_flight.message;
+        debug_assert!(delivery.qos != QoS::AtMostOnce);
+        debug_assert!(in_flight.stage != Stage::PubAck || delivery.qos == QoS::AtLeastOnce);
+        Self {
+            packet_id: in_flight.packet_id,
+            stage: in_flight.stage,
+            sent: in_flight.sent,
+            retain: delivery.retain,
+            source: delivery.source,
+            subscription_ids: delivery.subscription_ids.clone(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Sessions in the log: reading all of them back, and writing one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headwater_log::{Ack, AppendError, Partition, Record};
+
+use super::core::Core;
+use super::snapshot::Snapshot;
+use super::TOPIC;
+use crate::error::OpenError;
+use crate::placement::Placement;
+use crate::store::Shared;
+
+/// Reads the sessions back: the last record of a client holds. One that was connected when the store was closed or crashed is away since
+/// `now_ms`.
+pub(crate) fn load(
+    log: &Partition,
+    partitions: usize,
+    now_ms: i64,
+) -> Result<HashMap<Box<str>, Arc<Core>>, OpenError> {
+    let read_error = |error| OpenError::Read { topic: TOPIC, error };
+    let mut snapshots: HashMap<Box<str>, Snapshot> = HashMap::new();
+    let mut next = log.start_offset();
+    while next < log.durable_end() {
+        let fetched = log.read(next, 1 << 20).map_err(read_error)?;
+        next = fetched.next_offset();
+        for record in fetched.views() {
+            let record = record.map_err(read_error)?;
+            let offset = record.offset;
+            let Some(client_id) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else { continue };
+            let Some(value) = record.value else {
+                snapshots.remove(client_id);
+                continue;
+            };
+            let mut snapshot = Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
+            if snapshot.positions.len() != partitions {
+                let found = snapshot.positions.len();
+                return Err(OpenError::Partitions { offset, found, partitions });
+            }
+            snapshot.disconnected_at = snapshot.disconnected_at.or(Some(now_ms));
+            snapshots.insert(client_id.into(), snapshot);
+        }
+    }
+    let numbered = snapshots.into_iter().zip(0..);
+    Ok(numbered.map(|((client_id, saved), key)| {
+        let core = Arc::new(Core::new(key, &client_id, Some(saved)));
+        (client_id, core)
+    }).collect())
+}
+
+impl Shared {
+    /// Writes a session, unless it is what was saved before. One that does not outlive its connection is forgotten instead.
+    pub(super) fn save(
+        &self,
+        client_id: &str,
+        saved: Option<&Snapshot>,
+        snapshot: &Snapshot,
+    ) -> Result<Placement, AppendError> {
+        if snapshot.expiry_secs == 0 {
+            return if saved.is_some() { self.forget(client_id) } else { Ok(Placement::default()) };
+        }
+        if saved == Some(snapshot) {
+            return Ok(Placement::default());
+        }
+        let value = snapshot.encode();
+        let offset = self.session_log.append(&Record::new(&value).key(client_id), Ack::Appended)?;
+        Ok(Placement { session: Some(offset), ..Placement::default() })
+    }
+
+    /// Writes that there is no such session any more.
+    pub(super) fn forget(&self, client_id: &str) -> Result<Placement, AppendError> {
+        let offset = self.session_log.append(&Record::tombstone(client_id), Ack::Appended)?;
+        Ok(Placement { session: Some(offset), ..Placement::default() })
+    }
+}

@@ -1,0 +1,24 @@
+//! Sessions: what a client subscribed to, how far it has come, and what waits for it.
+//!
+//! ```text
+//!                       attach()                       detach()
+//!   [away] -----------------------------> [attached] ------------> [away]
+//!   subscriptions and positions           each partition is
+//!   in the log, nothing else              Behind -- caught up --> Live -- inbox full --> Behind
+//! ```
+
+mod attach;
+mod attached;
+mod catch_up;
+mod core;
+mod load;
+mod snapshot;
+
+pub use self::attach::Attach;
+pub use self::attached::{Attached, Next, Subscribed};
+pub(crate) use self::core::Core;
+pub(crate) use self::load::load;
+pub use self::snapshot::{OutgoingRecord, Snapshot, SnapshotError};
+
+/// The log topic.
+pub(crate) const TOPIC: &str = "__headwater_sessions";

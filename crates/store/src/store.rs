@@ -1,0 +1,207 @@
+//! The store: messages in, and what makes them safe.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use bytes::Bytes;
+use headwater_codec::{Publish, QoS};
+use headwater_log::{Ack, Log, Partition, ReadUpTo, SyncError, Topic, TopicOptions};
+use headwater_topic::SubscriptionTree;
+
+use crate::counters::{Counters, Statistics};
+use crate::delivery::{Origin, Source};
+use crate::dispatch::{self, Subscriber};
+use crate::error::{OpenError, PublishError};
+use crate::lane::{Lane, MessageLane};
+use crate::lock::{lock, read};
+use crate::message::{Message, with_record};
+use crate::options::StoreOptions;
+use crate::placement::Placement;
+use crate::retained::{self, Retained};
+use crate::session::{self, Core};
+
+/// The log topic of all messages.
+pub const MESSAGES_TOPIC: &str = "mqtt";
+
+/// MQTT messages, retained messages and sessions, kept in a log.
+///
+/// A handle: clones share one store. Nothing in it starts a thread or needs a runtime; somebody has to run each
+/// [`Lane`](crate::Lane), which makes appended records durable and hands them to those who subscribed.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: StoreOptions,
+    pub(crate) messages: Topic,
+    pub(crate) lanes: Box<[MessageLane]>,
+    pub(crate) retained: Retained,
+    /// Snapshots of sessions, keyed by client identifier.
+    pub(crate) session_log: Partition,
+    next_session_key: AtomicU64,
+    pub(crate) sessions: Mutex<HashMap<Box<str>, Arc<Core>>>,
+    /// Subscriptions of connected sessions.
+    pub(crate) subscriptions: RwLock<SubscriptionTree<u64, Subscriber>>,
+    pub(crate) counters: Counters,
+}
+
+impl Store {
+    /// Opens the store in a log, creating its topics where they are missing, and reads retained messages and sessions back. A session
+    /// that was connected when the log was last written counts as away since `now_ms`, in milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: a topic cannot be opened, or what it holds cannot be read. A damaged record is an error here, never skipped.
+    pub fn open(log: &Log, options: StoreOptions, now_ms: i64) -> Result<Self, OpenError> {
+        let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
+        let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
+        let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
+        let retained = Retained::open(single(log, retained::TOPIC)?, &ends)
+            .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
+        let session_log = single(log, session::TOPIC)?;
+        let sessions = session::load(&session_log, lanes.len(), now_ms)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                options,
+                messages,
+                lanes,
+                retained,
+                session_log,
+                next_session_key: AtomicU64::new(u64::try_from(sessions.len()).unwrap_or(u64::MAX)),
+                sessions: Mutex::new(sessions),
+                subscriptions: RwLock::new(SubscriptionTree::new()),
+                counters: Counters::default(),
+            }),
+        })
+    }
+
+    /// Takes a message: appends it to the log, keeps or forgets the retained message of its topic, and forwards it if it is of QoS 0.
+    /// Messages of QoS 1 and 2 are forwarded when they are durable.
+    ///
+    /// `payload` makes the payload owned, without a copy if the caller has it as [`Bytes`]; it is called only if somebody gets the message
+    /// at once. `client_id` is the publisher's, `now_ms` the time of arrival in milliseconds since 1970-01-01 UTC.
+    ///
+    /// Costs one append; for QoS 0, a walk over the subscriptions besides. Makes no system call but when the log needs space.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: the message must not be acknowledged.
+    pub fn publish(
+        &self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        client_id: &str,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
+        let shared = &*self.shared;
+        let topic = publish.topic.ok_or(PublishError::NoTopic)?;
+        let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
+        let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
+        let append = |record: &headwater_log::Record<'_>| lane.partition.append(record, Ack::Appended);
+        let mut placement = Placement::default();
+        let offset = {
+            // Plain messages need no order beside that of the log.
+            let _order = publish.retain.then(|| lock(&lane.retaining));
+            let appended = with_record(publish, client_id, now_ms, None, append);
+            let offset = appended.ok_or(PublishError::NoTopic)??;
+            if publish.retain {
+                let copy = || Message::from_publish(publish, Bytes::copy_from_slice(publish.payload), client_id, now_ms);
+                placement.retained =
+                    shared.retained.publish(publish, copy, client_id, now_ms, (partition, offset))?;
+            }
+            offset
+        };
+        placement.message = Some((partition, offset));
+        if publish.qos() == QoS::AtMostOnce {
+            let source = Source { origin: Origin::Messages, partition, offset };
+            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
+            dispatch::forward(shared, topic, message, source);
+        }
+        Ok(placement)
+    }
+
+    /// Whether all of it is durable.
+    #[must_use]
+    pub fn is_durable(&self, placement: &Placement) -> bool {
+        self.shared.places(placement).all(|(partition, offset)| partition.durable_end() > offset)
+    }
+
+    /// A future that is ready when all of it is durable. It needs no runtime, and does no sync: a [`Lane`](crate::Lane) does.
+    ///
+    /// Its error is [`SyncError`]: a partition could not be synced, and what was put there must not be acknowledged.
+    pub fn durable(&self, placement: &Placement) -> impl Future<Output = Result<(), SyncError>> + Send + use<> {
+        let waiting = self.shared.places(placement).map(|(partition, offset)| partition.readable(ReadUpTo::Durable, offset));
+        let waiting: Vec<_> = waiting.collect();
+        async move {
+            for place in waiting {
+                place.await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Waits until all of it is durable, syncing if nobody else does.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncError`] if it never will be.
+    pub fn wait_durable(&self, placement: &Placement) -> Result<(), SyncError> {
+        self.shared.places(placement).try_for_each(|(partition, offset)| partition.wait_durable(offset))
+    }
+
+    /// What happened and what there is, in numbers.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            retained: self.shared.retained.len(),
+            sessions: lock(&self.shared.sessions).len(),
+            subscriptions: read(&self.shared.subscriptions).len(),
+            ..self.shared.counters.statistics()
+        }
+    }
+
+    /// The lanes of the store: each wants a thread that runs it, over and over.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<Lane> {
+        Lane::all(&self.shared)
+    }
+
+    /// The log topic of all messages.
+    #[must_use]
+    pub fn messages(&self) -> &Topic {
+        &self.shared.messages
+    }
+}
+
+impl Shared {
+    pub(crate) fn lane(&self, partition: u32) -> Option<&MessageLane> {
+        self.lanes.get(usize::try_from(partition).ok()?)
+    }
+
+    fn places(&self, placement: &Placement) -> impl Iterator<Item = (&Partition, u64)> {
+        let message = placement.message.and_then(|(partition, offset)| Some((&self.lane(partition)?.partition, offset)));
+        let retained = placement.retained.map(|offset| (&self.retained.partition, offset));
+        let session = placement.session.map(|offset| (&self.session_log, offset));
+        [message, retained, session].into_iter().flatten()
+    }
+
+    pub(crate) fn next_session_key(&self) -> u64 {
+        self.next_session_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The first offset of each partition that was not dispatched.
+    pub(crate) fn dispatched(&self) -> Vec<u64> {
+        self.lanes.iter().map(MessageLane::position).collect()
+    }
+}
+
+/// A topic of the store's own: one partition, kept for ever.
+fn single(log: &Log, name: &'static str) -> Result<Partition, OpenError> {
+    let options = TopicOptions::default().partitions(1).segment_bytes(64 << 20);
+    let topic = log.open_or_create_topic(name, options)?;
+    let partition = topic.partitions().next();
+    partition.ok_or(OpenError::Topic(headwater_log::TopicError::NotFound { topic: name.to_owned() }))
+}
