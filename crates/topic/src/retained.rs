@@ -151,11 +151,9 @@ impl<V> RetainedTree<V> {
         filter: TopicFilter<'filter>,
         after: TopicName<'_>,
     ) -> Matching<'tree, 'filter, V> {
-        let seeker = Seeker::new(filter);
-        let (target, after) = (seeker.target(), after.as_str());
-        let before_all = (&after as &(dyn LevelOrder + '_)) < (&target as &(dyn LevelOrder + '_));
-        let range = self.range(if before_all { Bound::Included(target) } else { Bound::Excluded(after) });
-        Matching { tree: self, seeker, range: Some(range) }
+        // If this is below the first name that can match, the first step is a seek to that.
+        let range = self.range(Bound::Excluded(after.as_str()));
+        Matching { tree: self, seeker: Seeker::new(filter), range: Some(range) }
     }
 
     fn range(&self, from: Bound<&str>) -> btree_map::Range<'_, Key, V> {

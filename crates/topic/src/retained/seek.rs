@@ -50,12 +50,12 @@ impl<'f> Seeker<'f> {
         seeker
     }
 
-    /// The lowest text that can match, as of the last verdict; not itself a name always.
+    /// Where to look: at the first, or when the last verdict was to seek. It need not be a name itself.
     pub(super) fn target(&self) -> &str {
         &self.target
     }
 
-    /// Judges a name that is not below the target. O(bytes of filter and name).
+    /// Judges any name, and sets the target if the verdict is [`Verdict::Seek`]. O(bytes of filter and name).
     pub(super) fn judge(&mut self, name: &str) -> Verdict {
         // [MQTT-4.7.2-1]
         if name.starts_with('$') && self.filter.begins_with_wildcard() {

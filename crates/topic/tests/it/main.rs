@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod exhaustive;
+mod memory;
 mod oracle;
 mod sequences;
 mod table;

@@ -1,0 +1,137 @@
+//! Removing everything returns all memory: the bytes are counted where they are allocated.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use headwater_topic::{RetainedTree, SubscriptionTree, TopicFilter, TopicName};
+
+thread_local! {
+    /// Bytes this thread allocated and has not freed; less than nothing where it freed what another allocated. Tests
+    /// beside this one have threads of their own.
+    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counted.
+struct Counted;
+
+#[global_allocator]
+static ALLOCATOR: Counted = Counted;
+
+fn count(bytes: isize) {
+    // At the end of a thread the counter is gone before the last bytes are.
+    let _ = LIVE_BYTES.try_with(|live| live.set(live.get() + bytes));
+}
+
+// `realloc` and `alloc_zeroed` have defaults that come back to these two.
+#[expect(
+    unsafe_code,
+    reason = "an allocator is an unsafe trait; nothing safe sees an empty map that holds a leaf"
+)]
+// SAFETY: every call goes on to the system's allocator as it came; a counter that does not allocate is all there is besides.
+unsafe impl GlobalAlloc for Counted {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller keeps the same contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller keeps the same contract, and the pointer came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+fn live_bytes() -> isize {
+    LIVE_BYTES.get()
+}
+
+fn filter(text: &str) -> TopicFilter<'_> {
+    TopicFilter::parse(text).unwrap()
+}
+
+fn name(text: &str) -> TopicName<'_> {
+    TopicName::parse(text).unwrap()
+}
+
+/// 3,000 filters of every kind, many with a prefix in common.
+fn texts() -> Vec<String> {
+    (0..3_000_u32)
+        .map(|number| match number % 4 {
+            0 => format!("site/{}/line/{number}", number % 10),
+            1 => format!("site/+/line/{number}/+"),
+            2 => format!("+/{number}/#"),
+            _ => format!("site/{}/{number}/+/temperature", number % 10),
+        })
+        .collect()
+}
+
+#[test]
+fn the_count_sees_what_is_allocated() {
+    let before = live_bytes();
+    let kept = vec![0_u8; 1_000];
+    assert_eq!(live_bytes() - before, 1_000);
+    drop(kept);
+    assert_eq!(live_bytes(), before);
+}
+
+#[test]
+fn unsubscribing_one_by_one_returns_all_memory() {
+    let texts = texts();
+    let before = live_bytes();
+    let mut tree = SubscriptionTree::new();
+    assert_eq!(live_bytes(), before);
+    for (number, text) in texts.iter().enumerate() {
+        tree.subscribe(filter(text), number % 7, ());
+        tree.subscribe(filter(text), number % 5 + 7, ());
+    }
+    assert!(live_bytes() > before);
+    for (number, text) in texts.iter().enumerate() {
+        assert!(tree.unsubscribe(filter(text), &(number % 7)).is_some());
+        assert!(tree.unsubscribe(filter(text), &(number % 5 + 7)).is_some());
+    }
+    assert_eq!((tree.len(), live_bytes()), (0, before));
+}
+
+#[test]
+fn unsubscribing_subscriber_by_subscriber_returns_all_memory() {
+    let texts = texts();
+    let before = live_bytes();
+    let mut tree = SubscriptionTree::new();
+    for (number, text) in texts.iter().enumerate() {
+        tree.subscribe(filter(text), number % 7, ());
+    }
+    assert_eq!((0..7).map(|key| tree.unsubscribe_all(&key)).sum::<usize>(), texts.len());
+    assert_eq!((tree.len(), live_bytes()), (0, before));
+}
+
+#[test]
+fn a_subscription_that_came_and_went_leaves_no_byte_beside_those_that_stay() {
+    let mut tree = SubscriptionTree::new();
+    tree.subscribe(filter("a/#"), "stays", ());
+    let before = live_bytes();
+    for text in ["a/b/+", "a/+", "+", "a/b"] {
+        for key in ["comes", "stays"] {
+            tree.subscribe(filter(text), key, ());
+            assert!(live_bytes() > before, "{text}");
+            tree.unsubscribe(filter(text), key);
+            assert_eq!(live_bytes(), before, "{text} of {key}");
+        }
+    }
+}
+
+#[test]
+fn removing_every_name_returns_all_memory() {
+    let names: Vec<String> = texts().iter().map(|text| text.replace(['+', '#'], "x")).collect();
+    let before = live_bytes();
+    let mut tree = RetainedTree::new();
+    assert_eq!(live_bytes(), before);
+    for text in &names {
+        tree.insert(name(text), 0_u64);
+    }
+    assert!(live_bytes() > before);
+    for text in &names {
+        assert_eq!(tree.remove(name(text)), Some(0), "{text}");
+    }
+    assert_eq!((tree.len(), live_bytes()), (0, before));
+}
