@@ -69,7 +69,7 @@ macro_rules! ack {
         }
 
         /// The body.
-        #[inline]
+        #[inline(always)]
         pub(crate) fn $parse<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, $name<'a>> {
             let (rest, (packet_id, reason, properties)) =
                 ack::body(context, PacketType::$name, PropertyPlace::$name, body)?;
@@ -95,7 +95,7 @@ macro_rules! ack {
 pub(crate) use ack;
 
 /// The body of all four.
-#[inline]
+#[inline(always)]
 pub(crate) fn body<'a>(
     context: Context,
     packet: PacketType,

@@ -12,10 +12,10 @@ use crate::field::Field;
 use crate::frame::{Header, Limits, Status};
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
-use crate::parse::{Context, Fault};
+use crate::parse::{Context, Fault, Parsed};
 use crate::puback::{PubAck, puback};
 use crate::pubcomp::{PubComp, pubcomp};
-use crate::publish::{Publish, check_flags, publish};
+use crate::publish::{Publish, publish};
 use crate::pubrec::{PubRec, pubrec};
 use crate::pubrel::{PubRel, pubrel};
 use crate::sink::Sink;
@@ -139,15 +139,22 @@ impl<'a> Packet<'a> {
         }
         header.check_in(version)?;
         let context = Context { version, topic_limits: options.topic_limits };
-        match parse(context, header, body) {
-            Ok(([], packet)) => Ok(packet),
-            // Section 1.2: what the fields leave over has no meaning, so the packet is malformed.
-            Ok((rest, _)) => {
-                let rule = Rule::TrailingBytes { bytes: rest.len() };
-                Err(fault(rule, Field::Body, size - rest.len()))
-            }
-            Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_frame(frame)),
-            Err(nom::Err::Incomplete(_)) => Err(fault(Rule::Truncated, Field::Body, size)),
+        match header.packet_type {
+            PacketType::Connect => whole(frame, connect(context, body), Self::Connect),
+            PacketType::ConnAck => whole(frame, connack(context, body), Self::ConnAck),
+            PacketType::Publish => whole(frame, publish(context, header.flags, body), Self::Publish),
+            PacketType::PubAck => whole(frame, puback(context, body), Self::PubAck),
+            PacketType::PubRec => whole(frame, pubrec(context, body), Self::PubRec),
+            PacketType::PubRel => whole(frame, pubrel(context, body), Self::PubRel),
+            PacketType::PubComp => whole(frame, pubcomp(context, body), Self::PubComp),
+            PacketType::Subscribe => whole(frame, subscribe(context, body), Self::Subscribe),
+            PacketType::SubAck => whole(frame, suback(context, body), Self::SubAck),
+            PacketType::Unsubscribe => whole(frame, unsubscribe(context, body), Self::Unsubscribe),
+            PacketType::UnsubAck => whole(frame, unsuback(context, body), Self::UnsubAck),
+            PacketType::PingReq => whole(frame, Ok((body, ())), |()| Self::PingReq),
+            PacketType::PingResp => whole(frame, Ok((body, ())), |()| Self::PingResp),
+            PacketType::Disconnect => whole(frame, disconnect(context, body), Self::Disconnect),
+            PacketType::Auth => whole(frame, auth(context, body), Self::Auth),
         }
     }
 
@@ -246,39 +253,26 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The body of any packet, by its header; what is left over is the caller's to refuse.
-#[inline]
-fn parse<'a>(
-    context: Context,
-    header: Header,
-    body: &'a [u8],
-) -> Result<(&'a [u8], Packet<'a>), nom::Err<Fault<'a>>> {
-    /// Wraps the struct of a packet.
-    macro_rules! wrap {
-        ($parsed:expr, $variant:ident) => {{
-            let (rest, packet) = $parsed?;
-            Ok((rest, Packet::$variant(packet)))
-        }};
-    }
-    match header.packet_type {
-        PacketType::Connect => wrap!(connect(context, body), Connect),
-        PacketType::ConnAck => wrap!(connack(context, body), ConnAck),
-        PacketType::Publish => {
-            let qos = check_flags(header.flags).map_err(|rule| Fault::new(body, Field::Flags, rule))?;
-            wrap!(publish(context, qos, header.flags, body), Publish)
+/// The packet that was parsed, if its fields are all of the frame.
+///
+/// Wrapped here, so that the packet is built once and where it is returned.
+#[inline(always)]
+fn whole<'a, T>(
+    frame: &'a [u8],
+    parsed: Parsed<'a, T>,
+    wrap: impl FnOnce(T) -> Packet<'a>,
+) -> Result<Packet<'a>, DecodeError> {
+    match parsed {
+        Ok(([], packet)) => Ok(wrap(packet)),
+        // Section 1.2: what the fields leave over has no meaning, so the packet is malformed.
+        Ok((rest, _)) => {
+            let rule = Rule::TrailingBytes { bytes: rest.len() };
+            Err(Fault { at: rest, field: Field::Body, rule }.in_frame(frame))
         }
-        PacketType::PubAck => wrap!(puback(context, body), PubAck),
-        PacketType::PubRec => wrap!(pubrec(context, body), PubRec),
-        PacketType::PubRel => wrap!(pubrel(context, body), PubRel),
-        PacketType::PubComp => wrap!(pubcomp(context, body), PubComp),
-        PacketType::Subscribe => wrap!(subscribe(context, body), Subscribe),
-        PacketType::SubAck => wrap!(suback(context, body), SubAck),
-        PacketType::Unsubscribe => wrap!(unsubscribe(context, body), Unsubscribe),
-        PacketType::UnsubAck => wrap!(unsuback(context, body), UnsubAck),
-        PacketType::PingReq => Ok((body, Packet::PingReq)),
-        PacketType::PingResp => Ok((body, Packet::PingResp)),
-        PacketType::Disconnect => wrap!(disconnect(context, body), Disconnect),
-        PacketType::Auth => wrap!(auth(context, body), Auth),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_frame(frame)),
+        Err(nom::Err::Incomplete(_)) => {
+            Err(Fault { at: frame, field: Field::Body, rule: Rule::Truncated }.in_frame(frame))
+        }
     }
 }
 

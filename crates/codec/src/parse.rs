@@ -2,10 +2,13 @@
 //!
 //! A body is complete when it comes here, so running out of bytes is malformed, never "wait for more". A fault keeps
 //! the rest of the input at which it arose; where that lies in the frame is worked out once, at the end.
+//!
+//! The parsers of the packets that make up most of the traffic are inlined by force: handed back through memory, the
+//! union of value and fault costs more than the parsing itself.
 
 use core::num::NonZeroU16;
 
-use headwater_topic::{Limits, TopicFilter, TopicName};
+use headwater_topic::{InvalidFilter, InvalidTopicName, Limits, TopicFilter, TopicName};
 use nom::bytes::complete::take;
 use nom::error::{ErrorKind, ParseError};
 use nom::number::complete::{be_u8, be_u16, be_u32};
@@ -46,6 +49,7 @@ impl<'a> Fault<'a> {
     /// The fault, placed in the frame that was parsed.
     ///
     /// Every `at` is a piece of the frame, so the distance of the two addresses is the position.
+    #[cold]
     pub(crate) fn in_frame(self, frame: &[u8]) -> DecodeError {
         let position = self.at.as_ptr().addr().saturating_sub(frame.as_ptr().addr());
         DecodeError { rule: self.rule, field: self.field, position }
@@ -91,7 +95,20 @@ pub(crate) fn four_bytes<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u3
     move |input| named(field, input, be_u32(input))
 }
 
-/// A variable byte integer (section 1.5.5): its value and its length in bytes, or `None` if the bytes end inside it.
+/// A variable byte integer at the front of bytes that may go on, or may not all be there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Integer {
+    /// Its value, and how many bytes it has.
+    Complete(u32, usize),
+    /// The bytes end inside it.
+    Partial,
+    /// It goes on after its fourth byte.
+    TooLong,
+    /// It has more bytes than it needs.
+    NotMinimal,
+}
+
+/// Reads a variable byte integer (section 1.5.5).
 ///
 /// ```text
 ///  bit 7      bits 6..0
@@ -102,32 +119,36 @@ pub(crate) fn four_bytes<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u3
 ///
 /// The fourth byte decides: if more are to follow, it is too long, and the fifth is not waited for.
 #[inline]
-pub(crate) fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Rule> {
+pub(crate) fn integer(bytes: &[u8]) -> Integer {
     let mut value = 0;
     for (byte, count) in bytes.iter().copied().zip(1..=4) {
         value |= u32::from(byte & 0x7F) << (7 * (count - 1));
         if byte & 0x80 == 0 {
             // [MQTT-1.5.5-1]: a last byte of zero adds nothing.
             return if byte == 0 && count > 1 {
-                Err(Rule::VariableByteIntegerNotMinimal)
+                Integer::NotMinimal
             } else {
-                Ok(Some((value, count)))
+                Integer::Complete(value, count)
             };
         }
     }
     // [MQTT-1.5.5-1]
-    if bytes.len() >= 4 { Err(Rule::VariableByteIntegerTooLong) } else { Ok(None) }
+    if bytes.len() >= 4 { Integer::TooLong } else { Integer::Partial }
 }
 
 /// A variable byte integer inside a packet.
 #[inline]
 pub(crate) fn variable<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u32> {
-    move |input| match variable_byte_integer(input) {
-        Ok(Some((value, count))) => {
-            named(field, input, take(count).parse(input)).map(|(rest, _)| (rest, value))
-        }
-        Ok(None) => Err(Fault::new(input, field, Rule::Truncated)),
-        Err(rule) => Err(Fault::new(input, field, rule)),
+    move |input| {
+        let rule = match integer(input) {
+            Integer::Complete(value, count) => {
+                return named(field, input, take(count).parse(input)).map(|(rest, _)| (rest, value));
+            }
+            Integer::Partial => Rule::Truncated,
+            Integer::TooLong => Rule::VariableByteIntegerTooLong,
+            Integer::NotMinimal => Rule::VariableByteIntegerNotMinimal,
+        };
+        Err(Fault::new(input, field, rule))
     }
 }
 
@@ -137,49 +158,66 @@ pub(crate) fn binary<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u
     move |input| named(field, input, be_u16.flat_map(take).parse(input))
 }
 
-/// A string: binary data in UTF-8 without U+0000 (section 1.5.4; 1.5.3 in 3.1.1).
+/// Binary data in UTF-8 (section 1.5.4; 1.5.3 in 3.1.1).
+#[inline]
+fn utf8<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a str> {
+    move |input| {
+        let (rest, bytes) = binary(field)(input)?;
+        match core::str::from_utf8(bytes) {
+            Ok(text) => Ok((rest, text)),
+            // [MQTT-1.5.4-1], 3.1.1: [MQTT-1.5.3-1]. std refuses surrogates and overlong forms, too.
+            Err(error) => Err(Fault::new(from(bytes, error.valid_up_to()), field, Rule::IllFormedUtf8)),
+        }
+    }
+}
+
+/// The bytes from a position on, which is within them.
+fn from(bytes: &[u8], position: usize) -> &[u8] {
+    bytes.split_at_checked(position).map_or(bytes, |(_, rest)| rest)
+}
+
+/// A string contains U+0000 at a position. [MQTT-1.5.4-2], 3.1.1: [MQTT-1.5.3-2]
+#[cold]
+fn null_character(text: &str, position: usize, field: Field) -> nom::Err<Fault<'_>> {
+    Fault::new(from(text.as_bytes(), position), field, Rule::NullCharacter)
+}
+
+/// A string: UTF-8 without U+0000.
 #[inline]
 pub(crate) fn string<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a str> {
     move |input| {
-        let (rest, bytes) = binary(field)(input)?;
-        let text = match core::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                // [MQTT-1.5.4-1], 3.1.1: [MQTT-1.5.3-1]. std refuses surrogates and overlong forms, too.
-                let (_, at) = bytes.split_at_checked(error.valid_up_to()).unwrap_or((bytes, bytes));
-                return Err(Fault::new(at, field, Rule::IllFormedUtf8));
-            }
-        };
-        // [MQTT-1.5.4-2], 3.1.1: [MQTT-1.5.3-2]
-        if bytes.contains(&0) {
-            let nul = bytes.iter().take_while(|byte| **byte != 0).count();
-            let (_, at) = bytes.split_at_checked(nul).unwrap_or((bytes, bytes));
-            return Err(Fault::new(at, field, Rule::NullCharacter));
+        let (rest, text) = utf8(field)(input)?;
+        if text.as_bytes().contains(&0) {
+            let position = text.bytes().take_while(|byte| *byte != 0).count();
+            return Err(null_character(text, position, field));
         }
         Ok((rest, text))
     }
 }
 
-/// A topic name: a string that keeps the rules of names (section 4.7).
+/// A topic name: a string that keeps the rules of names (section 4.7), U+0000 among them.
 #[inline]
 pub(crate) fn topic_name<'a>(field: Field, limits: Limits) -> impl Fn(&'a [u8]) -> Parsed<'a, TopicName<'a>> {
     move |input| {
-        let (rest, text) = string(field)(input)?;
+        let (rest, text) = utf8(field)(input)?;
         match TopicName::parse_with(text, limits) {
             Ok(name) => Ok((rest, name)),
+            Err(InvalidTopicName::Nul { position }) => Err(null_character(text, position, field)),
             Err(error) => Err(Fault::new(text.as_bytes(), field, Rule::TopicName(error))),
         }
     }
 }
 
-/// A topic filter: a string that keeps the rules of filters (sections 4.7 and 4.8.2).
+/// A topic filter: a string that keeps the rules of filters (sections 4.7 and 4.8.2), U+0000 among them.
 #[inline]
 pub(crate) fn topic_filter<'a>(limits: Limits) -> impl Fn(&'a [u8]) -> Parsed<'a, TopicFilter<'a>> {
+    let field = Field::TopicFilter;
     move |input| {
-        let (rest, text) = string(Field::TopicFilter)(input)?;
+        let (rest, text) = utf8(field)(input)?;
         match TopicFilter::parse_with(text, limits) {
             Ok(filter) => Ok((rest, filter)),
-            Err(error) => Err(Fault::new(text.as_bytes(), Field::TopicFilter, Rule::TopicFilter(error))),
+            Err(InvalidFilter::Nul { position }) => Err(null_character(text, position, field)),
+            Err(error) => Err(Fault::new(text.as_bytes(), field, Rule::TopicFilter(error))),
         }
     }
 }
@@ -226,22 +264,22 @@ mod tests {
             (&[0xFF, 0xFF, 0xFF, 0x7F], 268_435_455),
         ];
         for (bytes, value) in table {
-            assert_eq!(variable_byte_integer(bytes), Ok(Some((value, bytes.len()))));
-            assert_eq!(variable_byte_integer(&bytes[..bytes.len() - 1]), Ok(None));
+            assert_eq!(integer(bytes), Integer::Complete(value, bytes.len()));
+            assert_eq!(integer(&bytes[..bytes.len() - 1]), Integer::Partial);
         }
     }
 
     #[test]
     fn a_variable_byte_integer_is_too_long_from_its_fourth_byte_on() {
-        assert_eq!(variable_byte_integer(&[0xFF; 3]), Ok(None));
-        assert_eq!(variable_byte_integer(&[0xFF; 4]), Err(Rule::VariableByteIntegerTooLong));
-        assert_eq!(variable_byte_integer(&[0x80; 5]), Err(Rule::VariableByteIntegerTooLong));
+        assert_eq!(integer(&[0xFF; 3]), Integer::Partial);
+        assert_eq!(integer(&[0xFF; 4]), Integer::TooLong);
+        assert_eq!(integer(&[0x80; 5]), Integer::TooLong);
     }
 
     #[test]
     fn a_variable_byte_integer_uses_as_few_bytes_as_it_can() {
         for bytes in [&[0x80, 0x00][..], &[0xFF, 0x00], &[0x80, 0x80, 0x00], &[0xFF, 0xFF, 0xFF, 0x00]] {
-            assert_eq!(variable_byte_integer(bytes), Err(Rule::VariableByteIntegerNotMinimal));
+            assert_eq!(integer(bytes), Integer::NotMinimal);
         }
     }
 

@@ -222,12 +222,9 @@ pub(crate) fn check_flags(bits: u8) -> Result<QoS, Rule> {
 }
 
 /// The body of PUBLISH.
-pub(crate) fn publish<'a>(
-    context: Context,
-    qos: QoS,
-    flag_bits: u8,
-    body: &'a [u8],
-) -> Parsed<'a, Publish<'a>> {
+#[inline(always)]
+pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Parsed<'a, Publish<'a>> {
+    let qos = check_flags(flag_bits).map_err(|rule| Fault::new(body, Field::Flags, rule))?;
     // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
     let alias_may_stand_in = context.version.has_properties() && body.starts_with(&[0, 0]);
     let (rest, topic) = if alias_may_stand_in {

@@ -4,7 +4,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::field::Field;
 use crate::frame::Limits;
 use crate::packet_type::PacketType;
-use crate::parse::variable_byte_integer;
+use crate::parse::{Integer, integer};
 use crate::publish::{check_flags, flags};
 use crate::version::Version;
 
@@ -61,18 +61,21 @@ impl Header {
         let Some((first, rest)) = buffer.split_first() else {
             return Ok(Status::Partial { needed: 2 });
         };
-        let fault = |rule, field, position| DecodeError { rule, field, position };
+        let at_0 = |field, rule| Err(DecodeError { rule, field, position: 0 });
+        let at_1 = |rule| Err(DecodeError { rule, field: Field::RemainingLength, position: 1 });
         let number = first >> 4;
         let Some(packet_type) = PacketType::from_u8(number) else {
-            let rule = Rule::PacketTypeReserved { packet_type: number };
-            return Err(fault(rule, Field::PacketType, 0));
+            return at_0(Field::PacketType, Rule::PacketTypeReserved { packet_type: number });
         };
         let flag_bits = first & 0x0F;
-        check(packet_type, flag_bits).map_err(|rule| fault(rule, Field::Flags, 0))?;
-        let remaining_length = match variable_byte_integer(rest) {
-            Ok(Some((length, _))) => length,
-            Ok(None) => return Ok(Status::Partial { needed: 1 }),
-            Err(rule) => return Err(fault(rule, Field::RemainingLength, 1)),
+        if let Err(rule) = check(packet_type, flag_bits) {
+            return at_0(Field::Flags, rule);
+        }
+        let remaining_length = match integer(rest) {
+            Integer::Complete(length, _) => length,
+            Integer::Partial => return Ok(Status::Partial { needed: 1 }),
+            Integer::TooLong => return at_1(Rule::VariableByteIntegerTooLong),
+            Integer::NotMinimal => return at_1(Rule::VariableByteIntegerNotMinimal),
         };
         let header = Self { packet_type, flags: flag_bits, remaining_length };
         let limit = limits.of(packet_type);
@@ -80,7 +83,7 @@ impl Header {
         let size = header.prefix_len() + remaining_length;
         if size > limit {
             // Section 3.1.2.11.4: packet too large, 0x95.
-            return Err(fault(Rule::PacketTooLarge { size, limit }, Field::RemainingLength, 1));
+            return at_1(Rule::PacketTooLarge { size, limit });
         }
         Ok(Status::Complete(header))
     }
