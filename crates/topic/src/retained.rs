@@ -109,9 +109,8 @@ impl<V> RetainedTree<V> {
     pub fn matches<'tree>(
         &'tree self,
         filter: TopicFilter<'_>,
-        visit: impl FnMut(TopicName<'tree>, &'tree V),
+        mut visit: impl FnMut(TopicName<'tree>, &'tree V),
     ) {
-        let mut visit = visit;
         self.matching(filter).for_each(|(name, value)| visit(name, value));
     }
 
@@ -157,11 +156,7 @@ impl<V> RetainedTree<V> {
     }
 
     fn range(&self, from: Bound<&str>) -> btree_map::Range<'_, Key, V> {
-        let from = match &from {
-            Bound::Included(text) => Bound::Included(text as &(dyn LevelOrder + '_)),
-            Bound::Excluded(text) => Bound::Excluded(text as &(dyn LevelOrder + '_)),
-            Bound::Unbounded => Bound::Unbounded,
-        };
+        let from = from.as_ref().map(|text| text as &(dyn LevelOrder + '_));
         self.names.range::<dyn LevelOrder + '_, _>((from, Bound::Unbounded))
     }
 }
