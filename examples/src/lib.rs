@@ -1,1 +1,4 @@
-//! What the examples share.
+//! What the examples share: how their options are written, and how figures are shown.
+
+pub mod show;
+pub mod value;

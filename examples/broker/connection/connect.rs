@@ -1,0 +1,69 @@
+//! Letting a client in.
+
+use std::sync::Arc;
+
+use headwater::codec::{ConnAck, Connect, Frame, ReasonCode, Version};
+use headwater::session::server::Accept;
+use headwater::store::Attach;
+use headwater_examples::show::now_ms;
+
+use super::end::End;
+use super::{Client, Connection};
+
+impl Connection {
+    /// CONNECT came: takes the identifier, attaches the session, answers.
+    pub(super) async fn admit(&mut self, frame: &Frame, connect: &Connect<'_>) -> Result<(), End> {
+        if self.permit.is_none() {
+            return self.refuse(ReasonCode::CONNECTION_RATE_EXCEEDED);
+        }
+        if connect.properties.authentication_method().is_some() {
+            return self.refuse(ReasonCode::BAD_AUTHENTICATION_METHOD);
+        }
+        let assigned = connect.client_id.is_empty().then(made_up_client_id);
+        let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let mut stopping = self.hub.stopping.subscribe();
+        let seat = tokio::select! {
+            seat = self.hub.registry.take(client_id) => seat,
+            _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Stopping),
+        };
+        if seat.is_taken() {
+            return Err(End::TakenOver);
+        }
+        self.hub.wills.cancel(client_id);
+        let wake = Arc::clone(&self.wake);
+        let attach = Attach {
+            client_id,
+            clean_start: connect.clean_start,
+            expiry_secs: self.session.session_expiry_secs(),
+            wake: Arc::new(move || wake.notify_one()),
+            now_ms: now_ms(),
+        };
+        let (attached, resumed, placement) = match self.hub.store.attach(&attach) {
+            Ok(attached) => attached,
+            Err(error) => {
+                tracing::error!(peer = %self.peer, client = client_id, %error, "a session cannot be attached");
+                return self.refuse(ReasonCode::SERVER_UNAVAILABLE);
+            }
+        };
+        self.client = Some(Client { attached, connect: frame.clone(), unsaved_since: None, seat });
+        self.hub.store.durable(&placement).await.map_err(End::Store)?;
+        tracing::debug!(peer = %self.peer, client = client_id, version = ?connect.version, resumed = resumed.is_some(), "connected");
+        let accept = Accept { assigned_client_id: assigned.as_deref() };
+        self.session.accept(resumed, &accept, self.hub.now()).map_err(End::Misuse)
+    }
+
+    fn refuse(&mut self, reason: ReasonCode) -> Result<(), End> {
+        self.session.refuse(reason).map_err(End::Misuse)
+    }
+
+    /// Answers a CONNECT that could not be decoded.
+    pub(super) fn refuse_unread(&mut self, version: Version, reason: ReasonCode) {
+        let encoded = self.outbox.write(|buffer| ConnAck::refused(reason).encode(version, buffer));
+        debug_assert!(encoded.is_ok(), "a refusal without properties can be encoded");
+    }
+}
+
+/// An identifier for a client that brought none: random enough that no other client has it.
+fn made_up_client_id() -> String {
+    format!("auto-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+}

@@ -1,0 +1,124 @@
+//! The end of a connection: the farewell, the will, and what stays of the session.
+
+use std::time::Duration;
+
+use headwater::codec::{DecodeError, EncodeError, ReasonCode};
+use headwater::log::{AppendError, ReadError, SyncError};
+use headwater::session::{Misuse, ProtocolError};
+use headwater_examples::show::now_ms;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Client, Connection};
+
+/// How long the farewell may take, and what was received may take to become durable.
+const FAREWELL: Duration = Duration::from_millis(500);
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("the client was turned away or has broken the protocol")]
+    Closed,
+    #[error("the client took its leave")]
+    Disconnected { with_will: bool },
+    #[error("the network connection is gone")]
+    Lost,
+    #[error("another connection took over")]
+    TakenOver,
+    #[error("the broker stops")]
+    Stopping,
+    #[error("malformed packet: {0}")]
+    Malformed(DecodeError),
+    #[error("protocol error: {0}")]
+    Protocol(ProtocolError),
+    #[error("a message was not stored")]
+    NotStored,
+    #[error("what was stored cannot be made durable: {0}")]
+    Store(SyncError),
+    #[error("the session was not stored: {0}")]
+    Append(AppendError),
+    #[error("the log cannot be read: {0}")]
+    Read(ReadError),
+    #[error("a packet cannot be encoded: {0}")]
+    Encode(EncodeError),
+    #[error("a call out of turn: {0}")]
+    Misuse(Misuse),
+}
+
+impl End {
+    /// What a 5.0 client is told; `None` where the session has said it, or where there is nobody to tell.
+    fn farewell(&self) -> Option<ReasonCode> {
+        match self {
+            Self::Closed | Self::Disconnected { .. } | Self::Lost | Self::Malformed(_) | Self::Protocol(_) => None,
+            Self::TakenOver => Some(ReasonCode::SESSION_TAKEN_OVER),
+            Self::Stopping => Some(ReasonCode::SERVER_SHUTTING_DOWN),
+            Self::NotStored | Self::Store(_) | Self::Append(_) | Self::Read(_) => {
+                Some(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR)
+            }
+            Self::Encode(_) | Self::Misuse(_) => Some(ReasonCode::UNSPECIFIED_ERROR),
+        }
+    }
+
+    /// Whether the will is published [MQTT-3.1.2-8]. Not when the broker stops: clients come back to it, and a will that says
+    /// they are gone would be wrong when it starts again.
+    fn publishes_will(&self) -> bool {
+        !matches!(self, Self::Disconnected { with_will: false } | Self::Stopping)
+    }
+}
+
+impl Connection {
+    /// Says farewell, publishes the will if there is reason to, and keeps of the session what outlives the connection.
+    pub(super) async fn finish(mut self, end: End, mut writer: impl AsyncWrite + Unpin) {
+        tracing::debug!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
+        if let End::Store(_) | End::Append(_) | End::Read(_) | End::Encode(_) | End::Misuse(_) = end {
+            tracing::error!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
+        }
+        self.settle().await;
+        if let Some(reason) = end.farewell() {
+            self.session.disconnect(reason);
+        }
+        if self.transmit().is_ok() {
+            // A client that does not read does not hold its successor up.
+            let _ = tokio::time::timeout(FAREWELL, writer.write_all_buf(&mut self.outbox)).await;
+        }
+        let _ = tokio::time::timeout(FAREWELL, writer.shutdown()).await;
+
+        let expiry_secs = self.session.session_expiry_secs();
+        let Some(client) = self.client.take() else { return };
+        let Client { attached, connect, seat, .. } = client;
+        let client_id = attached.client_id().to_owned();
+        let state = self.session.into_state();
+        match attached.detach(&state, expiry_secs, now_ms()) {
+            Ok(placement) => {
+                if self.hub.store.durable(&placement).await.is_err() {
+                    tracing::warn!(client = client_id, "the end of the session may not be durable");
+                }
+            }
+            Err(error) => tracing::warn!(client = client_id, %error, "the end of the session was not saved"),
+        }
+        if end.publishes_will() {
+            self.hub.wills.publish(&self.hub, &client_id, connect, expiry_secs);
+        }
+        drop(seat);
+    }
+
+    fn client_id(&self) -> &str {
+        self.client.as_ref().map_or("", |client| client.attached.client_id())
+    }
+
+    /// Waits until what was received is durable, so that the session is kept with every identifier settled.
+    async fn settle(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let store = self.hub.store.clone();
+        let session = &mut self.session;
+        let settle = async move {
+            for (receipt, placement) in pending {
+                if store.durable(&placement).await.is_err() {
+                    break;
+                }
+                session.acknowledge(receipt, ReasonCode::SUCCESS);
+            }
+        };
+        let _ = tokio::time::timeout(SETTLE, settle).await;
+    }
+}

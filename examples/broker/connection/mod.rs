@@ -1,0 +1,228 @@
+//! One network connection: bytes in, bytes out, and what the client, the store and the clock want in between.
+//!
+//! ```text
+//!   socket -> frames -> session -> store.publish() -> pending -- durable --> session -> outbox -> socket
+//!                          ^                                                    ^
+//!                          '---- acknowledgements               attached.next() '   what is for the client
+//! ```
+
+mod connect;
+mod deliver;
+mod end;
+mod outbox;
+mod packet;
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use headwater::codec::{Frame, FrameReader, Limits};
+use headwater::log::SyncError;
+use headwater::session::{Millis, Receipt, server};
+use headwater::store::{Attached, Delivery, Placement};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use self::end::End;
+use self::outbox::Outbox;
+use crate::hub::Hub;
+use crate::registry::Seat;
+
+/// With so many bytes waiting to be written, nothing more is read and no more messages are taken from the store.
+const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// How much is read at a time, unless a packet needs more.
+const READ_BYTES: usize = 4 * 1024;
+/// A client that takes nothing for so long is gone.
+const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
+/// A packet that has begun must be complete in this time.
+const PACKET_TIMEOUT_MILLIS: u64 = 60_000;
+/// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
+const SAVE_MILLIS: u64 = 5_000;
+
+/// One network connection.
+pub(crate) struct Connection {
+    hub: Arc<Hub>,
+    peer: SocketAddr,
+    /// `None` for one connection too many: it is told so, and closed.
+    permit: Option<OwnedSemaphorePermit>,
+    frames: FrameReader,
+    session: server::Session<Delivery>,
+    client: Option<Client>,
+    /// Messages that are in the log and not known to be durable, in the order in which they came.
+    pending: VecDeque<(Receipt, Placement)>,
+    outbox: Outbox,
+    /// Rung when something came for the client.
+    wake: Arc<Notify>,
+    /// Since when something waits to be written without anything having been.
+    stalled_since: Option<Millis>,
+    /// Since when a packet is incomplete.
+    partial_since: Option<Millis>,
+}
+
+/// The client, once CONNECT has come and was accepted.
+struct Client {
+    attached: Attached,
+    /// CONNECT, for the will that is in it.
+    connect: Frame,
+    /// Whether something was delivered since the session was saved.
+    unsaved_since: Option<Millis>,
+    // Last, so that it is given back last.
+    seat: Seat,
+}
+
+impl Connection {
+    pub(crate) fn new(hub: Arc<Hub>, peer: SocketAddr, permit: Option<OwnedSemaphorePermit>) -> Self {
+        let session = server::Session::new(hub.session, hub.now());
+        Self {
+            frames: FrameReader::new(Limits::new(hub.options.packet_bytes_max)),
+            session,
+            hub,
+            peer,
+            permit,
+            client: None,
+            pending: VecDeque::new(),
+            outbox: Outbox::default(),
+            wake: Arc::default(),
+            stalled_since: None,
+            partial_since: None,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(crate) async fn run(mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
+        let mut stopping = self.hub.stopping.subscribe();
+        let end = loop {
+            match self.turn(&mut reader, &mut writer, &mut stopping).await {
+                Ok(()) => {}
+                Err(end) => break end,
+            }
+        };
+        self.finish(end, writer).await;
+    }
+
+    /// Does what can be done, then waits for something to happen.
+    async fn turn(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+        stopping: &mut tokio::sync::watch::Receiver<bool>,
+    ) -> Result<(), End> {
+        self.handle_frames().await?;
+        self.acknowledge();
+        let more = self.deliver()?;
+        self.transmit()?;
+        if self.session.is_closed() {
+            return Err(End::Closed);
+        }
+        let now = self.hub.now();
+        self.watch_progress(now);
+        let deadline = self.deadline();
+        let sleep = Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
+        let may_read = self.may_read();
+        let durable = self.durable();
+
+        let Self { frames, outbox, client, wake, stalled_since, .. } = self;
+        let buffer = frames.buffer_mut();
+        buffer.reserve(READ_BYTES);
+        tokio::select! {
+            read = reader.read_buf(buffer), if may_read => {
+                if read.map_err(|_| End::Lost)? == 0 {
+                    return Err(End::Lost);
+                }
+            }
+            written = writer.write_buf(outbox), if outbox.has_remaining() => {
+                if written.map_err(|_| End::Lost)? == 0 {
+                    return Err(End::Lost);
+                }
+                *stalled_since = None;
+            }
+            result = durable => result.map_err(End::Store)?,
+            () = wake.notified() => {}
+            () = taken(client) => return Err(End::TakenOver),
+            _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Stopping),
+            () = tokio::time::sleep(sleep), if deadline.is_some() => self.time_out()?,
+            () = tokio::task::yield_now(), if more => {}
+        }
+        Ok(())
+    }
+
+    fn may_read(&self) -> bool {
+        self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
+    }
+
+    /// Ready when the oldest message that is not acknowledged is durable.
+    fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
+        match self.pending.front() {
+            Some((_, placement)) => Box::pin(self.hub.store.durable(placement)),
+            None => Box::pin(pending()),
+        }
+    }
+
+    /// Hands in the receipts of messages that are durable.
+    fn acknowledge(&mut self) {
+        while let Some((receipt, _)) =
+            self.pending.pop_front_if(|(_, placement)| self.hub.store.is_durable(placement))
+        {
+            self.session.acknowledge(receipt, headwater::codec::ReasonCode::SUCCESS);
+        }
+    }
+
+    /// Notes since when the peer has taken nothing, and since when it owes the rest of a packet.
+    fn watch_progress(&mut self, now: Millis) {
+        self.stalled_since = self.outbox.has_remaining().then(|| self.stalled_since.unwrap_or(now));
+        let partial = self.frames.buffered() > 0 && self.may_read();
+        self.partial_since = partial.then(|| self.partial_since.unwrap_or(now));
+    }
+
+    /// When something must be done though nothing happens.
+    fn deadline(&self) -> Option<Millis> {
+        let save = self.client.as_ref().and_then(|client| client.unsaved_since);
+        [
+            self.session.next_deadline(),
+            self.stalled_since.map(|since| since.after(WRITE_TIMEOUT_MILLIS)),
+            self.partial_since.map(|since| since.after(PACKET_TIMEOUT_MILLIS)),
+            save.map(|since| since.after(SAVE_MILLIS)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn time_out(&mut self) -> Result<(), End> {
+        let now = self.hub.now();
+        let is_over = |since: Option<Millis>, millis| since.is_some_and(|since| now >= since.after(millis));
+        if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS) || is_over(self.partial_since, PACKET_TIMEOUT_MILLIS) {
+            return Err(End::Lost);
+        }
+        self.session.handle_timeout(now).map_err(End::Protocol)?;
+        let unsaved = self.client.as_ref().and_then(|client| client.unsaved_since);
+        if is_over(unsaved, SAVE_MILLIS) {
+            self.save();
+        }
+        Ok(())
+    }
+
+    /// Saves the session as it is. It is made durable by its lane; nobody waits for it.
+    fn save(&mut self) {
+        let Some(client) = &mut self.client else { return };
+        client.unsaved_since = None;
+        let expiry_secs = self.session.session_expiry_secs();
+        if expiry_secs > 0
+            && let Err(error) = client.attached.save(&self.session.state(), expiry_secs)
+        {
+            tracing::warn!(client = client.attached.client_id(), %error, "the session was not saved");
+        }
+    }
+}
+
+/// Ends when another connection asks for the client's identifier.
+async fn taken(client: &mut Option<Client>) {
+    match client {
+        Some(client) => client.seat.taken().await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,166 @@
+//! What the client sends.
+
+use headwater::codec::{
+    Connect, DecodeError, Frame, PacketId, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe,
+    Version,
+};
+use headwater::log::AppendError;
+use headwater::session::server::Event;
+use headwater::session::Receipt;
+use headwater::store::{Placement, PublishError};
+use headwater_examples::show::now_ms;
+
+use super::end::End;
+use super::Connection;
+use crate::hub::count;
+
+impl Connection {
+    /// Handles the whole packets that are there.
+    pub(super) async fn handle_frames(&mut self) -> Result<(), End> {
+        while self.may_read() && !self.session.is_closed() {
+            let frame = match self.frames.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.reject(None, error)),
+            };
+            self.handle_frame(&frame).await?;
+            // What the client is owed for this packet may already be there.
+            self.acknowledge();
+            self.transmit()?;
+        }
+        Ok(())
+    }
+
+    async fn handle_frame(&mut self, frame: &Frame) -> Result<(), End> {
+        let packet = match frame.packet(self.session.version()) {
+            Ok(packet) => packet,
+            Err(error) => return Err(self.reject(Some(frame), error)),
+        };
+        match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
+            None => {}
+            Some(Event::Connect(connect)) => self.admit(frame, &connect).await?,
+            Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
+            Some(Event::Subscribe(subscribe)) => self.subscribe(&subscribe).await?,
+            Some(Event::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe).await?,
+            Some(Event::Delivered { .. }) => self.mark_unsaved(),
+            Some(Event::Disconnect(disconnect)) => {
+                // [MQTT-3.14.4-3]; before 5.0 there is no other reason than this.
+                let with_will = disconnect.reason == ReasonCode::DISCONNECT_WITH_WILL;
+                return Err(End::Disconnected { with_will });
+            }
+            // `Event` may grow; what is not known here asks for nothing.
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Bytes that are no packet. A client that asked for a version that is not spoken here is told so [MQTT-3.1.2-2].
+    fn reject(&mut self, frame: Option<&Frame>, error: DecodeError) -> End {
+        let connect = frame.filter(|frame| self.client.is_none() && frame.packet_type() == PacketType::Connect);
+        if let Some(frame) = connect {
+            let reason = error.reason_code();
+            let version = match Connect::peek_version(frame.bytes()) {
+                Some(version) => Some(version),
+                None if reason == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => Some(Version::V3_1_1),
+                None => None,
+            };
+            if let Some(version) = version {
+                self.refuse_unread(version, reason);
+            }
+        }
+        self.session.disconnect(error.reason_code());
+        End::Malformed(error)
+    }
+
+    fn publish(&mut self, frame: &Frame, publish: &Publish<'_>, receipt: Option<Receipt>) -> Result<(), End> {
+        let Some(client) = &self.client else { return Ok(()) };
+        count(&self.hub.counters.received);
+        let payload = || frame.slice(publish.payload);
+        match self.hub.store.publish(publish, payload, client.attached.client_id(), now_ms()) {
+            Ok(placement) => self.pending.extend(receipt.map(|receipt| (receipt, placement))),
+            Err(error) => self.not_stored(receipt, &error)?,
+        }
+        Ok(())
+    }
+
+    /// The log did not take a message: it is not acknowledged as safe, and the broker lives on.
+    fn not_stored(&mut self, receipt: Option<Receipt>, error: &PublishError) -> Result<(), End> {
+        count(&self.hub.counters.failed);
+        tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        let Some(receipt) = receipt else { return Ok(()) };
+        if self.session.version() == Version::V5 {
+            let reason = match error {
+                PublishError::Append(AppendError::NoSpace(_)) => ReasonCode::QUOTA_EXCEEDED,
+                PublishError::Append(AppendError::BatchTooLarge { .. }) => ReasonCode::QUOTA_EXCEEDED,
+                _ => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+            };
+            self.session.acknowledge(receipt, reason);
+            return Ok(());
+        }
+        // Before 5.0 PUBACK cannot refuse: without a connection the client keeps the message and sends it again.
+        Err(End::NotStored)
+    }
+
+    async fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+        let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
+        let id = subscribe.properties.subscription_identifiers().next();
+        let Some(client) = &mut self.client else { return Ok(()) };
+        let mut reasons = Vec::new();
+        for SubscribeFilter { filter, options } in subscribe.filters.iter() {
+            let reason = if filter.shared().is_some() {
+                ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+            } else if client.attached.subscriptions() >= subscriptions_max {
+                ReasonCode::QUOTA_EXCEEDED
+            } else {
+                client.attached.subscribe(filter, options, id);
+                // [MQTT-3.9.3-1]
+                match options.qos {
+                    QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
+                    QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
+                    QoS::ExactlyOnce => ReasonCode::GRANTED_QOS_2,
+                }
+            };
+            reasons.push(reason);
+        }
+        self.keep().await?;
+        self.answer(subscribe.packet_id, &reasons, true)
+    }
+
+    async fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) -> Result<(), End> {
+        let Some(client) = &mut self.client else { return Ok(()) };
+        let mut reasons = Vec::new();
+        for filter in unsubscribe.filters.iter() {
+            // [MQTT-3.11.3-2]
+            let existed = client.attached.unsubscribe(filter);
+            reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
+        }
+        self.keep().await?;
+        self.answer(unsubscribe.packet_id, &reasons, false)
+    }
+
+    fn answer(&mut self, packet_id: PacketId, reasons: &[ReasonCode], subscribe: bool) -> Result<(), End> {
+        let answered = if subscribe {
+            self.session.acknowledge_subscribe(packet_id, reasons)
+        } else {
+            self.session.acknowledge_unsubscribe(packet_id, reasons)
+        };
+        answered.map_err(End::Misuse)
+    }
+
+    /// Saves the session and waits until that is durable: what is acknowledged after it survives a crash.
+    async fn keep(&mut self) -> Result<(), End> {
+        let Some(client) = &mut self.client else { return Ok(()) };
+        client.unsaved_since = None;
+        let expiry_secs = self.session.session_expiry_secs();
+        let placement: Placement =
+            client.attached.save(&self.session.state(), expiry_secs).map_err(End::Append)?;
+        self.hub.store.durable(&placement).await.map_err(End::Store)
+    }
+
+    pub(super) fn mark_unsaved(&mut self) {
+        let now = self.hub.now();
+        if let Some(client) = &mut self.client {
+            client.unsaved_since.get_or_insert(now);
+        }
+    }
+}

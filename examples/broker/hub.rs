@@ -1,0 +1,68 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use headwater::session::{Millis, server};
+use headwater::store::Store;
+use tokio::sync::{Semaphore, watch};
+
+use crate::options::Options;
+use crate::registry::Registry;
+use crate::wills::Wills;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) store: Store,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) wills: Wills,
+    pub(crate) options: Options,
+    pub(crate) session: server::Config,
+    /// True once the broker is to stop.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// A permit a connection.
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) counters: Counters,
+    /// The origin of the sessions' time.
+    start: Instant,
+}
+
+/// What happened to messages, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    /// Messages that the log did not take.
+    pub(crate) failed: AtomicU64,
+    /// Messages that were larger than their receiver takes.
+    pub(crate) too_large: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(store: Store, options: Options) -> Self {
+        let connections = usize::try_from(options.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            store,
+            registry: Arc::default(),
+            wills: Wills::default(),
+            session: options.session(),
+            stopping: watch::Sender::new(false),
+            connections: Arc::new(Semaphore::new(connections)),
+            counters: Counters::default(),
+            start: Instant::now(),
+            options,
+        }
+    }
+
+    /// The time as sessions know it.
+    pub(crate) fn now(&self) -> Millis {
+        Millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,130 @@
+//! What the broker may be told.
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use headwater::log::TopicOptions;
+use headwater::session::server;
+use headwater::store::StoreOptions;
+use headwater_examples::value;
+
+/// An MQTT broker that keeps every message in a log with Kafka's file format.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "broker", version)]
+pub(crate) struct Options {
+    /// Address and port to listen on, like 127.0.0.1:1883 or [::1]:1883
+    #[arg(long, default_value = "127.0.0.1:1883", value_parser = address)]
+    pub(crate) listen: SocketAddr,
+    /// Folder of the log; made when missing
+    #[arg(long, default_value = "./data")]
+    pub(crate) data: PathBuf,
+    /// Partitions of the log topic `mqtt` [default: what is there, or 4 for a new log]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) partitions: Option<u32>,
+    /// How long messages are kept, like 7days or 12h
+    #[arg(long, default_value = "7days", value_parser = value::duration)]
+    pub(crate) retention: Duration,
+    /// How much is kept in each partition, like 1GiB
+    #[arg(long, default_value = "1GiB", value_parser = value::bytes)]
+    pub(crate) retention_bytes: u64,
+    /// Size of one file of the log, like 64MiB; retention deletes whole files
+    #[arg(long, default_value = "64MiB", value_parser = segment_bytes)]
+    pub(crate) segment_bytes: u64,
+    /// The largest MQTT packet that is taken, like 1MiB
+    #[arg(long, default_value = "1MiB", value_parser = packet_bytes)]
+    pub(crate) packet_bytes_max: u32,
+    /// How many connections may be open at a time
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections_max: u32,
+    /// Messages in flight to one client, and as many from one client
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) inflight_max: u16,
+    /// Messages that may wait in memory for one connected client; more are read from the log later
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) inbox_max: u32,
+    /// Subscriptions that one client may have
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) subscriptions_max: u32,
+}
+
+/// Partitions of a new log.
+pub(crate) const PARTITIONS_DEFAULT: u32 = 4;
+
+/// What a record needs beside the packet it came in: the batch around it and the headers of the mapping, whose names are longer than the
+/// identifiers of the properties that they stand for.
+const RECORD_OVERHEAD_BYTES: u64 = 1_024;
+
+impl Options {
+    /// How messages are kept.
+    pub(crate) fn store(&self) -> StoreOptions {
+        // A user property of some bytes becomes a header of some more: twice the packet is more than enough.
+        let batch_bytes_max = u64::from(self.packet_bytes_max) * 2 + RECORD_OVERHEAD_BYTES;
+        let mut messages = TopicOptions::default()
+            .retention_ms(Some(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)))
+            .retention_bytes(Some(self.retention_bytes))
+            .segment_bytes(self.segment_bytes.max(batch_bytes_max))
+            .batch_bytes_max(batch_bytes_max);
+        messages.partitions = self.partitions;
+        StoreOptions::default().messages(messages).inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+    }
+
+    /// What is offered to clients.
+    pub(crate) fn session(&self) -> server::Config {
+        server::Config {
+            receive_maximum: NonZeroU16::new(self.inflight_max).unwrap_or(NonZeroU16::MIN),
+            window: usize::from(self.inflight_max),
+            packet_size_max: NonZeroU32::new(self.packet_bytes_max).unwrap_or(NonZeroU32::MIN),
+            ..server::Config::default()
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an address with a port; write it like 127.0.0.1:1883 or [::1]:1883"))
+}
+
+fn segment_bytes(text: &str) -> Result<u64, String> {
+    let bytes = value::bytes(text)?;
+    let range = 1 << 20..=1 << 30;
+    if range.contains(&bytes) { Ok(bytes) } else { Err(format!("{text} is not from 1MiB to 1GiB")) }
+}
+
+fn packet_bytes(text: &str) -> Result<u32, String> {
+    let range = 1_024..=256 << 20;
+    let bytes = u32::try_from(value::bytes(text)?).ok().filter(|bytes| range.contains(bytes));
+    bytes.ok_or_else(|| format!("{text} is not from 1KiB to 256MiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(arguments: &[&str]) -> String {
+        let all = ["broker"].iter().chain(arguments);
+        Options::try_parse_from(all).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_readme() {
+        let options = Options::try_parse_from(["broker"]).unwrap();
+        assert_eq!(options.listen.to_string(), "127.0.0.1:1883");
+        assert_eq!(options.data, PathBuf::from("./data"));
+        assert_eq!(options.partitions.unwrap_or(PARTITIONS_DEFAULT), 4);
+        assert_eq!(options.store().messages.retention_ms, Some(7 * 24 * 3_600 * 1_000));
+        assert_eq!(options.store().messages.retention_bytes, Some(1 << 30));
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_by_the_right_form() {
+        assert!(refusal(&["--listen", "1883"]).contains("127.0.0.1:1883"));
+        assert!(refusal(&["--partitions", "0"]).contains("1..=1000"));
+        assert!(refusal(&["--retention", "week"]).contains("7days"));
+        assert!(refusal(&["--retention-bytes", "lots"]).contains("1GiB"));
+        assert!(refusal(&["--segment-bytes", "1KiB"]).contains("1MiB to 1GiB"));
+        assert!(refusal(&["--packet-bytes-max", "1GiB"]).contains("1KiB to 256MiB"));
+        assert!(refusal(&["--connections-max", "0"]).contains('1'));
+    }
+}

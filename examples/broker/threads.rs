@@ -1,0 +1,88 @@
+//! What goes on beside the connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use headwater::log::Log;
+use headwater::store::Lane;
+use headwater_examples::show::{self, now_ms};
+
+use crate::hub::Hub;
+
+/// How long a lane sleeps at most: how long stopping may take.
+const NAP: Duration = Duration::from_millis(100);
+/// How often retention and expired sessions are looked after.
+const UPKEEP: Duration = Duration::from_secs(10);
+
+/// The threads of the broker.
+pub(crate) struct Threads {
+    stop: Arc<AtomicBool>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+/// Starts a thread for each lane, and one for upkeep.
+pub(crate) fn start(hub: &Arc<Hub>, log: &Log) -> Result<Threads> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut handles = Vec::new();
+    for lane in hub.store.lanes() {
+        let stop = Arc::clone(&stop);
+        let work = move || run_lane(&lane, &stop);
+        let name = format!("lane-{}", handles.len());
+        handles.push(Builder::new().name(name).spawn(work).context("a thread cannot be started")?);
+    }
+    let work = {
+        let (hub, log, stop) = (Arc::clone(hub), log.clone(), Arc::clone(&stop));
+        move || upkeep(&hub, &log, &stop)
+    };
+    handles.push(Builder::new().name("upkeep".to_owned()).spawn(work).context("a thread cannot be started")?);
+    Ok(Threads { stop, handles })
+}
+
+impl Threads {
+    /// Waits until each has finished what it is at.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for handle in self.handles {
+            if handle.join().is_err() {
+                tracing::error!("a thread has panicked");
+            }
+        }
+    }
+}
+
+fn run_lane(lane: &Lane, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        if let Err(error) = lane.run(NAP) {
+            // Publishers get no acknowledgement and are told; the other lanes go on.
+            tracing::error!(lane = lane.name(), %error, "takes nothing more until the broker is started again");
+            return;
+        }
+    }
+}
+
+fn upkeep(hub: &Hub, log: &Log, stop: &AtomicBool) {
+    let mut slept = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(NAP);
+        slept += NAP;
+        if slept < UPKEEP {
+            continue;
+        }
+        slept = Duration::ZERO;
+        match log.maintain() {
+            Ok(report) if report.segments_deleted > 0 => {
+                tracing::info!(segments = report.segments_deleted, bytes = show::bytes(report.bytes_deleted), "retention deleted");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "retention"),
+        }
+        match hub.store.expire_sessions(now_ms()) {
+            Ok(0) => {}
+            Ok(sessions) => tracing::info!(sessions, "sessions expired"),
+            Err(error) => tracing::warn!(%error, "sessions cannot be expired"),
+        }
+    }
+}

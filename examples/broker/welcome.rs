@@ -1,0 +1,100 @@
+//! What the broker says when it starts and when it stops.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use headwater::log::{Log, Partition, RecoveryReport};
+use headwater::store::Store;
+use headwater_examples::show;
+
+use crate::hub::Hub;
+use crate::options::Options;
+
+/// Where it listens, where the data is, what was recovered, what retention holds, and what to type next.
+pub(crate) fn print(log: &Log, store: &Store, options: &Options, address: SocketAddr) {
+    let data = options.data.canonicalize().unwrap_or_else(|_| options.data.clone());
+    let partitions: Vec<Partition> = store.messages().partitions().collect();
+    let statistics = store.statistics();
+    let port = address.port();
+    println!("Headwater broker {}", env!("CARGO_PKG_VERSION"));
+    println!("  listens on  {address}, MQTT 3.1, 3.1.1 and 5.0");
+    println!("  data        {}, log topic `mqtt` in {} partitions", data.display(), partitions.len());
+    println!("  recovered   {}", recovered(log.recovery()));
+    println!("  holds       {}", holds(&partitions));
+    println!("              {} retained messages, {} sessions", statistics.retained, statistics.sessions);
+    println!(
+        "  retention   {}, at most {} a partition; whole files of {} go",
+        humantime::format_duration(options.retention),
+        show::bytes(options.retention_bytes),
+        show::bytes(options.segment_bytes)
+    );
+    println!("  try         mosquitto_sub -p {port} -t 'factory/#' -v");
+    println!("              mosquitto_pub -p {port} -t factory/line-1/temperature -m 21.5 -q 1");
+    println!("              cargo run --release --example replay -- --data {} --follow", options.data.display());
+}
+
+/// What it did.
+pub(crate) fn farewell(hub: &Hub) {
+    let load = |counter: &std::sync::atomic::AtomicU64| show::count(counter.load(Ordering::Relaxed));
+    let (counters, statistics) = (&hub.counters, hub.store.statistics());
+    println!(
+        "stopped: {} messages received, {} sent; {} not stored, {} dropped, {} expired, {} too large for their receiver",
+        load(&counters.received),
+        load(&counters.sent),
+        load(&counters.failed),
+        show::count(statistics.dropped),
+        show::count(statistics.expired),
+        load(&counters.too_large),
+    );
+    if statistics.fell_behind > 0 {
+        println!("{} records were deleted by retention before a session had read them", show::count(statistics.fell_behind));
+    }
+}
+
+fn recovered(report: &RecoveryReport) -> String {
+    if report.is_clean() {
+        return format!("nothing to do: the log was closed cleanly, or is new ({:.0?})", report.duration);
+    }
+    let scanned: usize = report.partitions.iter().map(|partition| partition.segments_scanned).sum();
+    let batches: u64 = report.partitions.iter().map(|partition| partition.batches_scanned).sum();
+    let mut text = format!("{scanned} files with {} batches checked in {:.0?}", show::count(batches), report.duration);
+    for partition in &report.partitions {
+        if let Some((segment, position)) = partition.cut_at {
+            let _ = write!(
+                text,
+                "\n              {}-{}: a torn tail of {} was cut off file {segment:020}.log at {position}",
+                partition.topic,
+                partition.partition,
+                show::bytes(partition.bytes_cut)
+            );
+        }
+        if let Some(offset) = partition.missing_from {
+            let _ = write!(
+                text,
+                "\n              {}-{}: records {offset} to {} are missing",
+                partition.topic, partition.partition, partition.start_offset
+            );
+        }
+    }
+    text
+}
+
+fn holds(partitions: &[Partition]) -> String {
+    let messages: u64 = partitions.iter().map(|partition| partition.durable_end() - partition.start_offset()).sum();
+    let bytes: u64 = partitions.iter().map(Partition::size_bytes).sum();
+    let files: usize = partitions.iter().map(|partition| partition.segments().len()).sum();
+    let mut text = format!("{} messages, {} in {files} files", show::count(messages), show::bytes(bytes));
+    let oldest = partitions
+        .iter()
+        .filter(|partition| partition.durable_end() > partition.start_offset())
+        .filter_map(|partition| {
+            let fetched = partition.read(partition.start_offset(), 1).ok()?;
+            fetched.views().next()?.ok().map(|record| record.timestamp)
+        })
+        .min();
+    if let Some(oldest) = oldest {
+        let _ = write!(text, ", the oldest of {}", show::moment(oldest));
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! Wills: published when a client is gone, after the delay it asked for, unless it comes back before [MQTT-3.1.3-9].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use headwater::codec::{Delivery, Frame, Packet, PacketId, Publish, QoS, Version};
+use headwater_examples::show::now_ms;
+
+use crate::hub::{Hub, count};
+
+/// Wills that wait for their time.
+#[derive(Debug, Default)]
+pub(crate) struct Wills {
+    waiting: Mutex<HashMap<String, u64>>,
+}
+
+impl Wills {
+    /// The client is back: what waits for it is not published.
+    pub(crate) fn cancel(&self, client_id: &str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(client_id);
+    }
+
+    /// Publishes the will in a CONNECT, if there is one, now or when its delay or the session is over.
+    pub(crate) fn publish(&self, hub: &Arc<Hub>, client_id: &str, connect: Frame, expiry_secs: u32) {
+        let Ok(Packet::Connect(packet)) = connect.packet(Version::V5) else { return };
+        let Some(will) = packet.will else { return };
+        let delay_secs = will.properties.will_delay_interval().unwrap_or(0).min(expiry_secs);
+        if delay_secs == 0 {
+            publish(hub, client_id, &connect);
+            return;
+        }
+        let turn = fastrand::u64(..);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(client_id.to_owned(), turn);
+        let (hub, client_id) = (Arc::clone(hub), client_id.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(u64::from(delay_secs))).await;
+            let due = {
+                let mut waiting = hub.wills.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let due = waiting.get(&client_id) == Some(&turn);
+                if due {
+                    waiting.remove(&client_id);
+                }
+                due
+            };
+            if due {
+                publish(&hub, &client_id, &connect);
+            }
+        });
+    }
+}
+
+fn publish(hub: &Hub, client_id: &str, connect: &Frame) {
+    let Ok(Packet::Connect(packet)) = connect.packet(Version::V5) else { return };
+    let Some(will) = packet.will else { return };
+    // Nobody acknowledges a will: the identifier is never sent.
+    let packet_id = PacketId::MIN;
+    let delivery = match will.qos {
+        QoS::AtMostOnce => Delivery::AtMostOnce,
+        QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup: false },
+        QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup: false },
+    };
+    let message = Publish::new(will.topic, will.payload)
+        .with_delivery(delivery)
+        .with_retain(will.retain)
+        .with_properties(will.properties);
+    count(&hub.counters.received);
+    if let Err(error) = hub.store.publish(&message, || connect.slice(will.payload), client_id, now_ms()) {
+        count(&hub.counters.failed);
+        tracing::error!(client = client_id, %error, "a will was not stored");
+    }
+}

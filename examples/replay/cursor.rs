@@ -1,0 +1,62 @@
+//! Where the replay is in one partition.
+
+use std::collections::VecDeque;
+
+use anyhow::{Result, bail};
+use headwater::log::{ReadError, ReadOnlyPartition, StoredRecord};
+
+use crate::options::From;
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Where the replay is in one partition.
+pub(crate) struct Cursor {
+    partition: ReadOnlyPartition,
+    pub(crate) number: u32,
+    next: u64,
+    read: VecDeque<StoredRecord>,
+}
+
+impl Cursor {
+    /// At the beginning that was asked for, or the nearest to it that there is.
+    pub(crate) fn open(mut partition: ReadOnlyPartition, number: u32, from: &From, now_ms: i64) -> Result<Self> {
+        let (start, end) = (partition.start_offset()?, partition.durable_end()?);
+        let next = match from {
+            From::Earliest => start,
+            From::Latest => end,
+            From::Offset(offset) => (*offset).clamp(start, end),
+            From::Moment(ms) if *ms > now_ms => bail!("that moment lies in the future"),
+            From::Moment(ms) => partition.offset_for_timestamp(*ms)?.unwrap_or(end),
+        };
+        Ok(Self { partition, number, next, read: VecDeque::new() })
+    }
+
+    /// The timestamp of the next record; `None` if there is none now.
+    pub(crate) fn peek(&mut self) -> Result<Option<i64>> {
+        if self.read.is_empty() {
+            self.fill()?;
+        }
+        Ok(self.read.front().map(|record| record.timestamp))
+    }
+
+    /// The next record.
+    pub(crate) fn take(&mut self) -> Option<StoredRecord> {
+        self.read.pop_front()
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let fetched = match self.partition.read(self.next, CHUNK_BYTES) {
+            Ok(fetched) => fetched,
+            // Retention was faster than we.
+            Err(ReadError::OffsetOutOfRange { start, .. }) if start > self.next => {
+                self.next = start;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.next = fetched.next_offset();
+        self.read = fetched.records().collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
