@@ -1,4 +1,194 @@
-//! Placeholder.
-use std::path::Path;
-use anyhow::Result;
-pub(crate) fn run(_root: &Path, _names: &[&str]) -> Result<()> { Ok(()) }
+//! The examples against other people's programs: mosquitto's clients, paho-mqtt, MQTT.js and kafka-python, which are installed here.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{self, cargo, exists, program};
+
+/// What is run: a name, the program and its arguments, and whether it needs a broker that is running.
+const CHECKS: &[Check] = &[
+    Check { name: "quickstart", program: Program::Example("quickstart"), arguments: &[], broker: false },
+    Check { name: "mosquitto", program: Program::Shell("mosquitto.sh"), arguments: &[], broker: true },
+    Check { name: "paho", program: Program::Python("paho_client.py"), arguments: &[], broker: true },
+    Check { name: "mqttjs", program: Program::Node("mqttjs_client.mjs"), arguments: &[], broker: true },
+    Check { name: "replay", program: Program::Python("replay_checks.py"), arguments: &[], broker: false },
+    Check { name: "interop", program: Program::Python("interop_checks.py"), arguments: &[], broker: false },
+    Check { name: "kill", program: Program::Python("kill_client.py"), arguments: &["20000", "3"], broker: false },
+];
+
+#[derive(Clone, Copy)]
+struct Check {
+    name: &'static str,
+    program: Program,
+    arguments: &'static [&'static str],
+    broker: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Program {
+    Example(&'static str),
+    Shell(&'static str),
+    Python(&'static str),
+    Node(&'static str),
+}
+
+/// `cargo x clients [NAME ...]`: all checks, or those that are named.
+pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| CHECKS.iter().all(|check| check.name != **name)) {
+        let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+        bail!("there is no check {unknown}; there are {known:?}");
+    }
+    let chosen: Vec<&Check> =
+        CHECKS.iter().filter(|check| names.is_empty() || names.contains(&check.name)).collect();
+    command::run(&mut cargo(root, &["build", "--release", "--locked", "--examples", "--package", "headwater-examples"]))?;
+    let tools = Tools::install(root, &chosen)?;
+    for check in &chosen {
+        println!("\n-- {}", check.name);
+        let mut command = tools.command(check);
+        let broker = check.broker.then(|| Broker::start(&tools)).transpose()?;
+        if let Some(broker) = &broker {
+            command.env("MQTT_PORT", broker.port.to_string());
+        }
+        command::run(&mut command)?;
+        if let Some(broker) = broker {
+            broker.stop()?;
+        }
+    }
+    println!("\n{} checks with other people's clients hold", chosen.len());
+    Ok(())
+}
+
+/// Where the programs are.
+struct Tools {
+    scripts: PathBuf,
+    interop: PathBuf,
+    examples: PathBuf,
+    python: PathBuf,
+    node: PathBuf,
+}
+
+impl Tools {
+    /// Installs what the chosen checks need, below `target`, but for mosquitto's clients, which come from the distribution.
+    fn install(root: &Path, chosen: &[&Check]) -> Result<Self> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let tools = Self {
+            scripts: root.join("tests/clients"),
+            interop: root.join("tests/interop"),
+            examples: target.join("release/examples"),
+            python: target.join("clients/python"),
+            node: target.join("clients/node"),
+        };
+        let needs = |wanted: fn(&Program) -> bool| chosen.iter().any(|check| wanted(&check.program));
+        if needs(|program| matches!(program, Program::Shell(_))) && !exists("mosquitto_pub", "--version") {
+            command::run(&mut program(root, "apt-get", ["update", "-qq"]))?;
+            command::run(&mut program(root, "apt-get", ["install", "-y", "-qq", "mosquitto-clients"]))?;
+        }
+        if needs(|program| matches!(program, Program::Python(_))) {
+            tools.install_python(root)?;
+        }
+        if needs(|program| matches!(program, Program::Node(_))) {
+            tools.install_node()?;
+        }
+        Ok(tools)
+    }
+
+    fn install_python(&self, root: &Path) -> Result<()> {
+        let pip = self.python.join("bin/pip");
+        if !pip.exists() {
+            let python = [std::ffi::OsStr::new("-m"), "venv".as_ref(), self.python.as_os_str()];
+            command::run(&mut program(root, "python3", python))?;
+        }
+        for requirements in [self.scripts.join("requirements.txt"), self.interop.join("requirements.txt")] {
+            let arguments = ["install".as_ref(), "--quiet".as_ref(), "-r".as_ref(), requirements.as_os_str()];
+            command::run(&mut program(root, &pip.to_string_lossy(), arguments))?;
+        }
+        Ok(())
+    }
+
+    fn install_node(&self) -> Result<()> {
+        fs::create_dir_all(&self.node)?;
+        // The script is run from beside its packages: that is where its imports are looked for.
+        for name in ["package.json", "mqttjs_client.mjs"] {
+            fs::copy(self.scripts.join(name), self.node.join(name)).with_context(|| format!("{name} cannot be copied"))?;
+        }
+        command::run(&mut program(&self.node, "npm", ["install", "--silent", "--no-audit", "--no-fund"]))
+    }
+
+    fn example(&self, name: &str) -> PathBuf {
+        self.examples.join(name)
+    }
+
+    fn command(&self, check: &Check) -> Command {
+        let mut command = match check.program {
+            Program::Example(name) => Command::new(self.example(name)),
+            Program::Shell(script) => Command::new(self.scripts.join(script)),
+            Program::Python(script) => {
+                let mut command = Command::new(self.python.join("bin/python"));
+                command.arg(self.scripts.join(script));
+                command
+            }
+            Program::Node(script) => {
+                let mut command = Command::new("node");
+                command.arg(self.node.join(script));
+                command
+            }
+        };
+        command.args(check.arguments);
+        command.env("BROKER", self.example("broker")).env("REPLAY", self.example("replay"));
+        command.env("READ_SEGMENTS", self.interop.join("read_segments.py"));
+        command
+    }
+}
+
+/// A broker of our own, on a free port, with an empty folder.
+struct Broker {
+    process: Child,
+    port: u16,
+    data: PathBuf,
+}
+
+impl Broker {
+    fn start(tools: &Tools) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let data = std::env::temp_dir().join(format!("headwater-clients-{}-{port}", std::process::id()));
+        let mut process = Command::new(tools.example("broker"))
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .arg("--data")
+            .arg(&data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the broker cannot be started")?;
+        // Its first line comes when it listens.
+        let output = process.stdout.take().context("the broker has no output")?;
+        let mut lines = BufReader::new(output).lines();
+        let first = lines.next().transpose()?;
+        if first.is_none() {
+            bail!("the broker ended: {}", process.wait()?);
+        }
+        // The rest is not needed, but must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { process, port, data })
+    }
+
+    /// SIGTERM must end it cleanly.
+    fn stop(mut self) -> Result<()> {
+        let id = self.process.id().to_string();
+        command::run(&mut program(Path::new("/"), "kill", ["-TERM", id.as_str()]))?;
+        let status = self.process.wait()?;
+        fs::remove_dir_all(&self.data)?;
+        if status.success() { Ok(()) } else { bail!("the broker did not stop cleanly: {status}") }
+    }
+}
+
+impl Drop for Broker {
+    /// After a check that failed: nothing is left running.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,72 @@
+//! A library without `std`: it is enough that it builds.
+//!
+//! `core-tier` uses what needs no heap, `alloc-tier` the rest. The functions are reachable from outside, so that the linker keeps them.
+
+#![no_std]
+
+use core::panic::PanicInfo;
+
+use headwater_codec::{Packet, Publish, SliceSink, Version};
+use headwater_topic::{TopicFilter, TopicName};
+
+/// `std` would bring one of its own, and there can be only one.
+#[panic_handler]
+fn panic(_info: &PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Matches one topic against one filter; both are UTF-8. 1 for a match, 0 for none, -1 for what is neither.
+#[unsafe(no_mangle)]
+pub extern "C" fn probe_match() -> i32 {
+    let (Ok(filter), Ok(name)) = (TopicFilter::parse("factory/#"), TopicName::parse("factory/line-1")) else { return -1 };
+    i32::from(filter.matches(name))
+}
+
+/// Encodes a packet into a buffer and decodes it again.
+#[unsafe(no_mangle)]
+pub extern "C" fn probe_round_trip() -> i32 {
+    let Ok(topic) = TopicName::parse("factory/line-1") else { return -1 };
+    let mut buffer = [0; 64];
+    let mut sink = SliceSink::new(&mut buffer);
+    if Publish::new(topic, b"21.5").encode(Version::V5, &mut sink).is_err() {
+        return -1;
+    }
+    match Packet::decode(sink.written(), Version::V5) {
+        Ok(Packet::Publish(publish)) => i32::from(publish.payload == b"21.5"),
+        _ => 0,
+    }
+}
+
+#[cfg(feature = "alloc-tier")]
+mod alloc_tier {
+    use core::alloc::{GlobalAlloc, Layout};
+
+    use headwater_session::{Millis, server};
+    use headwater_topic::{SubscriptionTree, TopicFilter};
+
+    /// An allocator that has nothing: the probe is built, not run.
+    struct Nothing;
+
+    // SAFETY: null is what an allocator returns that has no memory left; nothing is ever handed out, so nothing is freed.
+    unsafe impl GlobalAlloc for Nothing {
+        unsafe fn alloc(&self, _layout: Layout) -> *mut u8 {
+            core::ptr::null_mut()
+        }
+
+        unsafe fn dealloc(&self, _pointer: *mut u8, _layout: Layout) {}
+    }
+
+    #[global_allocator]
+    static NOTHING: Nothing = Nothing;
+
+    /// Makes a tree and a session.
+    #[unsafe(no_mangle)]
+    pub extern "C" fn probe_alloc() -> usize {
+        let mut tree = SubscriptionTree::new();
+        if let Ok(filter) = TopicFilter::parse("a/+") {
+            tree.subscribe(filter, 1_u32, ());
+        }
+        let session = server::Session::<u32>::new(server::Config::default(), Millis(0));
+        tree.len() + session.in_flight()
+    }
+}
