@@ -1,17 +1,11 @@
 """A client publishes QoS 1 messages while the broker is killed with -9 and started again.
 
-After the last start `replay` must show every acknowledged message, in order per topic, and a subscriber with a persistent session
-must have received each. Run as: kill_client.py [MESSAGES [KILLS]]; needs $BROKER and $REPLAY, the two programs.
+After the last start `replay` must show every acknowledged message, in order per topic, and a subscriber with a persistent session must
+have received each. Run as: kill_client.py [MESSAGES [KILLS]]; needs $BROKER and $REPLAY, see broker.py.
 """
 
 import collections
-import json
-import os
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -19,45 +13,11 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from broker import WAIT_SECS, Broker
+
 MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 TOPICS = 10
-WAIT_SECS = 60
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Broker:
-    def __init__(self, data):
-        self.data = data
-        self.port = free_port()
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [os.environ["BROKER"], "--listen", f"127.0.0.1:{self.port}", "--data", self.data], stdout=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + WAIT_SECS
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert self.process.poll() is None, "the broker did not start"
-                time.sleep(0.02)
-        raise AssertionError("the broker does not listen")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(WAIT_SECS) == 0, "SIGTERM stops it cleanly"
 
 
 def client(name, version):
@@ -79,8 +39,7 @@ def connect(inner, broker, version):
 
 
 def main():
-    data = tempfile.mkdtemp(prefix="headwater-kill-")
-    broker = Broker(data)
+    broker = Broker()
     received = collections.Counter()
     subscribed = threading.Event()
     subscriber = client("kill-subscriber", mqtt.MQTTv5)
@@ -126,6 +85,7 @@ def main():
     print(f"{len(acknowledged)} of {MESSAGES} acknowledged in {seconds:.1f} s, killed with -9 after {killed}", flush=True)
     assert len(killed) == KILLS and len(acknowledged) == MESSAGES
 
+    deadline = time.monotonic() + WAIT_SECS
     while any(number not in received for number in acknowledged) and time.monotonic() < deadline:
         time.sleep(0.05)
     missing = sorted(number for number in acknowledged if number not in received)
@@ -137,8 +97,7 @@ def main():
         inner.loop_stop()
 
     def in_log(moment):
-        lines = subprocess.run([os.environ["REPLAY"], "--data", data, "--filter", "kill/#", "--json"], check=True, capture_output=True, text=True).stdout.splitlines()
-        records = [json.loads(line) for line in lines]
+        records = broker.replay("--filter", "kill/#")
         first = collections.defaultdict(list)
         seen = set()
         for record in records:
