@@ -82,10 +82,10 @@ impl<'a> Connect<'a> {
         }
     }
 
-    /// The revision a CONNECT asks for, whatever else is wrong with it.
+    /// The revision a CONNECT asks for, whatever is wrong behind its protocol level.
     ///
     /// For a server that has to refuse a packet it could not decode and must choose the form of its CONNACK. `None`
-    /// if the frame is no CONNECT, or asks for a revision there is not.
+    /// if the frame does not begin as a CONNECT, or asks for a revision there is not.
     pub fn peek_version(frame: &[u8]) -> Option<Version> {
         let Ok(Status::Complete(header)) = Header::decode(frame, &Limits::PROTOCOL) else { return None };
         let body = frame.get(header.header_len()..)?;

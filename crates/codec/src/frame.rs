@@ -30,3 +30,6 @@ use crate::id::SubscriptionId;
 
 /// The largest whole packet there can be, in bytes: five bytes of fixed header and 268,435,455 more (section 2.1.4).
 pub const PACKET_SIZE_MAX: u32 = 5 + SubscriptionId::MAX;
+
+/// The size of any packet is a `usize`.
+const _: () = assert!(usize::BITS >= 32);

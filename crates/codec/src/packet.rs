@@ -269,10 +269,7 @@ fn whole<'a, T>(
             let rule = Rule::TrailingBytes { bytes: rest.len() };
             Err(Fault { at: rest, field: Field::Body, rule }.in_frame(frame))
         }
-        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault.in_frame(frame)),
-        Err(nom::Err::Incomplete(_)) => {
-            Err(Fault { at: frame, field: Field::Body, rule: Rule::Truncated }.in_frame(frame))
-        }
+        Err(error) => Err(Fault::of(error, frame).in_frame(frame)),
     }
 }
 

@@ -46,6 +46,16 @@ impl<'a> Fault<'a> {
         nom::Err::Failure(Self { at, field, rule })
     }
 
+    /// The fault in nom's wrapping, of a parser that was given `at`.
+    #[cold]
+    pub(crate) fn of(error: nom::Err<Self>, at: &'a [u8]) -> Self {
+        match error {
+            nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
+            // Complete parsers do not ask for more.
+            nom::Err::Incomplete(_) => Self { at, field: Field::Body, rule: Rule::Truncated },
+        }
+    }
+
     /// The fault, placed in the frame that was parsed.
     ///
     /// Every `at` is a piece of the frame, so the distance of the two addresses is the position.
@@ -70,11 +80,7 @@ impl<'a> ParseError<&'a [u8]> for Fault<'a> {
 /// Says which field a parser reads, if it fails.
 #[inline]
 fn named<'a, T>(field: Field, input: &'a [u8], parsed: Parsed<'a, T>) -> Parsed<'a, T> {
-    parsed.map_err(|error| match error {
-        nom::Err::Error(fault) | nom::Err::Failure(fault) => Fault::new(fault.at, field, fault.rule),
-        // Complete parsers do not ask for more.
-        nom::Err::Incomplete(_) => Fault::new(input, field, Rule::Truncated),
-    })
+    parsed.map_err(|error| nom::Err::Failure(Fault { field, ..Fault::of(error, input) }))
 }
 
 /// One byte.

@@ -10,6 +10,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::encode_error::EncodeError;
 use crate::field::Field;
 use crate::id::SubscriptionId;
+use crate::packet::DecodeOptions;
 use crate::parse::{self, Context, Fault, Parsed};
 use crate::property::{self, Property, PropertyId, PropertyPlace};
 use crate::sink::{Counter, Sink};
@@ -70,9 +71,14 @@ impl<'a> Properties<'a> {
     ///
     /// # Errors
     ///
-    /// What [`Packet::decode`](crate::Packet::decode) says of properties; positions count from the first byte given.
-    pub fn decode(bytes: &'a [u8], place: PropertyPlace) -> Result<Self, DecodeError> {
-        check(bytes, place, Limits::default()).map_err(|fault| fault.in_frame(bytes))
+    /// What [`Packet::decode_with`](crate::Packet::decode_with) says of properties; positions count from the first byte
+    /// given.
+    pub fn decode(
+        bytes: &'a [u8],
+        place: PropertyPlace,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
+        check(bytes, place, options.topic_limits).map_err(|fault| fault.in_frame(bytes))
     }
 
     /// The bytes on the wire, without the length in front of them; `None` if these did not come from the wire.
@@ -215,7 +221,7 @@ fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Propertie
     let mut present = 0_u64;
     let mut input = bytes;
     while !input.is_empty() {
-        let (rest, id) = property::id(input).map_err(|error| unwrap(input, error))?;
+        let (rest, id) = property::id(input).map_err(|error| Fault::of(error, input))?;
         // Section 2.2.2.2: an identifier that is not valid for the packet is malformed.
         if !id.allowed_in(place) {
             return Err(Fault { at: input, field: Field::Property(id), rule: Rule::PropertyNotAllowed });
@@ -225,17 +231,9 @@ fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Propertie
             return Err(Fault { at: input, field: Field::Property(id), rule: Rule::PropertyTwice });
         }
         present |= id.bit();
-        (input, _) = property::value(id, limits, rest).map_err(|error| unwrap(rest, error))?;
+        (input, _) = property::value(id, limits, rest).map_err(|error| Fault::of(error, rest))?;
     }
     Ok(Properties(Form::Wire { bytes, place, present }))
-}
-
-/// The fault in nom's wrapping.
-fn unwrap<'a>(at: &'a [u8], error: nom::Err<Fault<'a>>) -> Fault<'a> {
-    match error {
-        nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
-        nom::Err::Incomplete(_) => Fault { at, field: Field::Properties, rule: Rule::Truncated },
-    }
 }
 
 /// What is left of the properties.

@@ -97,7 +97,7 @@ impl Header {
     /// The size of the whole packet in bytes.
     #[inline]
     pub const fn packet_len(&self) -> usize {
-        self.prefix_len() as usize + self.remaining_length as usize
+        (self.prefix_len() as usize).saturating_add(self.remaining_length as usize)
     }
 
     /// The checks of [`Header::decode`] that depend on the revision.

@@ -89,8 +89,10 @@ impl FrameReader {
 
     /// How many more bytes the next frame needs at the least; 0 if [`FrameReader::next_frame`] has something to say.
     pub fn needed(&self) -> usize {
+        if self.failed.is_some() {
+            return 0;
+        }
         match Header::decode(&self.buffer, &self.limits) {
-            _ if self.failed.is_some() => 0,
             Ok(Status::Complete(header)) => header.packet_len().saturating_sub(self.buffer.len()),
             Ok(Status::Partial { needed }) => needed,
             Err(_) => 0,

@@ -1,6 +1,6 @@
 //! Bad input: properties, every kind in every place.
 
-use headwater_codec::{Field, Packet, Properties, PropertyId, PropertyPlace, Rule, Version};
+use headwater_codec::{DecodeOptions, Field, Packet, Properties, PropertyId, PropertyPlace, Rule, Version};
 
 use crate::build::{cut_short, frame, refused, right, wrong};
 
@@ -304,13 +304,14 @@ fn rejects_ill_formed_utf8_and_nul_in_every_string_of_every_property() {
 
 #[test]
 fn properties_stand_by_themselves_too() {
+    let options = DecodeOptions::default();
     let bytes = b"\x02\x00\x00\x00\x09\x26\x00\x01n\x00\x01v\x08\x00\x01x";
-    let properties = Properties::decode(bytes, PropertyPlace::Publish).expect("right in PUBLISH");
+    let properties = Properties::decode(bytes, PropertyPlace::Publish, options).expect("right in PUBLISH");
     assert_eq!(properties.message_expiry_interval(), Some(9));
     assert_eq!(properties.response_topic().map(|topic| topic.as_str()), Some("x"));
     assert_eq!(properties.iter().count(), 3);
-    let error = Properties::decode(bytes, PropertyPlace::SubAck).expect_err("not allowed there");
+    let error = Properties::decode(bytes, PropertyPlace::SubAck, options).expect_err("not allowed there");
     assert_eq!((error.rule, error.position), (Rule::PropertyNotAllowed, 0));
-    let error = Properties::decode(&bytes[..11], PropertyPlace::Publish).expect_err("cut");
+    let error = Properties::decode(&bytes[..11], PropertyPlace::Publish, options).expect_err("cut");
     assert_eq!((error.rule, error.position), (Rule::Truncated, 11));
 }
