@@ -43,6 +43,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         manifest(root, name, allowed, &mut findings)?;
     }
     map(root, &mut findings)?;
+    quickstart(root, &mut findings)?;
     for finding in &findings {
         eprintln!("{finding}");
     }
@@ -128,6 +129,18 @@ fn manifest(root: &Path, name: &str, allowed: &[&str], findings: &mut Vec<String
                 findings.push(format!("crates/{name}/Cargo.toml: {name} may import {allowed:?}, not {imported}"));
             }
         }
+    }
+    Ok(())
+}
+
+/// The README's first code block is the quickstart example, to the letter: so it compiles.
+fn quickstart(root: &Path, findings: &mut Vec<String>) -> Result<()> {
+    let readme = fs::read_to_string(root.join("README.md")).context("README.md cannot be read")?;
+    let example = root.join("examples/quickstart/main.rs");
+    let code = fs::read_to_string(&example).with_context(|| format!("{} cannot be read", example.display()))?;
+    let block = readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
+    if block != Some(code.as_str()) {
+        findings.push("README.md: its first Rust block is not examples/quickstart/main.rs".to_owned());
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
 //! Placeholder front page of `headwater-testkit`.
 
+pub mod fuzz;
 pub mod wire;

@@ -1,0 +1,33 @@
+//! Replays the corpora of the fuzz targets: what once was found stays found.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests assert")]
+
+use std::fs;
+use std::path::Path;
+
+use headwater_testkit::fuzz;
+
+fn replay(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is in the repository") {
+        body(&fs::read(entry.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn codec_packet() {
+    replay("codec_packet", fuzz::packet);
+}
+
+#[test]
+fn codec_stream() {
+    replay("codec_stream", fuzz::stream);
+}
+
+#[test]
+fn topic_match() {
+    replay("topic_match", fuzz::topic);
+}
