@@ -10,6 +10,7 @@ mod partition;
 pub mod partitioner;
 mod read_only;
 mod record;
+mod recovery;
 mod report;
 mod segment;
 pub mod storage;

@@ -68,10 +68,14 @@ impl Header {
     ///
     /// Every length is checked against what is left before anything is done with it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Damage> {
-        let left = bytes.len() as u64;
-        let Some(mut rest) = bytes.get(..HEADER_BYTES) else { return Err(Damage::HeaderCut { left }) };
-        let from = &mut rest;
-        Self::parse_fields(from, bytes.len()).unwrap_or(Err(Damage::HeaderCut { left }))
+        Self::parse_within(bytes, bytes.len())
+    }
+
+    /// The same when `bytes` need only have the header, and `left` bytes are left of the segment.
+    pub(crate) fn parse_within(bytes: &[u8], left: usize) -> Result<Self, Damage> {
+        let cut = Damage::HeaderCut { left: left.min(bytes.len()) as u64 };
+        let Some(mut header) = bytes.get(..HEADER_BYTES) else { return Err(cut) };
+        Self::parse_fields(&mut header, left).unwrap_or(Err(cut))
     }
 
     fn parse_fields(from: &mut &[u8], left: usize) -> Option<Result<Self, Damage>> {

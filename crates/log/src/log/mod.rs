@@ -1,13 +1,21 @@
 //! A log: one directory, one writer, topics.
 
+mod close;
+mod delete;
+mod maintain;
+mod open;
 mod root;
+mod shared;
+mod topics;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::root::Root;
+pub(crate) use self::open::list_topics;
+use self::root::Root;
+pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::read_only::ReadOnlyLog;
@@ -60,7 +68,7 @@ impl Log {
     /// [`OpenError::Locked`] when another writer has the directory, [`OpenError::Corrupt`] when durable bytes are
     /// damaged; then nothing was changed. The other variants say what they mean.
     pub fn open(path: impl AsRef<Path>, options: LogOptions) -> Result<Self, OpenError> {
-        let (root, recovery) = Root::open(path.as_ref(), options)?;
+        let (root, recovery) = open::open(path.as_ref(), options)?;
         Ok(Self { root, recovery })
     }
 
@@ -179,7 +187,9 @@ impl Drop for Log {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path: PathBuf = self.root.path().to_owned();
-        f.debug_struct("Log").field("path", &path).field("topics", &self.topics()).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("path", &self.path())
+            .field("topics", &self.topics())
+            .finish_non_exhaustive()
     }
 }

@@ -1,27 +1,59 @@
-//! Stand-in while the log is being written: everything is closed.
-
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
-use crate::options::{LogOptions, TopicOptions};
-use crate::report::{MaintainReport, RecoveryReport};
+use super::shared::Shared;
+use crate::error::SyncError;
+use crate::partition::Core;
+use crate::storage::LockGuard;
+use crate::sync::{Mutex, RwLock};
 use crate::topic::Topic;
 
-pub(crate) struct Root(PathBuf);
+/// The state of an open log.
+pub(crate) struct Root {
+    pub(super) shared: Arc<Shared>,
+    pub(super) topics: RwLock<BTreeMap<String, Topic>>,
+    /// The lock on the directory; `None` once the log is closed. Held while topics come and go.
+    pub(super) guard: Mutex<Option<Box<dyn LockGuard>>>,
+}
 
-#[rustfmt::skip]
 impl Root {
-    pub(crate) fn open(path: &Path, _: LogOptions) -> Result<(Arc<Self>, RecoveryReport), OpenError> { Ok((Arc::new(Self(path.to_owned())), RecoveryReport::default())) }
-    pub(crate) fn path(&self) -> &Path { &self.0 }
-    pub(crate) fn topic_names(&self) -> Vec<String> { Vec::new() }
-    pub(crate) fn topic(&self, _: &str) -> Option<Topic> { None }
-    pub(crate) fn create_topic(&self, _: &str, _: TopicOptions) -> Result<Topic, TopicError> { Err(TopicError::Closed) }
-    pub(crate) fn open_or_create_topic(&self, _: &str, _: TopicOptions) -> Result<Topic, TopicError> { Err(TopicError::Closed) }
-    pub(crate) fn delete_topic(&self, _: &str) -> Result<(), TopicError> { Err(TopicError::Closed) }
-    pub(crate) fn sync(&self) -> Result<(), SyncError> { Err(SyncError::Closed) }
-    pub(crate) fn wait_unsynced(&self, _: Duration) -> bool { false }
-    pub(crate) fn maintain(&self, _: i64) -> Result<MaintainReport, MaintainError> { Err(SyncError::Closed.into()) }
-    pub(crate) fn close(&self) -> Result<(), CloseError> { Ok(()) }
+    pub(super) fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    pub(super) fn topic_names(&self) -> Vec<String> {
+        self.topics.read().keys().cloned().collect()
+    }
+
+    pub(super) fn topic(&self, name: &str) -> Option<Topic> {
+        self.topics.read().get(name).cloned()
+    }
+
+    /// All partitions of all topics.
+    pub(super) fn cores(&self) -> Vec<Arc<Core>> {
+        self.topics.read().values().flat_map(|topic| topic.cores().to_vec()).collect()
+    }
+
+    pub(super) fn sync(&self) -> Result<(), SyncError> {
+        let mut outcome = Ok(());
+        for core in self.cores() {
+            outcome = outcome.and(core.sync().map(|_| ()));
+        }
+        outcome
+    }
+
+    pub(super) fn wait_unsynced(&self, timeout: Duration) -> bool {
+        let ready = || {
+            if self.shared.closed.load(Ordering::Acquire) {
+                return Some(false);
+            }
+            let unsynced =
+                self.topics.read().values().any(|topic| topic.cores().iter().any(|core| core.is_unsynced()));
+            unsynced.then_some(true)
+        };
+        self.shared.unsynced.wait(timeout, ready).unwrap_or(false)
+    }
 }

@@ -7,16 +7,23 @@
 //!  deleted|   read by everybody     |  ReadUpTo::Appended|  the next append goes here
 //! ```
 
+mod append;
+mod commit;
+mod growth;
+mod open;
+mod read;
+mod retention;
 mod signal;
 mod state;
+mod timestamps;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::signal::Reached;
+pub(crate) use self::signal::Signal;
 pub(crate) use self::state::Core;
-
 use crate::error::{AppendError, MaintainError, ReadError, SyncError};
 use crate::fetched::Fetched;
 use crate::options::{Ack, ReadUpTo};
@@ -130,7 +137,6 @@ impl Partition {
     /// It needs no runtime and does no sync of its own: something has to call [`Partition::sync`], for instance
     /// a thread that sleeps in [`Log::wait_unsynced`](crate::Log::wait_unsynced). With [`ReadUpTo::Durable`] it
     /// is how an event loop waits for an acknowledgement. Dropping it takes its waker back.
-    #[must_use]
     pub fn readable(&self, up_to: ReadUpTo, offset: u64) -> Reached {
         Reached::new(Arc::clone(&self.core), up_to, offset)
     }

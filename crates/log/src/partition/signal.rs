@@ -1,28 +1,245 @@
+//! Waiting for an end to move: threads, and futures without a runtime.
+
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use super::Core;
 use crate::error::SyncError;
 use crate::options::ReadUpTo;
+use crate::sync::{Condvar, Mutex};
+
+/// Says that something changed, to threads and wakers that wait. Costs one load when nobody does.
+///
+/// Who waits raises `waiting` and then looks at the state; who changes the state does so and then looks at
+/// `waiting`. With a sequentially consistent fence between the two steps on both sides, one of them sees the
+/// other.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    waiting: AtomicUsize,
+    wakers: Mutex<Wakers>,
+    changed: Condvar,
+}
+
+/// One place per future that waits; places are used again, so there are never more than ever waited at once.
+#[derive(Debug, Default)]
+struct Wakers {
+    places: Vec<Place>,
+    free: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Free,
+    /// `None` after it was woken.
+    Taken(Option<Waker>),
+}
+
+impl Signal {
+    /// Wakes all who wait; they look for themselves whether it was for them.
+    pub(crate) fn notify(&self) {
+        fence(Ordering::SeqCst);
+        self.notify_after_fence();
+    }
+
+    /// The same when the caller made the fence.
+    pub(crate) fn notify_after_fence(&self) {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut woken = Vec::new();
+        for place in &mut self.wakers.lock().places {
+            if let Place::Taken(waker) = place {
+                woken.extend(waker.take());
+            }
+        }
+        self.changed.notify_all();
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Blocks until `ready` gives something, or until the timeout.
+    pub(crate) fn wait<T>(&self, timeout: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+        if let Some(value) = ready() {
+            return Some(value);
+        }
+        // A timeout beyond what the clock can count is none.
+        let deadline = Instant::now().checked_add(timeout);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let mut guard = self.wakers.lock();
+        let outcome = loop {
+            if let Some(value) = ready() {
+                break Some(value);
+            }
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break None;
+            }
+            guard = if deadline.is_some() {
+                self.changed.wait_timeout(guard, left)
+            } else {
+                self.changed.wait(guard)
+            };
+        };
+        drop(guard);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    }
+
+    /// Leaves a waker in the place of `ticket`, taking a place first if it has none.
+    fn register(&self, ticket: &mut Option<usize>, waker: &Waker) {
+        let mut wakers = self.wakers.lock();
+        let at = *ticket.get_or_insert_with(|| {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            wakers.free.pop().unwrap_or_else(|| {
+                wakers.places.push(Place::Free);
+                wakers.places.len() - 1
+            })
+        });
+        if let Some(place) = wakers.places.get_mut(at) {
+            match place {
+                Place::Taken(Some(known)) if known.will_wake(waker) => {}
+                _ => *place = Place::Taken(Some(waker.clone())),
+            }
+        }
+        drop(wakers);
+        fence(Ordering::SeqCst);
+    }
+
+    fn deregister(&self, ticket: &mut Option<usize>) {
+        let Some(at) = ticket.take() else { return };
+        let mut wakers = self.wakers.lock();
+        let old = wakers.places.get_mut(at).map(|place| std::mem::replace(place, Place::Free));
+        wakers.free.push(at);
+        drop(wakers);
+        drop(old); // A waker's drop is foreign code: not under the lock.
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// A future that is ready when a record can be read; made by
 /// [`Partition::readable`](crate::Partition::readable).
-#[derive(Debug)]
 #[must_use = "futures do nothing unless they are polled"]
-pub struct Reached;
+pub struct Reached {
+    core: Arc<Core>,
+    up_to: ReadUpTo,
+    offset: u64,
+    ticket: Option<usize>,
+}
 
 impl Reached {
-    pub(super) fn new(_: Arc<Core>, _: ReadUpTo, _: u64) -> Self {
-        Self
+    pub(super) fn new(core: Arc<Core>, up_to: ReadUpTo, offset: u64) -> Self {
+        Self { core, up_to, offset, ticket: None }
     }
 }
 
 impl Future for Reached {
     type Output = Result<(), SyncError>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Err(SyncError::Closed))
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let signal = this.core.signal(this.up_to);
+        let mut outcome = this.core.reached(this.up_to, this.offset);
+        if outcome.is_none() {
+            signal.register(&mut this.ticket, context.waker());
+            outcome = this.core.reached(this.up_to, this.offset);
+        }
+        match outcome {
+            None => Poll::Pending,
+            Some(outcome) => {
+                signal.deregister(&mut this.ticket);
+                Poll::Ready(outcome)
+            }
+        }
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        self.core.signal(self.up_to).deregister(&mut self.ticket);
+    }
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reached")
+            .field("up_to", &self.up_to)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_waker_is_woken_once_for_each_registration() {
+        let (signal, counter) = (Signal::default(), Arc::new(Counter::default()));
+        let waker = Waker::from(Arc::clone(&counter));
+        let mut ticket = None;
+        signal.register(&mut ticket, &waker);
+        signal.register(&mut ticket, &waker);
+        signal.notify();
+        signal.notify();
+        assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+        signal.register(&mut ticket, &waker);
+        signal.notify();
+        assert_eq!(counter.0.load(Ordering::SeqCst), 2);
+        signal.deregister(&mut ticket);
+        signal.notify();
+        assert_eq!((counter.0.load(Ordering::SeqCst), ticket), (2, None));
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let signal = Signal::default();
+        for _ in 0..100 {
+            let (mut one, mut two) = (None, None);
+            signal.register(&mut one, Waker::noop());
+            signal.register(&mut two, Waker::noop());
+            assert_ne!(one, two);
+            signal.deregister(&mut one);
+            signal.deregister(&mut two);
+        }
+        assert_eq!(signal.wakers.lock().places.len(), 2);
+        assert_eq!(signal.waiting.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_thread_that_waits_sees_every_change() {
+        let (signal, flag) = (Signal::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for round in 0..1000 {
+                let wanted = round % 2 == 0;
+                let waiter = scope.spawn(|| {
+                    let ready = || (flag.load(Ordering::Acquire) == wanted).then_some(());
+                    signal.wait(Duration::from_secs(60), ready)
+                });
+                flag.store(wanted, Ordering::Release);
+                signal.notify();
+                assert_eq!(waiter.join().unwrap(), Some(()), "round {round}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_timeout() {
+        assert_eq!(Signal::default().wait(Duration::from_millis(1), || None::<()>), None);
     }
 }

@@ -1,30 +1,190 @@
-//! Stand-in while the partition is being written: everything is closed.
-
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::error::{AppendError, MaintainError, ReadError, SyncError};
-use crate::fetched::Fetched;
-use crate::options::{Ack, ReadUpTo, TopicOptions};
-use crate::record::Record;
+use super::Signal;
+use super::commit::Lead;
+use crate::error::{IoError, SyncError};
+use crate::log::Shared;
+use crate::options::{ReadUpTo, TopicOptions};
 use crate::report::SegmentInfo;
+use crate::segment::{Active, Dir, Segment, Tail};
+use crate::sync::{Mutex, RwLock};
 
-pub(crate) struct Core;
+/// The segments, oldest first, the one that takes appends last. Replaced as a whole.
+pub(super) type SegmentList = Arc<Vec<Arc<Segment>>>;
 
-#[rustfmt::skip]
+/// The state of a partition.
+///
+/// ```text
+///  locks, in the order in which they may be taken        held for
+///  growth    who allocates, rolls, deletes segments      system calls; appenders that have room pass by
+///  lead      who syncs                                   a sync; others wait for it or append on
+///  writer    who appends                                 memory only, never a system call
+///  segments  the list of segments                        copying or replacing one pointer
+/// ```
+pub(crate) struct Core {
+    pub(super) dir: Arc<Dir>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: RwLock<TopicOptions>,
+    pub(super) batch_bytes_max: AtomicU64,
+    pub(super) growth: Mutex<()>,
+    pub(super) lead: Lead,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) segments: RwLock<SegmentList>,
+    pub(super) start: AtomicU64,
+    pub(super) durable: AtomicU64,
+    pub(super) appended: AtomicU64,
+    pub(super) durable_moved: Signal,
+    pub(super) appended_moved: Signal,
+    /// Set by the first sync that fails, never cleared.
+    pub(super) failed: OnceLock<Arc<IoError>>,
+    pub(super) closed: AtomicBool,
+}
+
+/// What the append lock guards.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// `None` until the first append since the log was opened.
+    pub(super) active: Option<Active>,
+    pub(super) next_offset: u64,
+    /// A roll is under way: nothing may be appended to the active segment any more.
+    pub(super) frozen: bool,
+    pub(super) closed: bool,
+    /// Segments that were rolled and wait to be sealed, each with the offset behind it.
+    pub(super) rolled: Vec<(Arc<Tail>, u64)>,
+}
+
 impl Core {
-    pub(crate) fn topic(&self) -> &str { "" }
-    pub(crate) fn number(&self) -> u32 { 0 }
-    pub(crate) fn start_offset(&self) -> u64 { 0 }
-    pub(crate) fn durable_end(&self) -> u64 { 0 }
-    pub(crate) fn appended_end(&self) -> u64 { 0 }
-    pub(crate) fn append(&self, _: &[Record<'_>], _: Ack) -> Result<u64, AppendError> { Err(SyncError::Closed.into()) }
-    pub(crate) fn sync(&self) -> Result<u64, SyncError> { Err(SyncError::Closed) }
-    pub(crate) fn wait_durable(&self, _: u64) -> Result<(), SyncError> { Err(SyncError::Closed) }
-    pub(crate) fn wait_readable(&self, _: ReadUpTo, _: u64, _: Duration) -> Result<bool, SyncError> { Err(SyncError::Closed) }
-    pub(crate) fn read(&self, _: ReadUpTo, _: u64, _: usize) -> Result<Fetched, ReadError> { Err(ReadError::Closed) }
-    pub(crate) fn offset_for_timestamp(&self, _: i64) -> Result<Option<u64>, ReadError> { Err(ReadError::Closed) }
-    pub(crate) fn delete_records_before(&self, _: u64) -> Result<u64, MaintainError> { Err(SyncError::Closed.into()) }
-    pub(crate) fn segment_infos(&self) -> Vec<SegmentInfo> { Vec::new() }
-    pub(crate) fn size_bytes(&self) -> u64 { 0 }
-    pub(crate) fn set_options(&self, _: TopicOptions) {}
+    /// A partition of these segments, of which there is at least one, ending at `end`, all of it durable.
+    pub(super) fn new(
+        dir: Arc<Dir>,
+        shared: Arc<Shared>,
+        options: TopicOptions,
+        segments: Vec<Arc<Segment>>,
+        start: u64,
+        end: u64,
+    ) -> Self {
+        let writer =
+            Writer { active: None, next_offset: end, frozen: false, closed: false, rolled: Vec::new() };
+        Self {
+            dir,
+            shared,
+            batch_bytes_max: AtomicU64::new(batch_limit(&options)),
+            options: RwLock::new(options),
+            growth: Mutex::default(),
+            lead: Lead::default(),
+            writer: Mutex::new(writer),
+            segments: RwLock::new(Arc::new(segments)),
+            start: AtomicU64::new(start),
+            durable: AtomicU64::new(end),
+            appended: AtomicU64::new(end),
+            durable_moved: Signal::default(),
+            appended_moved: Signal::default(),
+            failed: OnceLock::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.dir.topic
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.dir.partition
+    }
+
+    pub(crate) fn start_offset(&self) -> u64 {
+        self.start.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn durable_end(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn appended_end(&self) -> u64 {
+        self.appended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self, up_to: ReadUpTo) -> u64 {
+        match up_to {
+            ReadUpTo::Durable => self.durable_end(),
+            ReadUpTo::Appended => self.appended_end(),
+        }
+    }
+
+    pub(super) fn signal(&self, up_to: ReadUpTo) -> &Signal {
+        match up_to {
+            ReadUpTo::Durable => &self.durable_moved,
+            ReadUpTo::Appended => &self.appended_moved,
+        }
+    }
+
+    /// Whether there is something that a sync could do.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.appended_end() > self.durable_end() && self.failed.get().is_none() && !self.is_closed()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn segment_list(&self) -> SegmentList {
+        Arc::clone(&self.segments.read())
+    }
+
+    pub(super) fn options(&self) -> TopicOptions {
+        *self.options.read()
+    }
+
+    pub(crate) fn set_options(&self, options: TopicOptions) {
+        *self.options.write() = options;
+        self.batch_bytes_max.store(batch_limit(&options), Ordering::Release);
+    }
+
+    /// The outcome of waiting for a record; `None` while it has to go on.
+    pub(super) fn reached(&self, up_to: ReadUpTo, offset: u64) -> Option<Result<(), SyncError>> {
+        if self.end(up_to) > offset {
+            return Some(Ok(()));
+        }
+        if let Some(error) = self.failed.get() {
+            return Some(Err(SyncError::Failed(Arc::clone(error))));
+        }
+        self.is_closed().then_some(Err(SyncError::Closed))
+    }
+
+    pub(crate) fn wait_readable(
+        &self,
+        up_to: ReadUpTo,
+        offset: u64,
+        timeout: Duration,
+    ) -> Result<bool, SyncError> {
+        let outcome = self.signal(up_to).wait(timeout, || self.reached(up_to, offset));
+        outcome.transpose().map(|reached| reached.is_some())
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.segment_list().iter().map(|segment| segment.len()).sum()
+    }
+
+    pub(crate) fn segment_infos(&self) -> Vec<SegmentInfo> {
+        // The end first: the list may be newer, never older.
+        let end = self.appended_end();
+        let list = self.segment_list();
+        let nexts = list.iter().skip(1).map(|segment| segment.base_offset()).chain([end]);
+        let describe = |(segment, next_offset): (&Arc<Segment>, u64)| SegmentInfo {
+            base_offset: segment.base_offset(),
+            next_offset: next_offset.max(segment.base_offset()),
+            bytes: segment.len(),
+            first_append_ms: segment.first_append_ms(),
+            last_append_ms: segment.last_append_ms(),
+            max_timestamp: segment.max_timestamp(),
+        };
+        list.iter().zip(nexts).map(describe).collect()
+    }
+}
+
+/// A batch has to fit into a segment.
+fn batch_limit(options: &TopicOptions) -> u64 {
+    options.batch_bytes_max.min(options.segment_bytes)
 }

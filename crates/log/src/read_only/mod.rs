@@ -1,5 +1,6 @@
 //! A log that is read beside its writer.
 
+mod chunk;
 mod partition;
 
 use std::path::{Path, PathBuf};

@@ -1,47 +1,330 @@
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{OpenError, ReadError};
-use crate::fetched::Fetched;
-use crate::options::ReadUpTo;
-use crate::storage::Storage;
+use bytes::Bytes;
 
-#[rustfmt::skip]
-pub(super) fn topics(_: &dyn Storage, _: &Path) -> Result<Vec<(String, u32)>, OpenError> { Ok(Vec::new()) }
+use super::chunk::{self, Outcome, Start};
+use crate::error::{IoError, OpenError, ReadError};
+use crate::fetched::{Fetched, Place};
+use crate::format::checkpoint::Epochs;
+use crate::format::index;
+use crate::format::mark::{self, IndexSum, Mark, VERSION};
+use crate::format::names;
+use crate::log::{list_topics, malformed, read_offsets};
+use crate::options::ReadUpTo;
+use crate::segment::{Dir, first_at_or_after};
+use crate::storage::{Access, Storage};
+use crate::sync::Mutex;
+
+/// The least number of bytes that is read at once.
+const CHUNK_BYTES_MIN: usize = 64 * 1024;
+
+pub(super) fn topics(storage: &dyn Storage, path: &Path) -> Result<Vec<(String, u32)>, OpenError> {
+    let topics = list_topics(storage, path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            OpenError::NotFound { path: path.to_owned() }
+        }
+        _ => OpenError::Io(error),
+    })?;
+    let count =
+        |partitions: std::collections::BTreeSet<u32>| u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+    Ok(topics.into_iter().map(|(name, partitions)| (name, count(partitions))).collect())
+}
 
 /// A partition that is read beside its writer; made by [`ReadOnlyLog::partition`](crate::ReadOnlyLog::partition).
+///
+/// Every call looks at the files as they are then.
 #[derive(Debug)]
-pub struct ReadOnlyPartition;
+pub struct ReadOnlyPartition {
+    root: PathBuf,
+    dir: Dir,
+    /// Where the last read ended, so that the next one need not search.
+    cursor: Mutex<Option<Cursor>>,
+}
 
-#[rustfmt::skip]
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    segment: u64,
+    position: u64,
+    next_offset: u64,
+}
+
 impl ReadOnlyPartition {
-    pub(super) fn open(_: Arc<dyn Storage>, _: &Path, _: &str, _: u32) -> Result<Option<Self>, OpenError> { Ok(None) }
+    pub(super) fn open(
+        storage: Arc<dyn Storage>,
+        root: &Path,
+        topic: &str,
+        partition: u32,
+    ) -> Result<Option<Self>, OpenError> {
+        let path = root.join(names::partition_dir(topic, partition));
+        let mut dir = Dir { storage, path, topic: topic.into(), partition, epochs: Epochs::default() };
+        if names::check_topic(topic).is_err() {
+            return Ok(None);
+        }
+        match dir.storage.list(&dir.path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(IoError::new("list", &dir.path, error).into()),
+        }
+        if let Some(text) = dir.read_named(names::LEADER_EPOCHS)? {
+            let path = dir.path.join(names::LEADER_EPOCHS);
+            dir.epochs = Epochs::decode(&text).map_err(|invalid| malformed(path, invalid))?;
+        }
+        Ok(Some(Self { root: root.to_owned(), dir, cursor: Mutex::new(None) }))
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.dir.topic
+    }
+
+    /// The partition's number, from 0.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.dir.partition
+    }
 
     /// The first offset that can be read now.
     ///
     /// # Errors
     ///
     /// What the operating system refuses.
-    pub fn start_offset(&self) -> Result<u64, ReadError> { Err(ReadError::Closed) }
+    pub fn start_offset(&self) -> Result<u64, ReadError> {
+        Ok(self.look()?.start)
+    }
 
     /// The offset behind the last record that can be read now.
     ///
     /// # Errors
     ///
     /// What the operating system refuses.
-    pub fn end_offset(&self, _up_to: ReadUpTo) -> Result<u64, ReadError> { Err(ReadError::Closed) }
+    pub fn end_offset(&self, up_to: ReadUpTo) -> Result<u64, ReadError> {
+        self.look()?.end(self, up_to)
+    }
 
-    /// Reads like [`Partition::read_up_to`](crate::Partition::read_up_to).
+    /// Reads whole batches, from the one that holds `from` on, as far as `up_to` says.
+    ///
+    /// At most `max_bytes`, but at least one batch if there is any, and from one segment; empty at the end.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn read(&self, _up_to: ReadUpTo, _from: u64, _max_bytes: usize) -> Result<Fetched, ReadError> { Err(ReadError::Closed) }
+    /// [`ReadError::OffsetOutOfRange`] before the start or behind the end; [`ReadError::Corrupt`] when bytes that
+    /// were durable are damaged.
+    pub fn read(&self, up_to: ReadUpTo, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
+        let look = self.look()?;
+        let end = look.end(self, up_to)?;
+        if from < look.start || from > end {
+            return Err(ReadError::OffsetOutOfRange { offset: from, start: look.start, end });
+        }
+        self.read_between(&look, from, end, max_bytes)
+    }
 
-    /// Returns the offset of the first durable record whose timestamp is at or after `timestamp_ms`.
+    /// Returns the offset of the first durable record whose timestamp is at or after `timestamp_ms`; `None` when
+    /// there is none. Reads what it has to, up to a whole segment while that is being written.
     ///
     /// # Errors
     ///
     /// As [`ReadOnlyPartition::read`].
-    pub fn offset_for_timestamp(&self, _timestamp_ms: i64) -> Result<Option<u64>, ReadError> { Err(ReadError::Closed) }
+    pub fn offset_for_timestamp(&self, timestamp_ms: i64) -> Result<Option<u64>, ReadError> {
+        let look = self.look()?;
+        let end = look.end(self, ReadUpTo::Durable)?;
+        for (base_offset, next) in look.spans(end) {
+            let mark = self.mark(base_offset)?;
+            let sealed = mark.filter(|mark| mark.sealed && mark.next_offset == next);
+            if sealed.is_some_and(|mark| mark.position == 0 || mark.max_timestamp < timestamp_ms) {
+                continue;
+            }
+            let mut from = self.earlier(base_offset, sealed, timestamp_ms)?.max(look.start);
+            while from < next.min(end) {
+                let fetched = self.read_between(&look, from, end, 1024 * 1024)?;
+                if let Some(offset) = first_at_or_after(&fetched, timestamp_ms)? {
+                    return Ok(Some(offset));
+                }
+                if fetched.next_offset() <= from {
+                    break;
+                }
+                from = fetched.next_offset();
+            }
+        }
+        Ok(None)
+    }
+
+    /// An offset in a segment before which every record is earlier than a timestamp.
+    fn earlier(&self, base_offset: u64, sealed: Option<Mark>, timestamp: i64) -> Result<u64, ReadError> {
+        let Some(sum) = sealed.map(|mark| mark.time_index) else { return Ok(base_offset) };
+        let time_index = self.dir.read(base_offset, names::TIME_INDEX)?.unwrap_or_default();
+        let entry = index::time_floor(&time_index, timestamp).filter(|_| IndexSum::of(&time_index) == sum);
+        let relative = entry.map_or(0, |entry| u64::from(entry.relative_offset));
+        Ok(base_offset.saturating_add(relative))
+    }
+
+    fn read_between(&self, look: &Look, from: u64, end: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
+        for (base_offset, next) in look.spans(u64::MAX) {
+            if from >= end || next <= from {
+                continue;
+            }
+            match self.read_segment(look, base_offset, from, end, max_bytes) {
+                Ok(Some(fetched)) => return Ok(fetched),
+                Ok(None) => {}
+                // Deleted by the writer since the look at the directory.
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    let start = self.look()?.start;
+                    return Err(if from < start {
+                        ReadError::OffsetOutOfRange { offset: from, start, end }
+                    } else {
+                        ReadError::Io(error)
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let place = self.place(from, 0);
+        Ok(Fetched::new(Bytes::new(), from, from, place))
+    }
+
+    fn read_segment(
+        &self,
+        look: &Look,
+        base_offset: u64,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Fetched>, ReadError> {
+        let path = self.dir.file(base_offset, names::LOG);
+        let file = self.dir.open(base_offset, names::LOG, Access::Read)?;
+        let sparse = look.unmarked || self.mark(base_offset)?.is_some_and(|mark| mark.sparse);
+        let unchecked = Epochs::default();
+        let epochs = if look.unmarked { &unchecked } else { &self.dir.epochs };
+        let reader = chunk::Reader { file: &*file, sparse, epochs, from, end, max_bytes };
+        let beginning = Start { position: 0, next_offset: base_offset };
+        let mut starts = self.starts(&reader, base_offset)?;
+        starts.push(beginning);
+        for start in starts {
+            let outcome =
+                reader.read(start, max_bytes.max(CHUNK_BYTES_MIN)).map_err(IoError::of("read", &path))?;
+            match outcome {
+                Outcome::Batches { bytes, position, next_offset } => {
+                    let behind = position.saturating_add(bytes.len() as u64);
+                    *self.cursor.lock() =
+                        Some(Cursor { segment: base_offset, position: behind, next_offset });
+                    let place = self.place(base_offset, position);
+                    return Ok(Some(Fetched::new(bytes, from, next_offset, place)));
+                }
+                Outcome::Ended => return Ok(None),
+                // A cursor or an index is no evidence: look again from the beginning before calling it damage.
+                Outcome::Damaged { .. } if start != beginning => {}
+                Outcome::Damaged { position, what, next_offset } => {
+                    return if next_offset < look.durable_end {
+                        Err(self.dir.corruption(base_offset, position, what).into())
+                    } else {
+                        Ok(None) // Being written, or what a crash has left: the end for now.
+                    };
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where to start the search for an offset, best first: where the last read ended, and what the index says.
+    fn starts(&self, reader: &chunk::Reader<'_>, base_offset: u64) -> Result<Vec<Start>, ReadError> {
+        let cursor = (*self.cursor.lock())
+            .filter(|cursor| cursor.segment == base_offset && cursor.next_offset == reader.from);
+        if let Some(Cursor { position, next_offset, .. }) = cursor {
+            return Ok(vec![Start { position, next_offset }]);
+        }
+        let index = self.dir.read(base_offset, names::INDEX)?.unwrap_or_default();
+        let relative = u32::try_from(reader.from.saturating_sub(base_offset)).unwrap_or(u32::MAX);
+        let Some(entry) = index::floor(&index, relative) else { return Ok(Vec::new()) };
+        let path = self.dir.file(base_offset, names::LOG);
+        let header = reader.header(u64::from(entry.position)).map_err(IoError::of("read", &path))?;
+        let last_offset = base_offset.saturating_add(u64::from(entry.relative_offset));
+        Ok(header
+            .filter(|header| header.last_offset == last_offset && header.base_offset >= base_offset)
+            .map(|header| Start { position: u64::from(entry.position), next_offset: header.base_offset })
+            .into_iter()
+            .collect())
+    }
+
+    fn mark(&self, base_offset: u64) -> Result<Option<Mark>, ReadError> {
+        let Some(content) = self.dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
+        match mark::decode(&content) {
+            Ok(newest) => Ok(newest.map(|(mark, _)| mark).filter(|mark| mark.base_offset == base_offset)),
+            Err(unknown) => Err(ReadError::Open(Arc::new(OpenError::UnsupportedVersion {
+                path: self.dir.file(base_offset, names::DURABLE),
+                found: u64::from(unknown.0),
+                known: u64::from(VERSION),
+            }))),
+        }
+    }
+
+    fn place(&self, segment: u64, position: u64) -> Place {
+        Place { topic: Arc::clone(&self.dir.topic), partition: self.dir.partition, segment, position }
+    }
+
+    /// Looks at the directory: which segments there are, where the log starts, how far it is durable.
+    fn look(&self) -> Result<Look, ReadError> {
+        let entries = self.dir.storage.list(&self.dir.path).map_err(IoError::of("list", &self.dir.path))?;
+        let mut look = Look { bases: Vec::new(), unmarked: true, start: 0, durable_end: 0 };
+        for entry in entries {
+            match names::parse_segment_file(&entry.name) {
+                Some((base_offset, names::LOG)) => look.bases.push(base_offset),
+                Some((_, names::DURABLE)) => look.unmarked = false,
+                _ => {}
+            }
+        }
+        look.bases.sort_unstable();
+        let opened = |error| ReadError::Open(Arc::new(error));
+        let key = (self.dir.topic.to_string(), self.dir.partition);
+        let storage = &*self.dir.storage;
+        let starts = read_offsets(storage, &self.root, names::LOG_STARTS).map_err(opened)?;
+        let kept = starts.get(&key).copied().unwrap_or(0);
+        look.start = look.bases.first().copied().unwrap_or(kept).max(kept);
+        look.durable_end = look.start;
+        if look.unmarked {
+            let points = read_offsets(storage, &self.root, names::RECOVERY_POINTS).map_err(opened)?;
+            look.durable_end = points.get(&key).copied().unwrap_or(0).max(look.start);
+            return Ok(look);
+        }
+        for base_offset in look.bases.iter().rev() {
+            if let Some(mark) = self.mark(*base_offset)?.filter(Mark::proves) {
+                look.durable_end = mark.next_offset.max(look.start);
+                break;
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// The directory at one moment.
+#[derive(Debug)]
+struct Look {
+    bases: Vec<u64>,
+    /// Written by Kafka: there is no mark at all.
+    unmarked: bool,
+    start: u64,
+    durable_end: u64,
+}
+
+impl Look {
+    /// The segments, each with the offset behind it; `end` is behind the last.
+    fn spans(&self, end: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.bases.iter().copied().zip(self.bases.iter().skip(1).copied().chain([end]))
+    }
+
+    fn end(&self, partition: &ReadOnlyPartition, up_to: ReadUpTo) -> Result<u64, ReadError> {
+        let mut end = self.durable_end;
+        if up_to == ReadUpTo::Durable {
+            return Ok(end);
+        }
+        // Batch after batch, as long as they hold.
+        loop {
+            let fetched = partition.read_between(self, end, u64::MAX, 1024 * 1024)?;
+            if fetched.next_offset() <= end {
+                return Ok(end);
+            }
+            end = fetched.next_offset();
+        }
+    }
 }

@@ -112,7 +112,7 @@ struct DiskFile {
 impl DiskFile {
     /// Allocates by writing: for file systems without `fallocate`.
     fn write_zeros(&self, from: u64, to: u64) -> io::Result<()> {
-        const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+        static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
         let mut at = from;
         while at < to {
             let len = usize::try_from(to - at).unwrap_or(usize::MAX).min(ZEROS.len());

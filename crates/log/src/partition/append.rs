@@ -1,0 +1,86 @@
+//! Appending: into memory that is the file, under a lock that knows no system call.
+
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use super::Core;
+use super::state::Writer;
+use crate::error::{AppendError, SyncError};
+use crate::format::batch::Draft;
+use crate::options::Ack;
+use crate::record::Record;
+use crate::segment::{Room, Tail};
+
+impl Core {
+    pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
+        let draft = self.draft(records)?;
+        let (offset, tail) = loop {
+            if let Some(appended) = self.try_append(&draft)? {
+                break appended;
+            }
+            self.make_room(&draft)?;
+        };
+        fence(Ordering::SeqCst);
+        self.appended_moved.notify_after_fence();
+        self.shared.unsynced.notify_after_fence();
+        if tail.is_low() {
+            self.allocate_ahead(&tail);
+        }
+        if ack == Ack::Durable {
+            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))?;
+        }
+        Ok(offset)
+    }
+
+    /// Checks and measures a batch, outside of any lock.
+    fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
+        let mut untimed = false;
+        for record in records {
+            match record.timestamp {
+                None => untimed = true,
+                Some(timestamp) if timestamp < 0 => return Err(AppendError::NegativeTimestamp { timestamp }),
+                Some(_) => {}
+            }
+        }
+        let now_ms = if untimed { self.shared.clock.now_ms().max(0) } else { 0 };
+        let max = self.batch_bytes_max.load(Ordering::Acquire);
+        let Some(draft) = Draft::new(records, now_ms) else {
+            // A batch counts its records in 31 bits; so many cannot fit a segment either.
+            let bytes = u64::MAX;
+            return Err(if records.is_empty() {
+                AppendError::EmptyBatch
+            } else {
+                AppendError::BatchTooLarge { bytes, max }
+            });
+        };
+        let bytes = draft.bytes() as u64;
+        if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(draft) }
+    }
+
+    /// Appends if there is room; the offset, and the segment it went to.
+    fn try_append(&self, draft: &Draft<'_>) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
+        let mut writer = self.writer.lock();
+        self.check_writable(&writer)?;
+        let Writer { active, next_offset, frozen, .. } = &mut *writer;
+        let Some(active) = active.as_mut().filter(|_| !*frozen) else { return Ok(None) };
+        let offset = *next_offset;
+        let now_ms = || self.shared.clock.now_ms();
+        if active.room(draft, offset) != Room::Fits
+            || !active.append(draft, offset, self.dir.epochs.current(), now_ms)
+        {
+            return Ok(None);
+        }
+        *next_offset = offset.saturating_add(u64::from(draft.last_offset_delta())).saturating_add(1);
+        // Released after the bytes and the index entries were: who sees the end sees all below it.
+        self.appended.store(*next_offset, Ordering::Release);
+        Ok(Some((offset, Arc::clone(active.tail()))))
+    }
+
+    /// An error when nothing can be appended any more.
+    pub(super) fn check_writable(&self, writer: &Writer) -> Result<(), SyncError> {
+        if let Some(error) = self.failed.get() {
+            return Err(SyncError::Failed(Arc::clone(error)));
+        }
+        if writer.closed { Err(SyncError::Closed) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,174 @@
+//! Durability: one sync for all who wait.
+//!
+//! ```text
+//!   thread A   append 7  wait(7): leads, captures the end 8 . fdatasync .......... durable end 8
+//!   thread B   append 8     wait(8): A leads, sleeps ...........................  leads: fdatasync  durable end 10
+//!   thread C      append 9     wait(9): sleeps .................................  (covered by B)
+//! ```
+//!
+//! The leader holds no lock that an append needs. A failed sync is final: after it the kernel may show pages as
+//! clean that are not on disk, so a second sync would succeed and prove nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Core;
+use crate::error::{IoError, SyncError};
+use crate::sync::{Condvar, Mutex};
+
+/// The office of the one who syncs.
+#[derive(Debug, Default)]
+pub(super) struct Lead {
+    taken: Mutex<bool>,
+    freed: Condvar,
+}
+
+/// Holds the office until it is dropped.
+#[derive(Debug)]
+pub(super) struct Leader<'a> {
+    lead: &'a Lead,
+}
+
+impl Lead {
+    /// Takes the office as soon as it is free, unless `done` gives something first.
+    fn take<T>(&self, mut done: impl FnMut() -> Option<T>) -> Result<Leader<'_>, T> {
+        let mut taken = self.taken.lock();
+        loop {
+            if let Some(outcome) = done() {
+                return Err(outcome);
+            }
+            if !*taken {
+                *taken = true;
+                return Ok(Leader { lead: self });
+            }
+            taken = self.freed.wait(taken);
+        }
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        *self.lead.taken.lock() = false;
+        self.lead.freed.notify_all();
+    }
+}
+
+impl Core {
+    pub(crate) fn sync(&self) -> Result<u64, SyncError> {
+        self.sync_to(self.appended_end())?;
+        Ok(self.durable_end())
+    }
+
+    pub(crate) fn wait_durable(&self, offset: u64) -> Result<(), SyncError> {
+        let end = self.appended_end();
+        if offset >= end {
+            return Err(SyncError::NotAppended { offset, end });
+        }
+        self.sync_to(offset.saturating_add(1))
+    }
+
+    fn sync_to(&self, end: u64) -> Result<(), SyncError> {
+        let done = || {
+            if self.durable_end() >= end {
+                return Some(Ok(()));
+            }
+            self.hopeless().map(Err)
+        };
+        match self.lead.take(done) {
+            Err(outcome) => outcome,
+            Ok(leader) => self.sync_all(&leader),
+        }
+    }
+
+    /// Why nothing more can become durable, if so.
+    fn hopeless(&self) -> Option<SyncError> {
+        if let Some(error) = self.failed.get() {
+            return Some(SyncError::Failed(Arc::clone(error)));
+        }
+        self.is_closed().then_some(SyncError::Closed)
+    }
+
+    /// Takes the office of the leader whether or not there is something to sync.
+    pub(super) fn take_lead(&self) -> Result<Leader<'_>, SyncError> {
+        self.lead.take(|| self.hopeless())
+    }
+
+    /// Makes everything durable, and seals the segments that were rolled.
+    pub(crate) fn settle(&self) -> Result<(), SyncError> {
+        let leader = self.take_lead()?;
+        self.sync_all(&leader)
+    }
+
+    /// Makes everything durable that is appended when it begins.
+    pub(super) fn sync_all(&self, _leader: &Leader<'_>) -> Result<(), SyncError> {
+        let outcome = self.sync_segments();
+        if let Err(error) = outcome {
+            let error = self.failed.get_or_init(|| Arc::new(error));
+            let error = Arc::clone(error);
+            self.durable_moved.notify();
+            self.appended_moved.notify();
+            return Err(SyncError::Failed(error));
+        }
+        self.durable_moved.notify();
+        Ok(())
+    }
+
+    fn sync_segments(&self) -> Result<(), IoError> {
+        let (rolled, active, end) = {
+            let mut writer = self.writer.lock();
+            let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.len()));
+            (std::mem::take(&mut writer.rolled), active, writer.next_offset)
+        };
+        let now_ms = self.shared.clock.now_ms();
+        for (tail, next_offset) in rolled {
+            tail.seal(next_offset, now_ms)?;
+        }
+        if let Some((tail, len)) = active
+            && end > self.durable_end()
+        {
+            tail.sync(len, end, now_ms)?;
+        }
+        self.durable.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Ends the partition: nothing is appended any more, everything is durable, the last segment sealed.
+    pub(crate) fn close(&self) -> Result<(), SyncError> {
+        let _growth = self.growth.lock();
+        self.writer.lock().closed = true;
+        let outcome = self.seal_all();
+        self.shut();
+        outcome
+    }
+
+    fn seal_all(&self) -> Result<(), SyncError> {
+        let leader = self.take_lead()?;
+        {
+            let mut writer = self.writer.lock();
+            let next_offset = writer.next_offset;
+            if let Some(active) = writer.active.take() {
+                writer.rolled.push((active.finish(), next_offset));
+            }
+        }
+        self.sync_all(&leader)
+    }
+
+    /// Ends the partition without a word to the disk: its topic is deleted.
+    pub(crate) fn abandon(&self) {
+        let _growth = self.growth.lock();
+        self.writer.lock().closed = true;
+        // Whoever syncs now finishes first. There is no leader to wait for when syncs failed.
+        let _leader = self.take_lead();
+        let mut writer = self.writer.lock();
+        writer.active = None;
+        writer.rolled.clear();
+        drop(writer);
+        self.shut();
+    }
+
+    fn shut(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.durable_moved.notify();
+        self.appended_moved.notify();
+    }
+}

@@ -1,0 +1,151 @@
+//! Making room, off the append lock: more space in the segment, or a new segment.
+//!
+//! ```text
+//!                    no active segment                 no space left            segment full
+//!   append -> room? ------------------> activate   ---------------> allocate  -------------> roll
+//!     ^                                    |                           |                      |
+//!     +------------------------------------+---------------------------+----------------------+
+//! ```
+//!
+//! An appender that finds no room lets the append lock go, takes the growth lock, and looks again: by then
+//! another one may have made the room. While a segment is rolled the old one is frozen, so that the new one's
+//! base offset, which is its name, is known before its files are made.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::error::{AppendError, SyncError};
+use crate::format::batch::Draft;
+use crate::format::mark::Mark;
+use crate::segment::{Active, Room, Segment, Tail, create_files, remove_files};
+
+/// An appender that finds more rolled segments than this waiting to be sealed syncs itself.
+const ROLLED_MAX: usize = 2;
+
+enum Need {
+    Nothing,
+    Activate,
+    Allocate(Arc<Tail>),
+    Roll { next_offset: u64 },
+}
+
+impl Core {
+    /// Makes room for a batch that had none.
+    pub(super) fn make_room(&self, draft: &Draft<'_>) -> Result<(), AppendError> {
+        let rolled = {
+            let _growth = self.growth.lock();
+            match self.need(draft)? {
+                Need::Nothing => return Ok(()),
+                Need::Activate => return self.activate(),
+                Need::Allocate(tail) => return Ok(tail.allocate(draft.bytes())?),
+                Need::Roll { next_offset } => self.roll(next_offset)?,
+            }
+        };
+        // Nobody asked for durability for a long time. The backlog is bounded by who makes it.
+        if rolled > ROLLED_MAX {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// What a batch needs; freezes the active segment if that is a new one. Under the growth lock.
+    fn need(&self, draft: &Draft<'_>) -> Result<Need, AppendError> {
+        let mut writer = self.writer.lock();
+        self.check_writable(&writer)?;
+        let next_offset = writer.next_offset;
+        let Some(active) = &writer.active else { return Ok(Need::Activate) };
+        match active.room(draft, next_offset) {
+            Room::Fits => Ok(Need::Nothing),
+            Room::Extend => Ok(Need::Allocate(Arc::clone(active.tail()))),
+            Room::Roll => {
+                writer.frozen = true;
+                Ok(Need::Roll { next_offset })
+            }
+            Room::Never => {
+                Err(AppendError::BatchTooLarge { bytes: draft.bytes() as u64, max: active.capacity() as u64 })
+            }
+        }
+    }
+
+    /// Opens the last segment for appending. Under the growth lock.
+    fn activate(&self) -> Result<(), AppendError> {
+        let list = self.segment_list();
+        let Some((last, before)) = list.split_last() else { return Err(SyncError::Closed.into()) };
+        let now_ms = self.shared.clock.now_ms();
+        let (segment, active) = last.activate(&self.options(), now_ms)?;
+        let mut segments = before.to_vec();
+        segments.push(segment);
+        let mut writer = self.writer.lock();
+        writer.active = Some(active);
+        *self.segments.write() = Arc::new(segments);
+        Ok(())
+    }
+
+    /// Begins a segment at `next_offset`, to which the active one was frozen; tells how many rolled segments wait
+    /// to be sealed. Under the growth lock.
+    fn roll(&self, next_offset: u64) -> Result<usize, AppendError> {
+        let begun = self.begin_segment(next_offset);
+        let mut writer = self.writer.lock();
+        writer.frozen = false;
+        let (segment, active) = begun?;
+        let mut segments = self.segment_list().to_vec();
+        segments.push(segment);
+        if let Some(old) = writer.active.replace(active) {
+            writer.rolled.push((old.finish(), next_offset));
+        }
+        *self.segments.write() = Arc::new(segments);
+        Ok(writer.rolled.len())
+    }
+
+    fn begin_segment(&self, base_offset: u64) -> Result<(Arc<Segment>, Active), AppendError> {
+        let options = self.options();
+        let mark = Mark { base_offset, next_offset: base_offset, ..Mark::default() };
+        create_files(&self.dir, base_offset)?;
+        let empty = Segment::closed(Arc::clone(&self.dir), mark, options.index_interval_bytes, true);
+        // The names are synced before anything in the segment is acknowledged as durable.
+        empty.activate(&options, self.shared.clock.now_ms()).inspect_err(|_| {
+            // What stays all the same has no content; the next open removes it.
+            let _ = remove_files(&self.dir, base_offset);
+        })
+    }
+
+    /// Rolls the active segment if it is not empty and `due` says so; tells whether it did.
+    pub(super) fn roll_if(&self, due: impl FnOnce(&Segment) -> bool) -> Result<bool, AppendError> {
+        let _growth = self.growth.lock();
+        let next_offset = {
+            let mut writer = self.writer.lock();
+            self.check_writable(&writer)?;
+            if writer.active.is_none() {
+                drop(writer);
+                // Not opened since the start; it has to be before it can be rolled.
+                if !self.segment_list().last().is_some_and(|segment| segment.len() > 0 && due(segment)) {
+                    return Ok(false);
+                }
+                self.activate()?;
+                writer = self.writer.lock();
+            } else if !writer
+                .active
+                .as_ref()
+                .is_some_and(|active| active.len() > 0 && due(active.tail().segment()))
+            {
+                return Ok(false);
+            }
+            writer.frozen = true;
+            writer.next_offset
+        };
+        self.roll(next_offset).map(|_| true)
+    }
+
+    /// Allocates the next step of space before it is needed. Who comes too late leaves it to the others.
+    pub(super) fn allocate_ahead(&self, tail: &Arc<Tail>) {
+        let Some(_growth) = self.growth.try_lock() else { return };
+        let is_active = {
+            let writer = self.writer.lock();
+            !writer.closed && writer.active.as_ref().is_some_and(|active| Arc::ptr_eq(active.tail(), tail))
+        };
+        if is_active && tail.is_low() {
+            // If it fails, who needs the space will be told.
+            let _ = tail.allocate(0);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Opening and creating partitions.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::error::{IoError, OpenError};
+use crate::format::checkpoint::Epochs;
+use crate::format::mark::Mark;
+use crate::format::metadata::{self, TopicId};
+use crate::format::names;
+use crate::log::Shared;
+use crate::options::TopicOptions;
+use crate::recovery::{Known, Plan, Recovered};
+use crate::report::PartitionRecovery;
+use crate::segment::{Dir, Segment, create_files};
+use crate::storage;
+
+impl Core {
+    /// Looks at a partition on disk and decides how to recover it. Changes nothing.
+    pub(crate) fn plan(
+        shared: &Shared,
+        topic: &Arc<str>,
+        partition: u32,
+        known: Known,
+        options: &TopicOptions,
+    ) -> Result<Plan, OpenError> {
+        let dir = dir(shared, topic, partition, Epochs::default());
+        Plan::new(dir, known, options.index_interval_bytes, shared.clock.now_ms())
+    }
+
+    /// Recovers a partition as planned.
+    pub(crate) fn open(
+        plan: Plan,
+        shared: Arc<Shared>,
+        options: TopicOptions,
+    ) -> Result<(Self, PartitionRecovery), OpenError> {
+        let Recovered { dir, segments, start, end, report } = plan.carry_out()?;
+        Ok((Self::new(dir, shared, options, segments, start, end), report))
+    }
+
+    /// Creates an empty partition, durably but for the name of its directory.
+    pub(crate) fn create(
+        shared: Arc<Shared>,
+        topic: &Arc<str>,
+        partition: u32,
+        id: TopicId,
+        options: TopicOptions,
+    ) -> Result<Self, IoError> {
+        let dir = dir(&shared, topic, partition, Epochs::beginning_at(0));
+        let storage = &*dir.storage;
+        storage.create_dir(&dir.path).map_err(IoError::of("create", &dir.path))?;
+        create_files(&dir, 0)?;
+        storage::replace_file(storage, &dir.path, names::LEADER_EPOCHS, dir.epochs.encode().as_bytes())?;
+        // Last, and with a sync of the names: where this file is, the partition is whole.
+        storage::replace_file(
+            storage,
+            &dir.path,
+            names::PARTITION_METADATA,
+            metadata::encode(id).as_bytes(),
+        )?;
+        let dir = Arc::new(dir);
+        let segment = Segment::closed(Arc::clone(&dir), Mark::default(), options.index_interval_bytes, true);
+        Ok(Self::new(dir, shared, options, vec![Arc::new(segment)], 0, 0))
+    }
+}
+
+fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir {
+    Dir {
+        storage: Arc::clone(&shared.storage),
+        path: shared.path.join(names::partition_dir(topic, partition)),
+        topic: Arc::clone(topic),
+        partition,
+        epochs,
+    }
+}

@@ -1,0 +1,95 @@
+//! Retention: raising the log start offset, and deleting the segments that are wholly before it.
+//!
+//! The log start offset is made durable first. From then on every segment before it is garbage, so it does not
+//! matter which of the removals survive a crash, or in which order: the next open removes the rest, and what was
+//! deleted never comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Core;
+use crate::error::{MaintainError, SyncError};
+use crate::segment::{Segment, remove_files};
+
+impl Core {
+    pub(crate) fn delete_records_before(&self, offset: u64) -> Result<u64, MaintainError> {
+        let end = self.durable_end();
+        if offset > end {
+            return Err(MaintainError::OffsetOutOfRange { offset, end });
+        }
+        // A topic that is being deleted waits for this lock, so no start offset outlives it.
+        let _growth = self.growth.lock();
+        self.check_writable(&self.writer.lock())?;
+        if offset > self.start_offset() {
+            self.shared.starts.raise(&[(self.topic(), self.number(), offset)])?;
+            self.drop_before_locked(offset)?;
+        }
+        Ok(self.start_offset())
+    }
+
+    /// Rolls the active segment if it is older than the options allow, or holds nothing that retention by time
+    /// keeps.
+    pub(crate) fn roll_if_due(&self, now_ms: i64) -> Result<bool, MaintainError> {
+        let options = self.options();
+        let due = |segment: &Segment| {
+            let old = |time: Option<i64>, age| time.is_some_and(|time| age_ms(time, now_ms) >= age);
+            old(segment.first_append_ms(), options.segment_age_ms)
+                || options.retention_ms.is_some_and(|age| old(segment.last_append_ms(), age))
+        };
+        Ok(self.roll_if(due)?)
+    }
+
+    /// The log start offset that retention by time and by bytes asks for. The last segment always stays.
+    pub(crate) fn retained_from(&self, now_ms: i64) -> u64 {
+        let options = self.options();
+        let list = self.segment_list();
+        let mut bytes: u64 = list.iter().map(|segment| segment.len()).sum();
+        let mut start = self.start_offset();
+        for pair in list.windows(2) {
+            let [segment, next] = pair else { break };
+            let rest = bytes.saturating_sub(segment.len());
+            let too_many = options.retention_bytes.is_some_and(|max| rest >= max);
+            // By append time, which no record can claim. A clock that was set back only delays.
+            let too_old = options
+                .retention_ms
+                .is_some_and(|max| segment.last_append_ms().is_none_or(|time| age_ms(time, now_ms) > max));
+            if !(too_many || too_old) || next.base_offset() > self.durable_end() {
+                break;
+            }
+            bytes = rest;
+            start = start.max(next.base_offset());
+        }
+        start
+    }
+
+    /// Deletes the segments that end at or before `start`, which was made durable as the log start offset; tells
+    /// how many they were and how large.
+    pub(crate) fn drop_before(&self, start: u64) -> Result<(usize, u64), SyncError> {
+        let _growth = self.growth.lock();
+        self.drop_before_locked(start)
+    }
+
+    fn drop_before_locked(&self, start: u64) -> Result<(usize, u64), SyncError> {
+        // No segment is deleted that somebody is about to sync or seal.
+        let leader = self.take_lead()?;
+        self.sync_all(&leader)?;
+        self.start.fetch_max(start, Ordering::AcqRel);
+        let list = self.segment_list();
+        let kept_from = list.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
+        let (dropped, kept) = list.split_at_checked(kept_from).unwrap_or((&[], &list));
+        if !dropped.is_empty() {
+            *self.segments.write() = Arc::new(kept.to_vec());
+        }
+        for segment in dropped {
+            // Readers that hold the segment read on: its mapping lives. What cannot be removed now is removed at
+            // the next open.
+            let _ = remove_files(&self.dir, segment.base_offset());
+        }
+        Ok((dropped.len(), dropped.iter().map(|segment| segment.len()).sum()))
+    }
+}
+
+/// How long ago something was; 0 when it lies ahead.
+fn age_ms(time: i64, now_ms: i64) -> u64 {
+    u64::try_from(now_ms.saturating_sub(time)).unwrap_or(0)
+}

@@ -1,0 +1,100 @@
+use std::io;
+
+use bytes::Bytes;
+
+use crate::error::Damage;
+use crate::format::batch::{HEADER_BYTES, Header};
+use crate::format::checkpoint::Epochs;
+use crate::segment::Scanner;
+use crate::storage::{self, File};
+
+/// Reads batches out of a file that may grow, and lose its zero tail, at the same time.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a dyn File,
+    pub(super) sparse: bool,
+    pub(super) epochs: &'a Epochs,
+    /// The first offset that is wanted.
+    pub(super) from: u64,
+    /// The offset behind the last one that may be seen.
+    pub(super) end: u64,
+    pub(super) max_bytes: usize,
+}
+
+/// The beginning of a batch, and the offset that it has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) position: u64,
+    pub(super) next_offset: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Whole batches, the first of which holds the first offset wanted.
+    Batches { bytes: Bytes, position: u64, next_offset: u64 },
+    /// The segment ends before the first offset wanted.
+    Ended,
+    /// Something that is no batch, where the batch with this offset should be.
+    Damaged { position: u64, next_offset: u64, what: Damage },
+}
+
+impl Reader<'_> {
+    /// Reads the header of the batch at a position, if one can be there.
+    pub(super) fn header(&self, position: u64) -> io::Result<Option<Header>> {
+        let mut bytes = vec![0; HEADER_BYTES];
+        let read = storage::read_full_at(self.file, &mut bytes, position)?;
+        // The length is compared with what is left of the file, not with the header that was read.
+        let left = usize::try_from(self.file.size()?.saturating_sub(position)).unwrap_or(usize::MAX);
+        if read < HEADER_BYTES || left < HEADER_BYTES {
+            return Ok(None);
+        }
+        Ok(Header::parse_within(&bytes, left).ok())
+    }
+
+    /// Reads from a batch on, `chunk_bytes` at a time, or as many as one batch has.
+    pub(super) fn read(&self, start: Start, chunk_bytes: usize) -> io::Result<Outcome> {
+        let Start { mut position, mut next_offset } = start;
+        let mut wanted = chunk_bytes;
+        loop {
+            let mut chunk = vec![0; wanted];
+            let read = storage::read_full_at(self.file, &mut chunk, position)?;
+            let more = read == wanted;
+            chunk.truncate(read);
+            let mut scanner = Scanner::new(&chunk, 0, next_offset, self.sparse, self.epochs);
+            let mut batches: Option<(usize, usize, u64)> = None;
+            let stop = loop {
+                match scanner.step_checked() {
+                    Some(Ok(found)) if found.header.base_offset >= self.end => break None,
+                    Some(Ok(found)) if found.header.last_offset < self.from => {}
+                    Some(Ok(found)) => {
+                        let begin = batches.map_or(found.at, |(begin, ..)| begin);
+                        if batches.is_some() && found.end() - begin > self.max_bytes {
+                            break None;
+                        }
+                        batches = Some((begin, found.end(), found.header.next_offset()));
+                    }
+                    Some(Err(damage)) => break Some(damage),
+                    None => break None,
+                }
+            };
+            if let Some((begin, end, next_offset)) = batches {
+                let bytes = Bytes::from(chunk).slice(begin..end);
+                return Ok(Outcome::Batches { bytes, position: position + begin as u64, next_offset });
+            }
+            position = position.saturating_add(scanner.position() as u64);
+            next_offset = scanner.next_offset();
+            match stop {
+                // A batch that goes beyond the chunk, in a file that goes on.
+                Some(Damage::HeaderCut { .. }) if more => wanted = chunk_bytes,
+                Some(Damage::LengthBeyondEnd { bytes, .. })
+                    if more && position.saturating_add(bytes) <= self.file.size()? =>
+                {
+                    wanted = usize::try_from(bytes).unwrap_or(usize::MAX).max(chunk_bytes);
+                }
+                Some(what) => return Ok(Outcome::Damaged { position, next_offset, what }),
+                None if more && next_offset <= self.from => wanted = chunk_bytes,
+                None => return Ok(Outcome::Ended),
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use super::plan::{Plan, Planned};
+use super::scan;
+use crate::error::{IoError, OpenError};
+use crate::format::mark::{IndexSum, Mark};
+use crate::format::names;
+use crate::report::PartitionRecovery;
+use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
+use crate::storage::{self, Access};
+
+/// A partition that is ready to be used: every segment closed, everything durable.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) dir: Arc<Dir>,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) report: PartitionRecovery,
+}
+
+impl Plan {
+    /// Does what was planned. After a crash in the middle the next plan comes to the same log.
+    pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
+        let Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report } =
+            self;
+        for name in &leftovers {
+            let path = dir.path.join(name);
+            dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
+        }
+        // From the last one on, so that what a crash leaves of them is behind a gap.
+        for base_offset in remove.iter().rev() {
+            remove_files(&dir, *base_offset)?;
+        }
+        if write_epochs {
+            let text = dir.epochs.encode();
+            storage::replace_file(&*dir.storage, &dir.path, names::LEADER_EPOCHS, text.as_bytes())?;
+        }
+        let is_new = segments.is_empty();
+        if is_new {
+            create_files(&dir, end)?;
+        }
+        // A name that comes back, or goes, would change what the segments behind it mean.
+        if is_new || !remove.is_empty() || !leftovers.is_empty() {
+            dir.sync()?;
+        }
+        let dir = Arc::new(dir);
+        let mut ready = Vec::with_capacity(segments.len().max(1));
+        for planned in segments {
+            let (mark, checked) = match planned {
+                Planned::Trusted(mark) => (mark, false),
+                Planned::Scanned { mark, rebuilt, rewrite_from } => {
+                    (seal(&dir, mark, &rebuilt, rewrite_from)?, true)
+                }
+            };
+            ready.push(Arc::new(Segment::closed(Arc::clone(&dir), mark, index_interval_bytes, checked)));
+        }
+        if is_new {
+            let mark = Mark { base_offset: end, next_offset: end, ..Mark::default() };
+            ready.push(Arc::new(Segment::closed(Arc::clone(&dir), mark, index_interval_bytes, true)));
+        }
+        Ok(Recovered { dir, segments: ready, start, end, report })
+    }
+}
+
+/// Trims a segment behind its last batch, writes again what was not known to be durable, and makes all of it
+/// durable, the indexes too; then says so in the mark.
+fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<Mark, OpenError> {
+    let path = dir.file(mark.base_offset, names::LOG);
+    let file = dir.open(mark.base_offset, names::LOG, Access::ReadWrite)?;
+    file.set_len(mark.position).map_err(IoError::of("trim", &path))?;
+    let region = scan::map(dir, mark.base_offset)?;
+    let rest = region.bytes().get(usize::try_from(rewrite_from).unwrap_or(usize::MAX)..).unwrap_or_default();
+    let mut at = rewrite_from;
+    let mut copy = Vec::new();
+    for chunk in rest.chunks(1024 * 1024) {
+        // Copied first: a write should not read from the pages it goes to.
+        copy.clear();
+        copy.extend_from_slice(chunk);
+        storage::write_all_at(&*file, &copy, at).map_err(IoError::of("write", &path))?;
+        at = at.saturating_add(chunk.len() as u64);
+    }
+    file.sync_data().map_err(IoError::of("sync", &path))?;
+    for (suffix, bytes) in [(names::INDEX, &rebuilt.offset), (names::TIME_INDEX, &rebuilt.time)] {
+        let path = dir.file(mark.base_offset, suffix);
+        let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
+        storage::write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &path))?;
+        file.sync_data().map_err(IoError::of("sync", &path))?;
+    }
+    dir.sync()?;
+    let mark = Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark };
+    write_sealed(dir, &mark)?;
+    // The mark's own name.
+    dir.sync()?;
+    Ok(mark)
+}

@@ -1,0 +1,79 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{IoError, OpenError};
+use crate::format::mark::{self, Mark, VERSION};
+use crate::format::names;
+use crate::segment::Dir;
+use crate::storage::Access;
+
+/// What is in the directory of a partition.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The segments by base offset: those with a `.log` file.
+    pub(super) segments: BTreeMap<u64, Files>,
+    /// Base offsets that have files beside no `.log` file, with their mark.
+    pub(super) orphans: BTreeMap<u64, Option<Mark>>,
+    /// Whether no segment and no orphan has a mark file.
+    pub(super) unmarked: bool,
+    /// Files that an interrupted operation left behind and that mean nothing.
+    pub(super) leftovers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files {
+    pub(super) log_bytes: u64,
+    pub(super) mark: Option<Mark>,
+}
+
+impl Listing {
+    pub(super) fn read(dir: &Dir) -> Result<Self, OpenError> {
+        let entries = dir.storage.list(&dir.path).map_err(IoError::of("list", &dir.path))?;
+        let mut listing = Self { unmarked: true, ..Self::default() };
+        let (mut logs, mut sides) = (BTreeSet::new(), BTreeSet::new());
+        for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
+            let Some((base_offset, suffix)) = names::parse_segment_file(&entry.name) else {
+                if entry.name.ends_with(".tmp") {
+                    listing.leftovers.push(entry.name);
+                }
+                continue;
+            };
+            match suffix {
+                names::LOG => _ = logs.insert(base_offset),
+                names::INDEX | names::TIME_INDEX => _ = sides.insert(base_offset),
+                names::DURABLE => {
+                    listing.unmarked = false;
+                    sides.insert(base_offset);
+                }
+                _ if suffix.ends_with("swap") => {
+                    return Err(OpenError::UnfinishedSwap { path: dir.path.join(entry.name) });
+                }
+                _ if [".tmp", ".deleted", ".cleaned"].iter().any(|end| entry.name.ends_with(end)) => {
+                    listing.leftovers.push(entry.name);
+                }
+                _ => {} // Kafka's .txnindex and .snapshot, or a stranger's.
+            }
+        }
+        for base_offset in sides.difference(&logs) {
+            listing.orphans.insert(*base_offset, read_mark(dir, *base_offset)?);
+        }
+        for base_offset in logs {
+            let path = dir.file(base_offset, names::LOG);
+            let file = dir.open(base_offset, names::LOG, Access::Read)?;
+            let log_bytes = file.size().map_err(IoError::of("measure", &path))?;
+            let mark = read_mark(dir, base_offset)?;
+            listing.segments.insert(base_offset, Files { log_bytes, mark });
+        }
+        Ok(listing)
+    }
+}
+
+/// Reads the mark of a segment; `None` when there is no valid one, or it is of another segment.
+fn read_mark(dir: &Dir, base_offset: u64) -> Result<Option<Mark>, OpenError> {
+    let Some(content) = dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
+    let newest = mark::decode(&content).map_err(|unknown| OpenError::UnsupportedVersion {
+        path: dir.file(base_offset, names::DURABLE),
+        found: u64::from(unknown.0),
+        known: u64::from(VERSION),
+    })?;
+    Ok(newest.map(|(mark, _)| mark).filter(|mark| mark.base_offset == base_offset))
+}

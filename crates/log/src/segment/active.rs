@@ -1,0 +1,115 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{NO_TIME, Tail};
+use crate::format::batch::Draft;
+use crate::format::index::{self, Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
+use crate::storage::Appender;
+
+/// A batch gives the offset index one entry at most.
+pub(super) const INDEX_ROOM_BYTES: usize = ENTRY_BYTES;
+/// A batch gives the time index one entry at most, and one more place is kept for the entry on roll or close.
+pub(super) const TIME_INDEX_ROOM_BYTES: usize = 2 * TIME_ENTRY_BYTES;
+
+/// An active segment in the hands of the partition's one appender. Nothing here makes a system call.
+#[derive(Debug)]
+pub(crate) struct Active {
+    tail: Arc<Tail>,
+    log: Appender,
+    index: Appender,
+    time_index: Appender,
+    builder: Builder,
+}
+
+/// What a batch needs before it can be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Nothing.
+    Fits,
+    /// More space in this segment.
+    Extend,
+    /// A new segment.
+    Roll,
+    /// The segment is empty and the batch is larger than it can become.
+    Never,
+}
+
+impl Active {
+    pub(super) fn new(
+        tail: Arc<Tail>,
+        log: Appender,
+        index: Appender,
+        time_index: Appender,
+        builder: Builder,
+    ) -> Self {
+        Self { tail, log, index, time_index, builder }
+    }
+
+    pub(crate) fn tail(&self) -> &Arc<Tail> {
+        &self.tail
+    }
+
+    /// The bytes appended.
+    pub(crate) fn len(&self) -> usize {
+        self.log.region().published()
+    }
+
+    /// The bytes the segment can have.
+    pub(crate) fn capacity(&self) -> usize {
+        self.log.region().capacity()
+    }
+
+    pub(crate) fn room(&self, draft: &Draft<'_>, base_offset: u64) -> Room {
+        let last_offset = base_offset.saturating_add(u64::from(draft.last_offset_delta()));
+        let spent = self.log.room_max() < draft.bytes()
+            || self.index.room_max() < INDEX_ROOM_BYTES
+            || self.time_index.room_max() < TIME_INDEX_ROOM_BYTES
+            || index::relative(self.tail.segment().base_offset(), last_offset).is_none();
+        if spent {
+            return if self.len() == 0 { Room::Never } else { Room::Roll };
+        }
+        let fits = self.log.room() >= draft.bytes()
+            && self.index.room() >= INDEX_ROOM_BYTES
+            && self.time_index.room() >= TIME_INDEX_ROOM_BYTES;
+        if fits { Room::Fits } else { Room::Extend }
+    }
+
+    /// Appends a batch for which [`Active::room`] said [`Room::Fits`]; false, with nothing appended, when it
+    /// does not fit after all.
+    pub(crate) fn append(
+        &mut self,
+        draft: &Draft<'_>,
+        base_offset: u64,
+        leader_epoch: i32,
+        now_ms: impl FnOnce() -> i64,
+    ) -> bool {
+        let segment = self.tail.segment();
+        if segment.first_append_ms.load(Ordering::Relaxed) == NO_TIME {
+            segment.first_append_ms.store(now_ms(), Ordering::Release);
+        }
+        let last_offset = base_offset.saturating_add(u64::from(draft.last_offset_delta()));
+        segment.max_timestamp.fetch_max(draft.max_timestamp(), Ordering::AcqRel);
+        let write = |target: &mut [u8]| {
+            let exact = draft.encode(base_offset, leader_epoch, target);
+            debug_assert!(exact, "the length of a batch is what its encoder counted");
+        };
+        let Some(position) = self.log.append(draft.bytes(), write) else { return false };
+        let entries = self.builder.add(position, draft.bytes(), last_offset, draft.max_timestamp());
+        let entries = entries.unwrap_or_default();
+        if let Some(entry) = entries.offset {
+            self.index.append(ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));
+        }
+        if let Some(entry) = entries.time {
+            self.time_index.append(TIME_ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));
+        }
+        true
+    }
+
+    /// Ends the segment: gives the time index its last entry. The tail can be sealed from then on.
+    pub(crate) fn finish(mut self) -> Arc<Tail> {
+        if let Some(entry) = self.builder.last() {
+            self.time_index.append(TIME_ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));
+        }
+        Arc::clone(&self.tail)
+    }
+}

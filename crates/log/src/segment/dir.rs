@@ -1,0 +1,60 @@
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::{Corruption, Damage, IoError};
+use crate::format::checkpoint::Epochs;
+use crate::format::names;
+use crate::storage::{self, Access, File, Storage};
+
+/// The directory of a partition, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) path: PathBuf,
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: u32,
+    /// The leader epochs of the partition's records.
+    pub(crate) epochs: Epochs,
+}
+
+impl Dir {
+    /// The path of a segment's file.
+    pub(crate) fn file(&self, base_offset: u64, suffix: &str) -> PathBuf {
+        self.path.join(names::segment_file(base_offset, suffix))
+    }
+
+    pub(crate) fn open(
+        &self,
+        base_offset: u64,
+        suffix: &str,
+        access: Access,
+    ) -> Result<Arc<dyn File>, IoError> {
+        let path = self.file(base_offset, suffix);
+        self.storage.open(&path, access).map_err(IoError::of("open", &path))
+    }
+
+    /// Reads a segment's small file whole; `None` when it is missing.
+    pub(crate) fn read(&self, base_offset: u64, suffix: &str) -> Result<Option<Vec<u8>>, IoError> {
+        self.read_named(&names::segment_file(base_offset, suffix))
+    }
+
+    /// Reads a small file whole; `None` when it is missing.
+    pub(crate) fn read_named(&self, name: &str) -> Result<Option<Vec<u8>>, IoError> {
+        let path = self.path.join(name);
+        match self.storage.open(&path, Access::Read) {
+            Ok(file) => storage::read_whole(&*file).map(Some).map_err(IoError::of("read", &path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IoError::new("open", &path, error)),
+        }
+    }
+
+    /// Makes the names in the directory durable.
+    pub(crate) fn sync(&self) -> Result<(), IoError> {
+        self.storage.sync_dir(&self.path).map_err(IoError::of("sync", &self.path))
+    }
+
+    pub(crate) fn corruption(&self, segment: u64, position: u64, what: Damage) -> Corruption {
+        Corruption { topic: Arc::clone(&self.topic), partition: self.partition, segment, position, what }
+    }
+}

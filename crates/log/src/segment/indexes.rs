@@ -1,0 +1,123 @@
+//! The indexes of a segment as a whole: loaded and checked, or rebuilt from the batches.
+
+use std::sync::Arc;
+
+use super::{Dir, Scanner, Segment};
+use crate::error::{Damage, IoError, ReadError};
+use crate::format::batch::Header;
+use crate::format::index::{Builder, Entries};
+use crate::format::mark::IndexSum;
+use crate::format::names;
+use crate::storage::{self, Access, Region};
+
+/// Both indexes, in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Indexes {
+    pub(crate) offset: Arc<Region>,
+    pub(crate) time: Arc<Region>,
+}
+
+/// Both indexes as they come out of reading the batches.
+#[derive(Debug)]
+pub(crate) struct Rebuilt {
+    builder: Builder,
+    pub(crate) offset: Vec<u8>,
+    pub(crate) time: Vec<u8>,
+}
+
+impl Rebuilt {
+    pub(crate) fn new(base_offset: u64, index_interval_bytes: u32) -> Self {
+        let builder = Builder::new(base_offset, index_interval_bytes);
+        Self { builder, offset: Vec::new(), time: Vec::new() }
+    }
+
+    /// Takes note of the batch at a position. An offset or position that no index can hold gets no entry: then
+    /// the index is only sparser.
+    pub(crate) fn add(&mut self, position: usize, header: &Header) {
+        let entries = self.builder.add(position, header.bytes, header.last_offset, header.max_timestamp);
+        let Entries { offset, time } = entries.unwrap_or_default();
+        self.offset.extend(offset.map(|entry| entry.encode()).iter().flatten());
+        self.time.extend(time.map(|entry| entry.encode()).iter().flatten());
+    }
+
+    /// Adds what the time index gets when a segment is closed.
+    pub(crate) fn finish(&mut self) {
+        let last = self.builder.last();
+        self.time.extend(last.map(|entry| entry.encode()).iter().flatten());
+    }
+
+    pub(crate) fn max_timestamp(&self) -> Option<i64> {
+        self.builder.max_timestamp()
+    }
+}
+
+/// Rebuilds the indexes of a closed segment from its batches, checking each.
+pub(crate) fn rebuild(
+    bytes: &[u8],
+    base_offset: u64,
+    sparse: bool,
+    dir: &Dir,
+    index_interval_bytes: u32,
+) -> Result<Rebuilt, (usize, Damage)> {
+    let mut rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
+    let mut scanner = Scanner::new(bytes, 0, base_offset, sparse, &dir.epochs);
+    while let Some(found) = scanner.step_checked() {
+        let found = found.map_err(|damage| (scanner.position(), damage))?;
+        rebuilt.add(found.at, &found.header);
+    }
+    rebuilt.finish();
+    Ok(rebuilt)
+}
+
+impl Segment {
+    /// The indexes: loaded when they are as the mark describes them, otherwise rebuilt.
+    pub(crate) fn indexes(&self) -> Result<&Indexes, ReadError> {
+        if let Some(indexes) = self.indexes.get() {
+            return Ok(indexes);
+        }
+        let _once = self.loading.lock();
+        if let Some(indexes) = self.indexes.get() {
+            return Ok(indexes);
+        }
+        let loaded = self
+            .load_index(names::INDEX, self.mark.index)
+            .zip(self.load_index(names::TIME_INDEX, self.mark.time_index));
+        let indexes = match loaded {
+            Some((offset, time)) => Indexes { offset, time },
+            None => self.rebuild_indexes()?,
+        };
+        Ok(self.indexes.get_or_init(|| indexes))
+    }
+
+    /// Maps an index that is exactly as long as the mark says and has the checksum that the mark says. Any other
+    /// is as good as none: an index is a cache.
+    fn load_index(&self, suffix: &str, sum: IndexSum) -> Option<Arc<Region>> {
+        let file = self.dir.open(self.base_offset, suffix, Access::Read).ok()?;
+        if file.size().ok()? != u64::from(sum.bytes) {
+            return None;
+        }
+        let len = usize::try_from(sum.bytes).ok()?;
+        let region =
+            if len == 0 { Region::from_bytes(&[]) } else { file.map(len, Access::Read).ok()?.freeze(len) };
+        (IndexSum::of(region.bytes()) == sum).then_some(region)
+    }
+
+    fn rebuild_indexes(&self) -> Result<Indexes, ReadError> {
+        let log = self.log()?;
+        let rebuilt =
+            rebuild(log.bytes(), self.base_offset, self.sparse, &self.dir, self.index_interval_bytes)
+                .map_err(|(at, damage)| self.dir.corruption(self.base_offset, at as u64, damage))?;
+        // The next open, and a Kafka broker, should find them. If that fails, they will be rebuilt again.
+        let _ = write_index_files(&self.dir, self.base_offset, &rebuilt);
+        Ok(Indexes { offset: Region::from_bytes(&rebuilt.offset), time: Region::from_bytes(&rebuilt.time) })
+    }
+}
+
+/// Replaces both index files.
+pub(super) fn write_index_files(dir: &Dir, base_offset: u64, rebuilt: &Rebuilt) -> Result<(), IoError> {
+    for (suffix, bytes) in [(names::INDEX, &rebuilt.offset), (names::TIME_INDEX, &rebuilt.time)] {
+        let name = names::segment_file(base_offset, suffix);
+        storage::replace_file(&*dir.storage, &dir.path, &name, bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Who keeps the durable mark of a segment.
+
+use crate::error::IoError;
+use crate::format::mark::{self, FILE_BYTES, Mark};
+use crate::format::names;
+use crate::storage::{self, Access, Appender};
+
+use super::Dir;
+
+/// A mark is made durable when the last time was longer ago than this.
+const SAVE_INTERVAL_MS: u64 = 1000;
+
+/// The mark of an active segment, written through a mapping: an update is no system call.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    slots: Appender,
+    sequence: u64,
+    saved_ms: i64,
+}
+
+impl Keeper {
+    /// Takes over the mark file of a segment, creating it when it is missing or not whole.
+    pub(super) fn open(dir: &Dir, base_offset: u64, now_ms: i64) -> Result<Self, IoError> {
+        let path = dir.file(base_offset, names::DURABLE);
+        let content = dir.read(base_offset, names::DURABLE)?.filter(|content| content.len() == FILE_BYTES);
+        let file = match &content {
+            Some(_) => dir.open(base_offset, names::DURABLE, Access::ReadWrite)?,
+            None => {
+                let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
+                storage::write_all_at(&*file, &[0; FILE_BYTES], 0).map_err(IoError::of("write", &path))?;
+                file
+            }
+        };
+        let newest = content.and_then(|content| mark::decode(&content).ok().flatten());
+        let window = file.map(FILE_BYTES, Access::ReadWrite).map_err(IoError::of("map", &path))?;
+        let slots = window.into_appender(0, FILE_BYTES).map_err(IoError::of("map", &path))?;
+        Ok(Self { slots, sequence: newest.map_or(0, |(_, sequence)| sequence), saved_ms: now_ms })
+    }
+
+    /// Writes a mark. What it says has to be durable already.
+    fn write(&mut self, mark: &Mark) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.slots.overwrite(mark::slot_at(self.sequence), &mark.encode(self.sequence));
+    }
+
+    /// Writes a mark and makes it durable if that was not done for a second.
+    pub(super) fn update(&mut self, dir: &Dir, mark: &Mark, now_ms: i64) -> Result<(), IoError> {
+        self.write(mark);
+        // A clock that was set back must not stop this: the distance counts, in either direction.
+        if now_ms.abs_diff(self.saved_ms) >= SAVE_INTERVAL_MS {
+            save(dir, mark.base_offset)?;
+            self.saved_ms = now_ms;
+        }
+        Ok(())
+    }
+
+    /// Writes the last mark into both slots, so that no damage to one brings back less, and makes it durable.
+    pub(super) fn seal(&mut self, dir: &Dir, mark: &Mark) -> Result<(), IoError> {
+        self.write(mark);
+        self.write(mark);
+        save(dir, mark.base_offset)
+    }
+}
+
+fn save(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
+    let path = dir.file(base_offset, names::DURABLE);
+    // Opened anew each time, so that a segment costs one descriptor while it is active and none afterwards.
+    let file = dir.open(base_offset, names::DURABLE, Access::ReadWrite)?;
+    file.sync_data().map_err(IoError::of("sync", &path))
+}
+
+/// Writes the mark of a segment that nobody has open, and makes it durable.
+pub(crate) fn write_sealed(dir: &Dir, mark: &Mark) -> Result<(), IoError> {
+    let mut file = [0; FILE_BYTES];
+    let old = dir.read(mark.base_offset, names::DURABLE)?;
+    let newest = old.as_deref().and_then(|content| mark::decode(content).ok().flatten());
+    let sequence = newest.map_or(0, |(_, sequence)| sequence);
+    for sequence in [sequence.wrapping_add(1), sequence.wrapping_add(2)] {
+        if let Some(slot) = file.get_mut(mark::slot_at(sequence)..).and_then(<[u8]>::first_chunk_mut) {
+            *slot = mark.encode(sequence);
+        }
+    }
+    let path = dir.file(mark.base_offset, names::DURABLE);
+    let target = if old.is_some() {
+        dir.open(mark.base_offset, names::DURABLE, Access::ReadWrite)?
+    } else {
+        dir.storage.create(&path).map_err(IoError::of("create", &path))?
+    };
+    target.set_len(FILE_BYTES as u64).map_err(IoError::of("resize", &path))?;
+    storage::write_all_at(&*target, &file, 0).map_err(IoError::of("write", &path))?;
+    target.sync_data().map_err(IoError::of("sync", &path))
+}

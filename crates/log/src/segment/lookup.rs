@@ -1,0 +1,137 @@
+//! Finding records in a segment, by offset and by timestamp.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::scan::Found;
+use super::{Scanner, Segment};
+use crate::error::{Damage, ReadError};
+use crate::fetched::{Fetched, Place};
+use crate::format::batch::Header;
+use crate::format::index;
+
+/// What a read wants from a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Want {
+    /// The first offset.
+    pub(crate) from: u64,
+    /// The offset behind the last one that may be seen.
+    pub(crate) end: u64,
+    pub(crate) max_bytes: usize,
+    pub(crate) verify_every_read: bool,
+}
+
+impl Segment {
+    /// Reads whole batches from the one that holds `want.from` on; `None` when the segment ends before it, as a
+    /// sparse one may.
+    pub(crate) fn fetch(&self, want: Want) -> Result<Option<Fetched>, ReadError> {
+        let log = self.log()?;
+        let bytes = log.bytes();
+        let mut scanner = self.seek(bytes, want.from)?;
+        let damaged = |at: usize, what| self.dir.corruption(self.base_offset, at as u64, what);
+        // Batches before the one that is wanted are passed by their headers alone.
+        let first = loop {
+            match scanner.step() {
+                None => return Ok(None),
+                Some(Err(damage)) => return Err(damaged(scanner.position(), damage).into()),
+                Some(Ok(found)) if found.header.last_offset < want.from => {}
+                Some(Ok(found)) => break found,
+            }
+        };
+        if first.header.base_offset >= want.end {
+            return Ok(None);
+        }
+        self.verify(&scanner, &first, want).map_err(|damage| damaged(first.at, damage))?;
+        let (start, mut last) = (first.at, first);
+        // Damage behind the first batch belongs to the read that begins there.
+        while let Some(Ok(found)) = scanner.step() {
+            if found.end() - start > want.max_bytes
+                || found.header.base_offset >= want.end
+                || self.verify(&scanner, &found, want).is_err()
+            {
+                break;
+            }
+            last = found;
+        }
+        self.note_verified(start..last.end());
+        let place = Place {
+            topic: Arc::clone(&self.dir.topic),
+            partition: self.dir.partition,
+            segment: self.base_offset,
+            position: start as u64,
+        };
+        let bytes = log.slice(start..last.end()).unwrap_or_default();
+        Ok(Some(Fetched::new(bytes, want.from, last.header.next_offset(), place)))
+    }
+
+    /// Returns the first offset in `offsets` whose record has a timestamp at or after `timestamp`.
+    pub(crate) fn offset_for_timestamp(
+        &self,
+        timestamp: i64,
+        offsets: Range<u64>,
+    ) -> Result<Option<u64>, ReadError> {
+        if self.max_timestamp().is_none_or(|max| max < timestamp) {
+            return Ok(None);
+        }
+        // Every record up to the entry's offset is earlier than the entry says, so earlier than what is sought.
+        let entry = index::time_floor(self.indexes()?.time.bytes(), timestamp);
+        let earlier = entry.map_or(self.base_offset, |entry| {
+            self.base_offset.saturating_add(u64::from(entry.relative_offset))
+        });
+        let mut from = earlier.max(offsets.start);
+        while from < offsets.end {
+            let want = Want { from, end: offsets.end, max_bytes: 64 * 1024, verify_every_read: false };
+            let Some(fetched) = self.fetch(want)? else { break };
+            if let Some(offset) = first_at_or_after(&fetched, timestamp)? {
+                return Ok(Some(offset).filter(|offset| *offset < offsets.end));
+            }
+            from = fetched.next_offset();
+        }
+        Ok(None)
+    }
+
+    /// Puts a scanner on a batch at or before the one that holds `offset`.
+    fn seek<'a>(&'a self, bytes: &'a [u8], offset: u64) -> Result<Scanner<'a>, ReadError> {
+        let wanted = offset.saturating_sub(self.base_offset);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let (at, next_offset) = index::floor(self.indexes()?.offset.bytes(), wanted)
+            .and_then(|entry| self.batch_of(bytes, entry))
+            .unwrap_or((0, self.base_offset));
+        Ok(Scanner::new(bytes, at, next_offset, self.sparse, &self.dir.epochs))
+    }
+
+    /// Where the batch of an index entry begins, and its base offset; `None` when it is not there. An index is
+    /// never evidence about the log: the batch itself has to agree.
+    fn batch_of(&self, bytes: &[u8], entry: index::Entry) -> Option<(usize, u64)> {
+        let at = usize::try_from(entry.position).ok()?;
+        let header = Header::parse(bytes.get(at..)?).ok()?;
+        let last_offset = self.base_offset.checked_add(u64::from(entry.relative_offset))?;
+        (header.last_offset == last_offset && header.base_offset >= self.base_offset)
+            .then_some((at, header.base_offset))
+    }
+
+    /// Checks a batch's checksum, unless it was checked, or written, since the segment was opened.
+    fn verify(&self, scanner: &Scanner<'_>, found: &Found, want: Want) -> Result<(), Damage> {
+        let known = found.end() <= self.verified.load(Ordering::Acquire) || found.at >= self.written_from;
+        if known && !want.verify_every_read { Ok(()) } else { scanner.verify(found) }
+    }
+
+    /// Remembers that the bytes up to the range's end were checked, if there is no hole before it.
+    fn note_verified(&self, range: Range<usize>) {
+        if range.start <= self.verified.load(Ordering::Acquire) {
+            self.verified.fetch_max(range.end, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Returns the first offset in what was fetched whose record has a timestamp at or after `timestamp`.
+pub(crate) fn first_at_or_after(fetched: &Fetched, timestamp: i64) -> Result<Option<u64>, ReadError> {
+    for view in fetched.views() {
+        let view = view?;
+        if view.timestamp >= timestamp {
+            return Ok(Some(view.offset));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,273 @@
+//! The end of an active segment: what allocates space for it and what makes it durable.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::active::{Active, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
+use super::keeper::Keeper;
+use super::{Dir, Indexes, Segment};
+use crate::error::{AppendError, Damage, IoError, ReadError, SyncError};
+use crate::format::index::{Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
+use crate::format::mark::{FILE_BYTES, IndexSum, Mark};
+use crate::format::names;
+use crate::options::TopicOptions;
+use crate::storage::{self, Access, Appender, File, Region};
+use crate::sync::Mutex;
+
+/// The first step in which space for batches is allocated; later steps are as large as the segment is already.
+const LOG_STEP_BYTES_MIN: u64 = 64 * 1024;
+/// The same for an index.
+const INDEX_STEP_BYTES_MIN: u64 = 4096;
+const INDEX_STEP_BYTES_MAX: u64 = 64 * 1024;
+
+/// The end of an active segment, shared by the appender, by who allocates, and by who syncs.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    dir: Arc<Dir>,
+    segment: Arc<Segment>,
+    file: Arc<dyn File>,
+    log: Arc<Region>,
+    indexes: Indexes,
+    keeper: Mutex<Keeper>,
+    /// Whether the segment's names in the directory are durable.
+    named: AtomicBool,
+    allocate_ahead_bytes_max: u64,
+}
+
+/// Creates the four files of a segment, empty. When that fails, none of them stays.
+pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
+    let create = |suffix| {
+        let path = dir.file(base_offset, suffix);
+        let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
+        if suffix == names::DURABLE {
+            storage::write_all_at(&*file, &[0; FILE_BYTES], 0).map_err(IoError::of("write", &path))?;
+        }
+        Ok(())
+    };
+    // The `.log` file comes last: without it there is no segment.
+    let created = names::SEGMENT_SUFFIXES.into_iter().rev().try_for_each(create);
+    if created.is_err() {
+        // What stays all the same has no content; the next open removes it.
+        let _ = remove_files(dir, base_offset);
+    }
+    created
+}
+
+/// Removes what there is of a segment's files, the one that makes it a segment first. Goes on after an error and
+/// gives the first.
+pub(crate) fn remove_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
+    let mut outcome = Ok(());
+    for suffix in names::SEGMENT_SUFFIXES.into_iter().chain(names::FOREIGN_SUFFIXES) {
+        let path = dir.file(base_offset, suffix);
+        match dir.storage.remove(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                outcome = outcome.and(Err(IoError::new("remove", &path, error)));
+            }
+            _ => {}
+        }
+    }
+    outcome
+}
+
+impl Segment {
+    /// Opens a closed segment for appending.
+    pub(crate) fn activate(
+        &self,
+        options: &TopicOptions,
+        now_ms: i64,
+    ) -> Result<(Arc<Self>, Active), AppendError> {
+        let dir = &self.dir;
+        let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
+        let indexes = self.indexes().map_err(read_to_append)?;
+        let builder = Builder::resume(self.base_offset, options.index_interval_bytes, indexes.time.bytes());
+
+        let path = dir.file(self.base_offset, names::LOG);
+        let file = dir.open(self.base_offset, names::LOG, Access::ReadWrite)?;
+        let found = file.size().map_err(IoError::of("measure", &path))?;
+        if found < self.len() {
+            let what = Damage::Short { expected: self.len(), found };
+            return Err(dir.corruption(self.base_offset, found, what).into());
+        }
+        if found > self.len() {
+            // Space that an earlier attempt allocated.
+            file.set_len(self.len()).map_err(IoError::of("resize", &path))?;
+        }
+        let capacity = usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).max(len);
+        let log = map(&*file, capacity, len).map_err(IoError::of("map", &path))?;
+        let index_capacity = |entry: usize| {
+            let bytes = usize::try_from(options.segment_index_bytes).unwrap_or(usize::MAX);
+            bytes - bytes % entry
+        };
+        let offset = self.activate_index(names::INDEX, &indexes.offset, index_capacity(ENTRY_BYTES))?;
+        let time = self.activate_index(names::TIME_INDEX, &indexes.time, index_capacity(TIME_ENTRY_BYTES))?;
+        let keeper = Keeper::open(dir, self.base_offset, now_ms)?;
+
+        let live = Indexes { offset: Arc::clone(offset.region()), time: Arc::clone(time.region()) };
+        let segment =
+            Arc::new(self.activated(Arc::clone(log.region()), live.clone(), options.index_interval_bytes));
+        let tail = Tail {
+            dir: Arc::clone(dir),
+            segment: Arc::clone(&segment),
+            file,
+            log: Arc::clone(log.region()),
+            indexes: live,
+            keeper: Mutex::new(keeper),
+            // A mark is written only after the names were synced.
+            named: AtomicBool::new(self.mark.proves()),
+            allocate_ahead_bytes_max: options.allocate_ahead_bytes_max,
+        };
+        Ok((segment, Active::new(Arc::new(tail), log, offset, time, builder)))
+    }
+
+    /// Opens an index for appending, with its entries as they are in memory.
+    fn activate_index(&self, suffix: &str, index: &Region, capacity: usize) -> Result<Appender, IoError> {
+        let path = self.dir.file(self.base_offset, suffix);
+        let bytes = index.bytes();
+        let file = match self.dir.open(self.base_offset, suffix, Access::ReadWrite) {
+            Ok(file) => file,
+            Err(_) => self.dir.storage.create(&path).map_err(IoError::of("create", &path))?,
+        };
+        let content = storage::read_whole(&*file).map_err(IoError::of("read", &path))?;
+        if content != bytes {
+            file.set_len(0).map_err(IoError::of("resize", &path))?;
+            storage::write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &path))?;
+        }
+        map(&*file, capacity.max(bytes.len()), bytes.len()).map_err(IoError::of("map", &path))
+    }
+}
+
+fn map(file: &dyn File, capacity: usize, len: usize) -> std::io::Result<Appender> {
+    file.map(capacity, Access::ReadWrite)?.into_appender(len, len)
+}
+
+fn read_to_append(error: ReadError) -> AppendError {
+    match error {
+        ReadError::Io(error) if error.is_no_space() => AppendError::NoSpace(error),
+        ReadError::Io(error) => AppendError::Io(error),
+        ReadError::Corrupt(corruption) => AppendError::Corrupt(corruption),
+        // Loading indexes gives no other error.
+        _ => AppendError::Sync(SyncError::Closed),
+    }
+}
+
+impl Tail {
+    pub(crate) fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Whether less than half of an allocation step is left, so that it is time for the next one.
+    pub(crate) fn is_low(&self) -> bool {
+        let (published, writable) = (self.log.published(), self.log.writable());
+        let left = writable.saturating_sub(published) as u64;
+        writable < self.log.capacity() && left < self.step(published) / 2
+    }
+
+    fn step(&self, published: usize) -> u64 {
+        step(published, LOG_STEP_BYTES_MIN, self.allocate_ahead_bytes_max)
+    }
+
+    /// Allocates space so that a batch of `bytes` and its index entries fit. Nobody else may do so meanwhile.
+    pub(crate) fn allocate(&self, bytes: usize) -> Result<(), IoError> {
+        let path = self.dir.file(self.segment.base_offset, names::LOG);
+        let ahead = self.step(self.log.published());
+        allocate(&*self.file, &self.log, bytes, ahead).map_err(IoError::of("allocate", &path))?;
+        let needs = [
+            (names::INDEX, &self.indexes.offset, INDEX_ROOM_BYTES),
+            (names::TIME_INDEX, &self.indexes.time, TIME_INDEX_ROOM_BYTES),
+        ];
+        for (suffix, region, bytes) in needs {
+            if region.writable().saturating_sub(region.published()) >= bytes {
+                continue;
+            }
+            let path = self.dir.file(self.segment.base_offset, suffix);
+            let file = self.dir.open(self.segment.base_offset, suffix, Access::ReadWrite)?;
+            let ahead = step(region.published(), INDEX_STEP_BYTES_MIN, INDEX_STEP_BYTES_MAX);
+            allocate(&*file, region, bytes, ahead).map_err(IoError::of("allocate", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the segment's first `len` bytes durable and notes it in the mark.
+    pub(crate) fn sync(&self, len: usize, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+        let path = self.dir.file(self.segment.base_offset, names::LOG);
+        self.file.sync_data().map_err(IoError::of("sync", &path))?;
+        self.sync_names()?;
+        self.segment.note_append_before(now_ms);
+        let mark = self.mark(len, next_offset);
+        self.keeper.lock().update(&self.dir, &mark, now_ms)
+    }
+
+    /// Makes the whole segment durable, trims its files, and says in the mark that nothing follows. Nothing may
+    /// be appended any more.
+    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+        let base_offset = self.segment.base_offset;
+        let path = self.dir.file(base_offset, names::LOG);
+        let len = self.log.published();
+        self.file.set_len(len as u64).map_err(IoError::of("trim", &path))?;
+        self.file.sync_data().map_err(IoError::of("sync", &path))?;
+        for (suffix, region) in
+            [(names::INDEX, &self.indexes.offset), (names::TIME_INDEX, &self.indexes.time)]
+        {
+            let path = self.dir.file(base_offset, suffix);
+            let file = self.dir.open(base_offset, suffix, Access::ReadWrite)?;
+            file.set_len(region.published() as u64).map_err(IoError::of("trim", &path))?;
+            file.sync_data().map_err(IoError::of("sync", &path))?;
+        }
+        self.sync_names()?;
+        self.segment.note_append_before(now_ms);
+        let mark = Mark {
+            sealed: true,
+            max_timestamp: self.segment.max_timestamp().unwrap_or_default(),
+            index: IndexSum::of(self.indexes.offset.bytes()),
+            time_index: IndexSum::of(self.indexes.time.bytes()),
+            ..self.mark(len, next_offset)
+        };
+        self.keeper.lock().seal(&self.dir, &mark)
+    }
+
+    fn mark(&self, len: usize, next_offset: u64) -> Mark {
+        Mark {
+            base_offset: self.segment.base_offset,
+            position: len as u64,
+            next_offset,
+            sparse: self.segment.sparse,
+            first_append_ms: self.segment.first_append_ms().unwrap_or_default(),
+            last_append_ms: self.segment.last_append_ms().unwrap_or_default(),
+            ..Mark::default()
+        }
+    }
+
+    /// Before anything in the segment is acknowledged as durable, its name has to be.
+    fn sync_names(&self) -> Result<(), IoError> {
+        if !self.named.load(Ordering::Acquire) {
+            self.dir.sync()?;
+            self.named.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+fn step(published: usize, min: u64, max: u64) -> u64 {
+    (published as u64).clamp(min.min(max), max)
+}
+
+/// Gives a file space for `bytes` behind what is published, and `ahead` more if the disk has it.
+fn allocate(file: &dyn File, region: &Region, bytes: usize, ahead: u64) -> std::io::Result<()> {
+    let (published, writable) = (region.published(), region.writable());
+    let needed = published.saturating_add(bytes).max(writable);
+    let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);
+    let wanted = needed.saturating_add(ahead).min(region.capacity());
+    let mut to = wanted;
+    if let Err(error) = file.allocate(writable as u64, wanted as u64) {
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        if !full || needed == writable || needed == wanted {
+            return Err(error);
+        }
+        // What is needed may still fit.
+        file.allocate(writable as u64, needed as u64)?;
+        to = needed;
+    }
+    region.raise_writable(to);
+    Ok(())
+}
