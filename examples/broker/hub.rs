@@ -42,7 +42,8 @@ pub(crate) struct Counters {
 
 impl Hub {
     pub(crate) fn new(store: Store, options: Options) -> Self {
-        let connections = usize::try_from(options.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let connections =
+            usize::try_from(options.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             store,
             registry: Arc::default(),

@@ -58,7 +58,9 @@ pub(crate) async fn accept(hub: &Arc<Hub>, socket: TcpListener) -> TaskTracker {
 
 /// SIGTERM or SIGINT.
 async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be caught: the broker stops only when it is killed");
         return std::future::pending().await;
     };

@@ -7,8 +7,6 @@
 //!
 //! Run `cargo run --release --example broker -- --help` for its options.
 
-#![allow(clippy::print_stdout, reason = "a program that talks to whoever runs it")]
-
 mod connection;
 mod hub;
 mod listener;
@@ -45,6 +43,7 @@ fn main() -> Result<()> {
 async fn serve(options: Options) -> Result<()> {
     let log = Log::open(&options.data, LogOptions::default())
         .with_context(|| format!("the log in {} cannot be opened", options.data.display()))?;
+    let log = Arc::new(log);
     let store = open_store(&log, &options)?;
     let socket = tokio::net::TcpListener::bind(options.listen)
         .await
@@ -61,6 +60,7 @@ async fn serve(options: Options) -> Result<()> {
         tracing::warn!(connections = connections.len(), "connections did not end in time");
     }
     threads.stop();
+    let log = Arc::into_inner(log).context("a thread still has the log")?;
     log.close().context("the log was not closed cleanly; it is checked at the next start")?;
     welcome::farewell(&hub);
     Ok(())

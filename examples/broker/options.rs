@@ -68,7 +68,9 @@ impl Options {
             .segment_bytes(self.segment_bytes.max(batch_bytes_max))
             .batch_bytes_max(batch_bytes_max);
         messages.partitions = self.partitions;
-        StoreOptions::default().messages(messages).inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+        StoreOptions::default()
+            .messages(messages)
+            .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
     }
 
     /// What is offered to clients.
@@ -83,7 +85,9 @@ impl Options {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("'{text}' is not an address with a port; write it like 127.0.0.1:1883 or [::1]:1883"))
+    text.parse().map_err(|_| {
+        format!("'{text}' is not an address with a port; write it like 127.0.0.1:1883 or [::1]:1883")
+    })
 }
 
 fn segment_bytes(text: &str) -> Result<u64, String> {

@@ -40,9 +40,9 @@ impl Registry {
     pub(crate) async fn take(self: &Arc<Self>, client_id: &str) -> Seat {
         let (slot, ticket) = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot = slots.entry(client_id.to_owned()).or_insert_with(|| {
-                Arc::new(Slot { gate: Arc::default(), arrivals: watch::Sender::new(0) })
-            });
+            let slot = slots
+                .entry(client_id.to_owned())
+                .or_insert_with(|| Arc::new(Slot { gate: Arc::default(), arrivals: watch::Sender::new(0) }));
             let mut ticket = 0;
             slot.arrivals.send_modify(|count| {
                 *count += 1;
@@ -61,11 +61,6 @@ impl Registry {
         };
         seat.guard = Some(Arc::clone(&seat.slot.gate).lock_owned().await);
         seat
-    }
-
-    /// The number of identifiers in use.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
@@ -107,10 +102,14 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let mut first = registry.take("a").await;
         assert!(!first.is_taken());
-        let others: Vec<_> = (0..2).map(|_| tokio::spawn({
-            let registry = Arc::clone(&registry);
-            async move { registry.take("a").await }
-        })).collect();
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                tokio::spawn({
+                    let registry = Arc::clone(&registry);
+                    async move { registry.take("a").await }
+                })
+            })
+            .collect();
         first.taken().await;
         drop(first);
         let mut seats = Vec::new();
@@ -121,7 +120,7 @@ mod tests {
         }
         seats.sort_unstable();
         assert_eq!(seats, [false, true]);
-        assert_eq!(registry.len(), 0);
+        assert!(registry.slots.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -131,7 +130,7 @@ mod tests {
         let waiting = registry.take("a");
         assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err());
         drop(first);
-        assert_eq!(registry.len(), 0);
+        assert!(registry.slots.lock().unwrap().is_empty());
         let again = registry.take("a").await;
         assert!(!again.is_taken());
     }

@@ -24,7 +24,7 @@ pub(crate) struct Threads {
 }
 
 /// Starts a thread for each lane, and one for upkeep.
-pub(crate) fn start(hub: &Arc<Hub>, log: &Log) -> Result<Threads> {
+pub(crate) fn start(hub: &Arc<Hub>, log: &Arc<Log>) -> Result<Threads> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut handles = Vec::new();
     for lane in hub.store.lanes() {
@@ -34,7 +34,7 @@ pub(crate) fn start(hub: &Arc<Hub>, log: &Log) -> Result<Threads> {
         handles.push(Builder::new().name(name).spawn(work).context("a thread cannot be started")?);
     }
     let work = {
-        let (hub, log, stop) = (Arc::clone(hub), log.clone(), Arc::clone(&stop));
+        let (hub, log, stop) = (Arc::clone(hub), Arc::clone(log), Arc::clone(&stop));
         move || upkeep(&hub, &log, &stop)
     };
     handles.push(Builder::new().name("upkeep".to_owned()).spawn(work).context("a thread cannot be started")?);
@@ -72,9 +72,13 @@ fn upkeep(hub: &Hub, log: &Log, stop: &AtomicBool) {
             continue;
         }
         slept = Duration::ZERO;
-        match log.maintain() {
+        match log.maintain(now_ms()) {
             Ok(report) if report.segments_deleted > 0 => {
-                tracing::info!(segments = report.segments_deleted, bytes = show::bytes(report.bytes_deleted), "retention deleted");
+                tracing::info!(
+                    segments = report.segments_deleted,
+                    bytes = show::bytes(report.bytes_deleted),
+                    "retention deleted"
+                );
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "retention"),

@@ -31,7 +31,10 @@ pub(crate) fn print(log: &Log, store: &Store, options: &Options, address: Socket
     );
     println!("  try         mosquitto_sub -p {port} -t 'factory/#' -v");
     println!("              mosquitto_pub -p {port} -t factory/line-1/temperature -m 21.5 -q 1");
-    println!("              cargo run --release --example replay -- --data {} --follow", options.data.display());
+    println!(
+        "              cargo run --release --example replay -- --data {} --follow",
+        options.data.display()
+    );
 }
 
 /// What it did.
@@ -48,7 +51,10 @@ pub(crate) fn farewell(hub: &Hub) {
         load(&counters.too_large),
     );
     if statistics.fell_behind > 0 {
-        println!("{} records were deleted by retention before a session had read them", show::count(statistics.fell_behind));
+        println!(
+            "{} records were deleted by retention before a session had read them",
+            show::count(statistics.fell_behind)
+        );
     }
 }
 
@@ -58,7 +64,8 @@ fn recovered(report: &RecoveryReport) -> String {
     }
     let scanned: usize = report.partitions.iter().map(|partition| partition.segments_scanned).sum();
     let batches: u64 = report.partitions.iter().map(|partition| partition.batches_scanned).sum();
-    let mut text = format!("{scanned} files with {} batches checked in {:.0?}", show::count(batches), report.duration);
+    let mut text =
+        format!("{scanned} files with {} batches checked in {:.0?}", show::count(batches), report.duration);
     for partition in &report.partitions {
         if let Some((segment, position)) = partition.cut_at {
             let _ = write!(
@@ -81,7 +88,8 @@ fn recovered(report: &RecoveryReport) -> String {
 }
 
 fn holds(partitions: &[Partition]) -> String {
-    let messages: u64 = partitions.iter().map(|partition| partition.durable_end() - partition.start_offset()).sum();
+    let messages: u64 =
+        partitions.iter().map(|partition| partition.durable_end() - partition.start_offset()).sum();
     let bytes: u64 = partitions.iter().map(Partition::size_bytes).sum();
     let files: usize = partitions.iter().map(|partition| partition.segments().len()).sum();
     let mut text = format!("{} messages, {} in {files} files", show::count(messages), show::bytes(bytes));

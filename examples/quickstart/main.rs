@@ -1,4 +1,5 @@
-// A packet is decoded, matched, appended to a log, and read back.
+//! A packet is decoded, matched, appended to a log, and read back.
+
 use headwater::codec::{FrameReader, Limits, Packet, Version};
 use headwater::log::{Ack, Log, LogOptions, Record, TopicOptions};
 use headwater::topic::{SubscriptionTree, TopicFilter};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, bail};
-use headwater::log::{ReadError, ReadOnlyPartition, StoredRecord};
+use headwater::log::{ReadError, ReadOnlyPartition, ReadUpTo, StoredRecord};
 
 use crate::options::From;
 
@@ -20,8 +20,8 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// At the beginning that was asked for, or the nearest to it that there is.
-    pub(crate) fn open(mut partition: ReadOnlyPartition, number: u32, from: &From, now_ms: i64) -> Result<Self> {
-        let (start, end) = (partition.start_offset()?, partition.durable_end()?);
+    pub(crate) fn open(partition: ReadOnlyPartition, number: u32, from: &From, now_ms: i64) -> Result<Self> {
+        let (start, end) = (partition.start_offset()?, partition.end_offset(ReadUpTo::Durable)?);
         let next = match from {
             From::Earliest => start,
             From::Latest => end,
@@ -46,7 +46,7 @@ impl Cursor {
     }
 
     fn fill(&mut self) -> Result<()> {
-        let fetched = match self.partition.read(self.next, CHUNK_BYTES) {
+        let fetched = match self.partition.read(ReadUpTo::Durable, self.next, CHUNK_BYTES) {
             Ok(fetched) => fetched,
             // Retention was faster than we.
             Err(ReadError::OffsetOutOfRange { start, .. }) if start > self.next => {

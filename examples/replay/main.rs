@@ -91,6 +91,10 @@ fn is_wanted(options: &Options, record: &StoredRecord) -> bool {
     if options.filter.is_empty() {
         return true;
     }
-    let topic = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| TopicName::parse(key).ok());
+    let topic = record
+        .key
+        .as_deref()
+        .and_then(|key| std::str::from_utf8(key).ok())
+        .and_then(|key| TopicName::parse(key).ok());
     topic.is_some_and(|topic| options.filter.iter().any(|filter| filter.as_filter().matches(topic)))
 }

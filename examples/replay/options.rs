@@ -45,7 +45,8 @@ pub(crate) enum From {
 }
 
 fn filter(text: &str) -> Result<TopicFilterBuf, String> {
-    let filter = TopicFilter::parse(text).map_err(|error| format!("{error}; write it like 'factory/#' or '+/line-1/temperature'"))?;
+    let filter = TopicFilter::parse(text)
+        .map_err(|error| format!("{error}; write it like 'factory/#' or '+/line-1/temperature'"))?;
     Ok(TopicFilterBuf::from(filter))
 }
 

@@ -13,7 +13,13 @@ use serde_json::{Map, Value};
 const BYTES_SHOWN: usize = 32;
 
 /// Writes one record and a line feed.
-pub(crate) fn write(out: &mut impl Write, json: bool, topic: &str, partition: u32, record: &StoredRecord) -> io::Result<()> {
+pub(crate) fn write(
+    out: &mut impl Write,
+    json: bool,
+    topic: &str,
+    partition: u32,
+    record: &StoredRecord,
+) -> io::Result<()> {
     if json {
         serde_json::to_writer(&mut *out, &object(topic, partition, record))?;
         writeln!(out)

@@ -10,7 +10,11 @@ use std::time::Duration;
 pub fn bytes(text: &str) -> Result<u64, String> {
     let size: bytesize::ByteSize =
         text.parse().map_err(|_| format!("'{text}' is not a size; write it like 512MiB, 1GiB or 65536"))?;
-    if size.as_u64() == 0 { Err("a size of 0 holds nothing; write it like 512MiB or 1GiB".to_owned()) } else { Ok(size.as_u64()) }
+    if size.as_u64() == 0 {
+        Err("a size of 0 holds nothing; write it like 512MiB or 1GiB".to_owned())
+    } else {
+        Ok(size.as_u64())
+    }
 }
 
 /// A duration: `7days`, `12h`, `30s`.
@@ -21,7 +25,11 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|_| format!("'{text}' is not a duration; write it like 7days, 12h or '1h 30m'"))?;
-    if duration.is_zero() { Err("a duration of 0 keeps nothing; write it like 7days or 12h".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err("a duration of 0 keeps nothing; write it like 7days or 12h".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 /// A moment: RFC 3339, or a duration that it lies in the past. Milliseconds since 1970-01-01 UTC.
@@ -36,7 +44,9 @@ pub fn moment(text: &str, now_ms: i64) -> Result<i64, String> {
     if let Ok(ago) = humantime::parse_duration(text.trim_start_matches('-')) {
         return Ok(now_ms.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)));
     }
-    Err(format!("'{text}' is not a moment; write it like 2026-11-23T08:00:00Z, 2026-11-23T09:00:00+01:00 or 90min for that long ago"))
+    Err(format!(
+        "'{text}' is not a moment; write it like 2026-11-23T08:00:00Z, 2026-11-23T09:00:00+01:00 or 90min for that long ago"
+    ))
 }
 
 #[cfg(test)]

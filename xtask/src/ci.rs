@@ -16,7 +16,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step("order of the house");
     tidy::run(root)?;
     step("lints");
-    command::run(&mut cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    command::run(&mut cargo(
+        root,
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    ))?;
     step("the lower crates without std");
     no_std::run(root)?;
     step("documentation");

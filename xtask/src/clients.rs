@@ -18,7 +18,12 @@ const CHECKS: &[Check] = &[
     Check { name: "mqttjs", program: Program::Node("mqttjs_client.mjs"), arguments: &[], broker: true },
     Check { name: "replay", program: Program::Python("replay_checks.py"), arguments: &[], broker: false },
     Check { name: "interop", program: Program::Python("interop_checks.py"), arguments: &[], broker: false },
-    Check { name: "kill", program: Program::Python("kill_client.py"), arguments: &["20000", "3"], broker: false },
+    Check {
+        name: "kill",
+        program: Program::Python("kill_client.py"),
+        arguments: &["20000", "3"],
+        broker: false,
+    },
 ];
 
 #[derive(Clone, Copy)]
@@ -45,7 +50,10 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
     }
     let chosen: Vec<&Check> =
         CHECKS.iter().filter(|check| names.is_empty() || names.contains(&check.name)).collect();
-    command::run(&mut cargo(root, &["build", "--release", "--locked", "--examples", "--package", "headwater-examples"]))?;
+    command::run(&mut cargo(
+        root,
+        &["build", "--release", "--locked", "--examples", "--package", "headwater-examples"],
+    ))?;
     let tools = Tools::install(root, &chosen)?;
     for check in &chosen {
         println!("\n-- {}", check.name);
@@ -75,7 +83,8 @@ struct Tools {
 impl Tools {
     /// Installs what the chosen checks need, below `target`, but for mosquitto's clients, which come from the distribution.
     fn install(root: &Path, chosen: &[&Check]) -> Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         let tools = Self {
             scripts: root.join("tests/clients"),
             interop: root.join("tests/interop"),
@@ -114,7 +123,8 @@ impl Tools {
         fs::create_dir_all(&self.node)?;
         // The script is run from beside its packages: that is where its imports are looked for.
         for name in ["package.json", "mqttjs_client.mjs"] {
-            fs::copy(self.scripts.join(name), self.node.join(name)).with_context(|| format!("{name} cannot be copied"))?;
+            fs::copy(self.scripts.join(name), self.node.join(name))
+                .with_context(|| format!("{name} cannot be copied"))?;
         }
         command::run(&mut program(&self.node, "npm", ["install", "--silent", "--no-audit", "--no-fund"]))
     }

@@ -8,7 +8,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 /// A program to run in `folder`; what it prints goes where ours goes.
-pub(crate) fn program<I: AsRef<OsStr>>(folder: &Path, name: &str, arguments: impl IntoIterator<Item = I>) -> Command {
+pub(crate) fn program<I: AsRef<OsStr>>(
+    folder: &Path,
+    name: &str,
+    arguments: impl IntoIterator<Item = I>,
+) -> Command {
     let mut command = Command::new(name);
     command.current_dir(folder).args(arguments);
     command

@@ -7,8 +7,6 @@
 //! | `cargo x no-std` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever runs it")]
-
 mod ci;
 mod clients;
 mod command;

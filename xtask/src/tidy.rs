@@ -23,14 +23,24 @@ const NEVER_IN_SANS_IO: &[&str] =
 const SANS_IO: &[&str] = &["topic", "codec", "session"];
 
 /// The only files that may contain `unsafe` code, each with its reason at its top.
-const MAY_BE_UNSAFE: &[&str] = &["crates/log/src/storage/region.rs", "xtask/probe/src/lib.rs", "crates/codec/tests/alloc.rs", "crates/topic/tests/it/memory.rs"];
+const MAY_BE_UNSAFE: &[&str] = &[
+    "crates/log/src/storage/region.rs",
+    "xtask/probe/src/lib.rs",
+    "crates/codec/tests/alloc.rs",
+    "crates/topic/tests/it/memory.rs",
+];
 
 /// A source file of more lines is two rooms in one.
 const LINES_MAX: usize = 500;
 
 /// Marks of work that was not finished. Spelled in two halves, so that this file passes its own check.
-const UNFINISHED: &[&str] =
-    &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ign", "ore"), concat!("todo", "!("), concat!("unimplemented", "!(")];
+const UNFINISHED: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("#[ign", "ore"),
+    concat!("todo", "!("),
+    concat!("unimplemented", "!("),
+];
 
 /// `cargo x tidy`.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -64,7 +74,9 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("{} cannot be listed", folder.display()))? {
+        for entry in
+            fs::read_dir(&folder).with_context(|| format!("{} cannot be listed", folder.display()))?
+        {
             let path = entry?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if path.is_dir() {
@@ -72,7 +84,8 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
                     folders.push(path);
                 }
             } else if name.ends_with(".rs") {
-                let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("{} cannot be read", path.display()))?;
                 found.push(Source { path: from_root(root, &path), text });
             }
         }
@@ -107,7 +120,9 @@ fn lines(file: &Source, findings: &mut Vec<String>) {
         }
         if sans_io {
             for name in NEVER_IN_SANS_IO.iter().filter(|name| code.contains(**name)) {
-                findings.push(format!("{place}: `{name}` in a crate that gets time, randomness and I/O as arguments"));
+                findings.push(format!(
+                    "{place}: `{name}` in a crate that gets time, randomness and I/O as arguments"
+                ));
             }
         }
     }
@@ -121,12 +136,11 @@ fn manifest(root: &Path, name: &str, allowed: &[&str], findings: &mut Vec<String
     for line in text.lines() {
         if line.starts_with('[') {
             in_dependencies = line.ends_with("dependencies]") && !line.contains("dev-dependencies");
-        } else if in_dependencies
-            && let Some(rest) = line.strip_prefix("headwater-")
-        {
+        } else if in_dependencies && let Some(rest) = line.strip_prefix("headwater-") {
             let imported = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
             if !allowed.contains(&imported) {
-                findings.push(format!("crates/{name}/Cargo.toml: {name} may import {allowed:?}, not {imported}"));
+                findings
+                    .push(format!("crates/{name}/Cargo.toml: {name} may import {allowed:?}, not {imported}"));
             }
         }
     }
@@ -137,8 +151,10 @@ fn manifest(root: &Path, name: &str, allowed: &[&str], findings: &mut Vec<String
 fn quickstart(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     let readme = fs::read_to_string(root.join("README.md")).context("README.md cannot be read")?;
     let example = root.join("examples/quickstart/main.rs");
-    let code = fs::read_to_string(&example).with_context(|| format!("{} cannot be read", example.display()))?;
-    let block = readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
+    let code =
+        fs::read_to_string(&example).with_context(|| format!("{} cannot be read", example.display()))?;
+    let block =
+        readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
     if block != Some(code.as_str()) {
         findings.push("README.md: its first Rust block is not examples/quickstart/main.rs".to_owned());
     }
@@ -165,7 +181,8 @@ fn map(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     }
     for room in rooms {
         let name = room.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let ours = !matches!(name.as_str(), "target" | "data" | "src" | "node_modules" | "artifacts" | "corpus");
+        let ours =
+            !matches!(name.as_str(), "target" | "data" | "src" | "node_modules" | "artifacts" | "corpus");
         if ours && !map.contains(&name) {
             findings.push(format!("ARCHITECTURE.md: no room for {}", from_root(root, &room)));
         }

@@ -35,8 +35,8 @@ pub enum ProtocolError {
     /// The server did not answer CONNECT or PINGREQ in time.
     #[error("no answer in the time allowed")]
     ResponseTimeout,
-    /// A 3.1.1 client without a client identifier must ask for a clean session [MQTT-3.1.3-8].
-    #[error("an empty client identifier needs a clean session")]
+    /// A 3.1.1 client without a client identifier must ask for a clean session [MQTT-3.1.3-8]; a 3.1 client must have one.
+    #[error("an empty client identifier needs a clean session, and is not allowed in 3.1")]
     EmptyClientId,
     /// The peer sent more PUBLISH packets of QoS 1 and 2 than it may have unacknowledged [MQTT-3.3.4-9].
     #[error("more than {receive_maximum} messages unacknowledged")]

@@ -28,7 +28,9 @@ pub enum OpenError {
         error: SnapshotError,
     },
     /// A session belongs to a log with another number of partitions.
-    #[error("record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}")]
+    #[error(
+        "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"
+    )]
     Partitions {
         /// The record.
         offset: u64,

@@ -1,6 +1,7 @@
 //! The joint between MQTT and the log.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "a library returns what it has to say")]
 
 mod counters;
 mod delivery;

@@ -78,7 +78,8 @@ impl Retained {
         }
         let place = format!("{}:{}", source.0, source.1);
         let append = |record: &Record<'_>| self.partition.append(record, Ack::Appended);
-        let Some(offset) = with_record(publish, client_id, timestamp_ms, Some(&place), append).transpose()? else {
+        let Some(offset) = with_record(publish, client_id, timestamp_ms, Some(&place), append).transpose()?
+        else {
             return Ok(None);
         };
         if let Some(message) = message() {
@@ -97,7 +98,9 @@ impl Retained {
     ) -> (Vec<Entry>, Option<Arc<Message>>) {
         let tree = read(&self.tree);
         let matching = match after {
-            Some(after) => tree.matching_after(filter, after).take(limit).map(|(_, entry)| entry.clone()).collect(),
+            Some(after) => {
+                tree.matching_after(filter, after).take(limit).map(|(_, entry)| entry.clone()).collect()
+            }
             None => tree.matching(filter).take(limit).map(|(_, entry)| entry.clone()).collect::<Vec<_>>(),
         };
         let more = (matching.len() == limit).then(|| matching.last().map(|entry| Arc::clone(&entry.message)));

@@ -31,7 +31,8 @@ impl Selection {
             if !subscription.covers(partition, offset) || is_own(subscription, message, client_id) {
                 continue;
             }
-            let chosen = selection.get_or_insert(Self { qos: QoS::AtMostOnce, retain: false, ids: Vec::new() });
+            let chosen =
+                selection.get_or_insert(Self { qos: QoS::AtMostOnce, retain: false, ids: Vec::new() });
             // [MQTT-3.8.4-8]
             chosen.qos = chosen.qos.max(subscription.options.qos.min(message.qos));
             // [MQTT-3.3.1-12] [MQTT-3.3.1-13]

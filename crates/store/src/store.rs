@@ -108,7 +108,9 @@ impl Store {
             let appended = with_record(publish, client_id, now_ms, None, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
             if publish.retain {
-                let copy = || Message::from_publish(publish, Bytes::copy_from_slice(publish.payload), client_id, now_ms);
+                let copy = || {
+                    Message::from_publish(publish, Bytes::copy_from_slice(publish.payload), client_id, now_ms)
+                };
                 placement.retained =
                     shared.retained.publish(publish, copy, client_id, now_ms, (partition, offset))?;
             }
@@ -132,8 +134,14 @@ impl Store {
     /// A future that is ready when all of it is durable. It needs no runtime, and does no sync: a [`Lane`](crate::Lane) does.
     ///
     /// Its error is [`SyncError`]: a partition could not be synced, and what was put there must not be acknowledged.
-    pub fn durable(&self, placement: &Placement) -> impl Future<Output = Result<(), SyncError>> + Send + use<> {
-        let waiting = self.shared.places(placement).map(|(partition, offset)| partition.readable(ReadUpTo::Durable, offset));
+    pub fn durable(
+        &self,
+        placement: &Placement,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send + use<> {
+        let waiting = self
+            .shared
+            .places(placement)
+            .map(|(partition, offset)| partition.readable(ReadUpTo::Durable, offset));
         let waiting: Vec<_> = waiting.collect();
         async move {
             for place in waiting {
@@ -182,7 +190,9 @@ impl Shared {
     }
 
     fn places(&self, placement: &Placement) -> impl Iterator<Item = (&Partition, u64)> {
-        let message = placement.message.and_then(|(partition, offset)| Some((&self.lane(partition)?.partition, offset)));
+        let message = placement
+            .message
+            .and_then(|(partition, offset)| Some((&self.lane(partition)?.partition, offset)));
         let retained = placement.retained.map(|offset| (&self.retained.partition, offset));
         let session = placement.session.map(|offset| (&self.session_log, offset));
         [message, retained, session].into_iter().flatten()

@@ -22,6 +22,9 @@ impl Subscription {
     /// Whether a record was appended after the subscription was made. A partition that it does not know has nothing for it.
     #[must_use]
     pub fn covers(&self, partition: u32, offset: u64) -> bool {
-        usize::try_from(partition).ok().and_then(|index| self.starts.get(index)).is_some_and(|start| offset >= *start)
+        usize::try_from(partition)
+            .ok()
+            .and_then(|index| self.starts.get(index))
+            .is_some_and(|start| offset >= *start)
     }
 }

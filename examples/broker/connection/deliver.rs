@@ -48,7 +48,9 @@ impl Connection {
         }
         self.note_delivered(took);
         // All the room was used, or all the turns: an acknowledgement, a write or the next turn goes on.
-        Ok(self.session.room(QoS::ExactlyOnce) > 0 && self.outbox.len() <= OUTBOX_BYTES_MAX && self.session.is_open())
+        Ok(self.session.room(QoS::ExactlyOnce) > 0
+            && self.outbox.len() <= OUTBOX_BYTES_MAX
+            && self.session.is_open())
     }
 
     fn note_delivered(&mut self, took: bool) {
@@ -95,7 +97,12 @@ impl Connection {
 }
 
 /// The head is encoded, the payload follows as it is.
-fn write(outbox: &mut Outbox, message: &Delivery, sending: Sending, version: Version) -> Result<(), EncodeError> {
+fn write(
+    outbox: &mut Outbox,
+    message: &Delivery,
+    sending: Sending,
+    version: Version,
+) -> Result<(), EncodeError> {
     encode(message, sending, version, now_ms(), |publish, version| {
         outbox.write(|buffer: &mut BytesMut| publish.encode_head(version, buffer))?;
         outbox.payload(&message.message.payload);

@@ -49,7 +49,11 @@ impl End {
     /// What a 5.0 client is told; `None` where the session has said it, or where there is nobody to tell.
     fn farewell(&self) -> Option<ReasonCode> {
         match self {
-            Self::Closed | Self::Disconnected { .. } | Self::Lost | Self::Malformed(_) | Self::Protocol(_) => None,
+            Self::Closed
+            | Self::Disconnected { .. }
+            | Self::Lost
+            | Self::Malformed(_)
+            | Self::Protocol(_) => None,
             Self::TakenOver => Some(ReasonCode::SESSION_TAKEN_OVER),
             Self::Stopping => Some(ReasonCode::SERVER_SHUTTING_DOWN),
             Self::NotStored | Self::Store(_) | Self::Append(_) | Self::Read(_) => {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
-use headwater::codec::{Frame, FrameReader, Limits};
+use headwater::codec::{Frame, FrameReader, Limits, ReasonCode};
 use headwater::log::SyncError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
@@ -93,7 +93,11 @@ impl Connection {
     }
 
     /// Serves the connection to its end.
-    pub(crate) async fn run(mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
+    pub(crate) async fn run(
+        mut self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+    ) {
         let mut stopping = self.hub.stopping.subscribe();
         let end = loop {
             match self.turn(&mut reader, &mut writer, &mut stopping).await {
@@ -121,7 +125,8 @@ impl Connection {
         let now = self.hub.now();
         self.watch_progress(now);
         let deadline = self.deadline();
-        let sleep = Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
+        let sleep =
+            Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
         let may_read = self.may_read();
         let durable = self.durable();
 
@@ -164,10 +169,12 @@ impl Connection {
 
     /// Hands in the receipts of messages that are durable.
     fn acknowledge(&mut self) {
-        while let Some((receipt, _)) =
-            self.pending.pop_front_if(|(_, placement)| self.hub.store.is_durable(placement))
-        {
-            self.session.acknowledge(receipt, headwater::codec::ReasonCode::SUCCESS);
+        while let Some((receipt, placement)) = self.pending.front() {
+            if !self.hub.store.is_durable(placement) {
+                return;
+            }
+            self.session.acknowledge(*receipt, ReasonCode::SUCCESS);
+            self.pending.pop_front();
         }
     }
 
@@ -195,7 +202,9 @@ impl Connection {
     fn time_out(&mut self) -> Result<(), End> {
         let now = self.hub.now();
         let is_over = |since: Option<Millis>, millis| since.is_some_and(|since| now >= since.after(millis));
-        if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS) || is_over(self.partial_since, PACKET_TIMEOUT_MILLIS) {
+        if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS)
+            || is_over(self.partial_since, PACKET_TIMEOUT_MILLIS)
+        {
             return Err(End::Lost);
         }
         self.session.handle_timeout(now).map_err(End::Protocol)?;

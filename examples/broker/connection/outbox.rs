@@ -75,7 +75,8 @@ impl Buf for Outbox {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = self.whole.iter().map(|part| &part[..]).chain([&self.tail[..]]).filter(|part| !part.is_empty());
+        let parts =
+            self.whole.iter().map(|part| &part[..]).chain([&self.tail[..]]).filter(|part| !part.is_empty());
         let mut used = 0;
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);
@@ -97,7 +98,11 @@ mod tests {
             for number in 0..rng.u8(1..20) {
                 let part = vec![number; if rng.bool() { rng.usize(0..100) } else { rng.usize(4_000..9_000) }];
                 expected.extend_from_slice(&part);
-                if rng.bool() { outbox.extend(&part) } else { outbox.payload(&Bytes::from(part)) }
+                if rng.bool() {
+                    outbox.extend(&part)
+                } else {
+                    outbox.payload(&Bytes::from(part))
+                }
                 if rng.bool() {
                     let count = rng.usize(0..=outbox.len());
                     let mut slices = [IoSlice::new(&[]); 8];

@@ -1,17 +1,17 @@
 //! What the client sends.
 
 use headwater::codec::{
-    Connect, DecodeError, Frame, PacketId, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe,
-    Version,
+    Connect, DecodeError, Frame, PacketId, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    Unsubscribe, Version,
 };
 use headwater::log::AppendError;
-use headwater::session::server::Event;
 use headwater::session::Receipt;
+use headwater::session::server::Event;
 use headwater::store::{Placement, PublishError};
 use headwater_examples::show::now_ms;
 
-use super::end::End;
 use super::Connection;
+use super::end::End;
 use crate::hub::count;
 
 impl Connection {
@@ -56,7 +56,8 @@ impl Connection {
 
     /// Bytes that are no packet. A client that asked for a version that is not spoken here is told so [MQTT-3.1.2-2].
     fn reject(&mut self, frame: Option<&Frame>, error: DecodeError) -> End {
-        let connect = frame.filter(|frame| self.client.is_none() && frame.packet_type() == PacketType::Connect);
+        let connect =
+            frame.filter(|frame| self.client.is_none() && frame.packet_type() == PacketType::Connect);
         if let Some(frame) = connect {
             let reason = error.reason_code();
             let version = match Connect::peek_version(frame.bytes()) {

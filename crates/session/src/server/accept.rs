@@ -42,7 +42,8 @@ impl<T> Session<T> {
             self.announce(accept, &mut properties);
         }
         self.exchange.queue(&Packet::ConnAck(ConnAck {
-            session_present: resumed.is_some(),
+            // 3.1 has no such flag: its clients know what they asked for.
+            session_present: resumed.is_some() && self.exchange.version != Version::V3_1,
             reason: ReasonCode::SUCCESS,
             properties: Properties::from(properties.as_slice()),
         }))?;

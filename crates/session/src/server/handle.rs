@@ -45,8 +45,14 @@ impl<T> Session<T> {
         self.exchange.version = connect.version;
         self.client = Client::new(&connect);
         self.phase = Phase::Asked { deadline };
-        // [MQTT-3.1.3-7] of 3.1.1: without an identifier there is nothing to resume by. In 5.0 the server assigns one.
-        if self.client.empty_client_id && !self.client.clean_start && connect.version != Version::V5 {
+        // [MQTT-3.1.3-8] of 3.1.1: without an identifier there is nothing to resume by. 3.1 wants one in any case; in 5.0 the
+        // server assigns one.
+        let needs_client_id = match connect.version {
+            Version::V3_1 => true,
+            Version::V3_1_1 => !connect.clean_start,
+            Version::V5 => false,
+        };
+        if self.client.empty_client_id && needs_client_id {
             return Err(ProtocolError::EmptyClientId);
         }
         if let Some(will) = &connect.will {

@@ -240,6 +240,9 @@ fn an_empty_client_identifier_needs_a_clean_session_before_5_0() {
     connect.clean_start = false;
     let (error, said) = refused(&mut session, Packet::Connect(connect));
     assert_eq!((error, said), (ProtocolError::EmptyClientId, vec![0x20, 2, 0, 2]));
+    let mut session = Session::<u32>::new(Config::default(), Millis(0));
+    let (error, said) = refused(&mut session, Packet::Connect(Connect::new(Version::V3_1, "")));
+    assert_eq!((error, said), (ProtocolError::EmptyClientId, vec![0x20, 2, 0, 2]));
 }
 
 #[test]

@@ -288,3 +288,10 @@ fn before_5_0_a_full_client_is_held_back_by_not_reading() {
     assert!(session.wants_packet());
     assert_eq!(ProtocolError::SecondConnect.reason_code(), ReasonCode::PROTOCOL_ERROR);
 }
+
+#[test]
+fn a_3_1_client_is_not_told_about_its_session() {
+    let mut session = asked(Version::V3_1, Config::default());
+    session.accept(Some(State::default()), &Accept::default(), Millis(0)).unwrap();
+    assert_eq!(control(&mut session), [0x20, 2, 0, 0]);
+}

@@ -72,7 +72,11 @@ fn qos_text(qos: QoS) -> &'static str {
 
 /// A user property keeps its name, unless it would be taken for one of ours.
 fn user_name(name: &str) -> Cow<'_, str> {
-    if name.starts_with(header::PREFIX) { Cow::Owned(format!("{}{name}", header::USER_PROPERTY)) } else { Cow::Borrowed(name) }
+    if name.starts_with(header::PREFIX) {
+        Cow::Owned(format!("{}{name}", header::USER_PROPERTY))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// The headers of our own, without the heap: there are nine kinds, and each stands once.

@@ -53,7 +53,12 @@ pub struct MessageProperties {
 impl Message {
     /// A message that has just come: `payload` are the bytes of `publish.payload`, owned. `None` without a topic name.
     #[must_use]
-    pub fn from_publish(publish: &Publish<'_>, payload: Bytes, client_id: &str, timestamp_ms: i64) -> Option<Self> {
+    pub fn from_publish(
+        publish: &Publish<'_>,
+        payload: Bytes,
+        client_id: &str,
+        timestamp_ms: i64,
+    ) -> Option<Self> {
         let mut properties = MessageProperties::default();
         for property in publish.properties.iter() {
             properties.take(&property);
@@ -85,7 +90,8 @@ impl Message {
     /// Whether its time is over [MQTT-3.3.2-5].
     #[must_use]
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        self.properties.message_expiry_interval_secs.is_some() && self.seconds_left(now_ms).is_none_or(|left| left == 0)
+        self.properties.message_expiry_interval_secs.is_some()
+            && self.seconds_left(now_ms).is_none_or(|left| left == 0)
     }
 
     /// The seconds for which it is still worth sending, at least 0; `None` if it has no end.
@@ -99,7 +105,12 @@ impl Message {
     /// The packet that sends it. `scratch` holds the properties while the packet is encoded; for versions before 5.0 leave it empty by
     /// not calling [`fill`](Self::fill).
     #[must_use]
-    pub fn publish<'a>(&'a self, delivery: Delivery, retain: bool, scratch: &'a [Property<'a>]) -> Publish<'a> {
+    pub fn publish<'a>(
+        &'a self,
+        delivery: Delivery,
+        retain: bool,
+        scratch: &'a [Property<'a>],
+    ) -> Publish<'a> {
         Publish::new(self.topic(), &self.payload)
             .with_delivery(delivery)
             .with_retain(retain)
@@ -114,18 +125,26 @@ impl Message {
 
     /// Puts the properties of a 5.0 PUBLISH into `scratch`: those of the message, with the expiry that is left, and the identifiers of
     /// the subscriptions that it is for.
-    pub fn fill<'a>(&'a self, subscription_ids: &[SubscriptionId], now_ms: i64, scratch: &mut Vec<Property<'a>>) {
+    pub fn fill<'a>(
+        &'a self,
+        subscription_ids: &[SubscriptionId],
+        now_ms: i64,
+        scratch: &mut Vec<Property<'a>>,
+    ) {
         let properties = &self.properties;
         scratch.extend(properties.payload_format_indicator.map(Property::PayloadFormatIndicator));
         // [MQTT-3.3.2-6]
         scratch.extend(self.seconds_left(now_ms).map(Property::MessageExpiryInterval));
         scratch.extend(properties.content_type.as_deref().map(Property::ContentType));
-        scratch.extend(properties.response_topic.as_ref().map(|topic| Property::ResponseTopic(topic.as_name())));
+        scratch
+            .extend(properties.response_topic.as_ref().map(|topic| Property::ResponseTopic(topic.as_name())));
         scratch.extend(properties.correlation_data.as_deref().map(Property::CorrelationData));
         // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
         scratch.extend(subscription_ids.iter().map(|id| Property::SubscriptionIdentifier(*id)));
         // [MQTT-3.3.2-17] [MQTT-3.3.2-18]
-        scratch.extend(properties.user_properties.iter().map(|(name, value)| Property::UserProperty(name, value)));
+        scratch.extend(
+            properties.user_properties.iter().map(|(name, value)| Property::UserProperty(name, value)),
+        );
     }
 }
 

@@ -65,7 +65,8 @@ impl Store {
             return Err(AttachError::InUse);
         }
         let saved = existing.as_ref().and_then(|core| lock(&core.state).saved.clone());
-        let resumable = saved.as_ref().filter(|saved| !attach.clean_start && !saved.is_expired(attach.now_ms));
+        let resumable =
+            saved.as_ref().filter(|saved| !attach.clean_start && !saved.is_expired(attach.now_ms));
 
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
@@ -141,7 +142,9 @@ fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
 fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Delivery>> {
     let source = record.source;
     let message = match source.origin {
-        Origin::Messages => shared.lane(source.partition).and_then(|lane| read_one(&lane.partition, source.offset)),
+        Origin::Messages => {
+            shared.lane(source.partition).and_then(|lane| read_one(&lane.partition, source.offset))
+        }
         Origin::Retained => shared.retained.read(source.offset),
     };
     // Of a message that was received only the identifier is needed, for PUBREL.

@@ -69,13 +69,15 @@ impl Attached {
         options: SubscribeOptions,
         id: Option<SubscriptionId>,
     ) -> Subscribed {
-        let old = lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
+        let old =
+            lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
         let subscription = {
             // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
             // A replaced one goes on where it was: no message is lost [MQTT-3.8.4-4].
             let starts = old.as_ref().map_or_else(|| self.starts(), |old| old.starts.clone());
-            let subscription = Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
+            let subscription =
+                Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
             let subscriber =
                 Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
             tree.subscribe(filter, self.core.key, subscriber);
@@ -159,7 +161,12 @@ impl Attached {
     /// # Errors
     ///
     /// [`AppendError`] when the log does not take it; then what was saved before holds.
-    pub fn detach(mut self, state: &State<Delivery>, expiry_secs: u32, now_ms: i64) -> Result<Placement, AppendError> {
+    pub fn detach(
+        mut self,
+        state: &State<Delivery>,
+        expiry_secs: u32,
+        now_ms: i64,
+    ) -> Result<Placement, AppendError> {
         let snapshot = self.snapshot(state, expiry_secs, Some(now_ms));
         let kept = self.keep(snapshot);
         self.leave();
@@ -181,9 +188,18 @@ impl Attached {
             expiry_secs,
             disconnected_at,
             positions: shared_state.positions(&dispatched),
-            subscriptions: shared_state.subscriptions.iter().map(|subscription| Subscription::clone(subscription)).collect(),
+            subscriptions: shared_state
+                .subscriptions
+                .iter()
+                .map(|subscription| Subscription::clone(subscription))
+                .collect(),
             outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
-            incoming: state.incoming.iter().filter(|kept| kept.receipt.is_none()).map(|kept| kept.packet_id).collect(),
+            incoming: state
+                .incoming
+                .iter()
+                .filter(|kept| kept.receipt.is_none())
+                .map(|kept| kept.packet_id)
+                .collect(),
         }
     }
 

@@ -18,6 +18,17 @@ use crate::subscription::Subscription;
 /// How many retained messages are put into the inbox at a time.
 const REPLAY_PAGE: usize = 64;
 
+/// A partition in which the session is behind.
+#[derive(Debug)]
+struct Lag {
+    partition: u32,
+    /// The next offset to look at.
+    next: u64,
+    /// The end of the partition when the client came.
+    came_at: u64,
+    subscriptions: Arc<[Arc<Subscription>]>,
+}
+
 impl Attached {
     /// Puts a page of retained messages into the inbox. `false` if there are none to come.
     pub(super) fn replay(&mut self) -> bool {
@@ -35,7 +46,9 @@ impl Attached {
         for entry in entries {
             // One that came after the subscription began is delivered as a live message.
             let (partition, offset) = entry.source;
-            if subscription.covers(partition, offset) || is_own(&subscription, &entry.message, &self.core.client_id) {
+            if subscription.covers(partition, offset)
+                || is_own(&subscription, &entry.message, &self.core.client_id)
+            {
                 continue;
             }
             state.inbox.push_back(Delivery {
@@ -59,58 +72,55 @@ impl Attached {
 
     /// Reads a piece of one partition in which the session is behind. `false` if it is behind in none.
     pub(super) fn catch_up(&mut self) -> Result<bool, ReadError> {
-        let Some((partition, next, came_at, subscriptions)) = self.behind() else { return Ok(false) };
+        let Some(lag) = self.behind() else { return Ok(false) };
         let shared = Arc::clone(&self.shared);
-        let Some(lane) = shared.lane(partition) else { return Ok(false) };
-        if next >= lane.position() {
-            self.go_live(partition, lane, next);
+        let Some(lane) = shared.lane(lag.partition) else { return Ok(false) };
+        if lag.next >= lane.position() {
+            self.go_live(&lag, lane);
             return Ok(true);
         }
         let mut found = Vec::new();
-        let next = self.scan(partition, lane, next, came_at, &subscriptions, &mut found)?;
+        let next = self.scan(&lag, lane, &mut found)?;
         let mut state = lock(&self.core.state);
         state.inbox.extend(found);
-        if let Some(follow) = state.follow_mut(partition) {
+        if let Some(follow) = state.follow_mut(lag.partition) {
             *follow = Follow::Behind { next };
         }
         Ok(true)
     }
 
     /// The next partition in which the session is behind.
-    fn behind(&mut self) -> Option<(u32, u64, u64, Arc<[Arc<Subscription>]>)> {
+    fn behind(&mut self) -> Option<Lag> {
         let state = lock(&self.core.state);
         let count = state.follow.len();
         for step in 1..=count {
             let index = (self.turn + step) % count;
             if let Some(Follow::Behind { next }) = state.follow.get(index) {
                 self.turn = index;
-                let came_at = state.came_at.get(index).copied().unwrap_or(0);
-                return Some((u32::try_from(index).ok()?, *next, came_at, Arc::clone(&state.subscriptions)));
+                return Some(Lag {
+                    partition: u32::try_from(index).ok()?,
+                    next: *next,
+                    came_at: state.came_at.get(index).copied().unwrap_or(0),
+                    subscriptions: Arc::clone(&state.subscriptions),
+                });
             }
         }
         None
     }
 
     /// Joins the dispatcher, if nothing was dispatched meanwhile.
-    fn go_live(&self, partition: u32, lane: &MessageLane, next: u64) {
+    fn go_live(&self, lag: &Lag, lane: &MessageLane) {
         let _still = lock(&lane.dispatching);
-        if next >= lane.position()
-            && let Some(follow) = lock(&self.core.state).follow_mut(partition)
+        if lag.next >= lane.position()
+            && let Some(follow) = lock(&self.core.state).follow_mut(lag.partition)
         {
             *follow = Follow::Live;
         }
     }
 
-    /// Finds what is for the session from `next` on, up to what was dispatched; returns where to go on.
-    fn scan(
-        &self,
-        partition: u32,
-        lane: &MessageLane,
-        next: u64,
-        came_at: u64,
-        subscriptions: &[Arc<Subscription>],
-        found: &mut Vec<Delivery>,
-    ) -> Result<u64, ReadError> {
+    /// Finds what is for the session, up to what was dispatched; returns where to go on.
+    fn scan(&self, lag: &Lag, lane: &MessageLane, found: &mut Vec<Delivery>) -> Result<u64, ReadError> {
+        let Lag { partition, mut next, came_at, ref subscriptions } = *lag;
         let options = &self.shared.options;
         let dispatched = lane.position();
         let fetched = match lane.partition.read_up_to(ReadUpTo::Durable, next, options.catch_up_bytes) {
@@ -122,7 +132,6 @@ impl Attached {
             }
             Err(error) => return Err(error),
         };
-        let mut next = next;
         for record in fetched.views() {
             let record = match record {
                 Ok(record) => record,
@@ -136,7 +145,12 @@ impl Attached {
             }
             next = record.offset + 1;
             let Some(topic) = topic_of(&record) else { continue };
-            let matching = || subscriptions.iter().map(|subscription| &**subscription).filter(|s| s.filter.as_filter().matches(topic));
+            let matching = || {
+                subscriptions
+                    .iter()
+                    .map(|subscription| &**subscription)
+                    .filter(|s| s.filter.as_filter().matches(topic))
+            };
             if matching().next().is_none() {
                 continue;
             }

@@ -138,7 +138,8 @@ impl State {
             })
             .collect();
         for delivery in &self.inbox {
-            let waits = delivery.qos != QoS::AtMostOnce && delivery.source.origin == crate::delivery::Origin::Messages;
+            let waits = delivery.qos != QoS::AtMostOnce
+                && delivery.source.origin == crate::delivery::Origin::Messages;
             let index = usize::try_from(delivery.source.partition).unwrap_or(usize::MAX);
             if let Some(position) = positions.get_mut(index).filter(|_| waits) {
                 *position = (*position).min(delivery.source.offset);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use headwater_log::{Ack, AppendError, Partition, Record};
 
+use super::TOPIC;
 use super::core::Core;
 use super::snapshot::Snapshot;
-use super::TOPIC;
 use crate::error::OpenError;
 use crate::placement::Placement;
 use crate::store::Shared;
@@ -33,7 +33,8 @@ pub(crate) fn load(
                 snapshots.remove(client_id);
                 continue;
             };
-            let mut snapshot = Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
+            let mut snapshot =
+                Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
             if snapshot.positions.len() != partitions {
                 let found = snapshot.positions.len();
                 return Err(OpenError::Partitions { offset, found, partitions });
@@ -43,10 +44,12 @@ pub(crate) fn load(
         }
     }
     let numbered = snapshots.into_iter().zip(0..);
-    Ok(numbered.map(|((client_id, saved), key)| {
-        let core = Arc::new(Core::new(key, &client_id, Some(saved)));
-        (client_id, core)
-    }).collect())
+    Ok(numbered
+        .map(|((client_id, saved), key)| {
+            let core = Arc::new(Core::new(key, &client_id, Some(saved)));
+            (client_id, core)
+        })
+        .collect())
 }
 
 impl Shared {

@@ -154,7 +154,7 @@ impl Snapshot {
         let subscriptions =
             take_all(input, "subscriptions", 7, |input| decode_subscription(input, positions.len()))?;
         let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
-        let incoming = take_all(input, "incoming", 2, |input| take_packet_id(input))?;
+        let incoming = take_all(input, "incoming", 2, take_packet_id)?;
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
         }
@@ -209,7 +209,8 @@ impl OutgoingRecord {
 
 fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscription, SnapshotError> {
     let length = usize::from(input.try_get_u16().map_err(|_| SnapshotError::Truncated { field: "filter" })?);
-    let (filter, rest) = input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
+    let (filter, rest) =
+        input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
     *input = rest;
     let filter = std::str::from_utf8(filter)
         .ok()
@@ -229,7 +230,10 @@ fn options_byte(options: SubscribeOptions) -> u8 {
         RetainHandling::SendIfNew => 1,
         RetainHandling::DoNotSend => 2,
     };
-    options.qos.as_u8() | u8::from(options.no_local) << 2 | u8::from(options.retain_as_published) << 3 | retain_handling << 4
+    options.qos.as_u8()
+        | u8::from(options.no_local) << 2
+        | u8::from(options.retain_as_published) << 3
+        | retain_handling << 4
 }
 
 fn options(byte: u8) -> Option<SubscribeOptions> {
