@@ -80,7 +80,11 @@ pub fn topic(input: &[u8]) {
         let expected = naive(filter.as_str(), name.as_str());
         assert_eq!(filter.matches(name), expected, "{filter} against {name}");
         assert_eq!(matched.binary_search(&key).is_ok(), expected, "{filter} in the tree against {name}");
-        assert_eq!(retained.matching(*filter).count(), usize::from(expected), "{filter} against retained {name}");
+        assert_eq!(
+            retained.matching(*filter).count(),
+            usize::from(expected),
+            "{filter} against retained {name}"
+        );
     }
     for (key, filter) in (0..).zip(&filters) {
         assert_eq!(tree.unsubscribe(*filter, &key), Some(()));

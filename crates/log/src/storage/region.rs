@@ -170,15 +170,16 @@ pub struct HeapPeek {
 }
 
 impl HeapPeek {
-    /// Copies the window's first `len` bytes, or all when it has fewer.
+    /// Copies a part of the window's bytes, as far as there are any.
     ///
     /// Waits for a write that is under way; do not call it from within one.
     #[must_use]
-    pub fn copy(&self, len: usize) -> Vec<u8> {
+    pub fn copy(&self, range: Range<usize>) -> Vec<u8> {
         let _gate = self.heap.gate.lock();
         // SAFETY: the memory is there as long as `heap`, initialised, and nobody writes while the gate is held.
-        let bytes = unsafe { std::slice::from_raw_parts(self.heap.base, len.min(self.heap.len)) };
-        bytes.to_vec()
+        let bytes = unsafe { std::slice::from_raw_parts(self.heap.base, self.heap.len) };
+        let end = range.end.min(bytes.len());
+        bytes.get(range.start..end).unwrap_or_default().to_vec()
     }
 
     /// Whether nothing will be written through the window any more.
@@ -349,7 +350,7 @@ mod tests {
         });
         assert_eq!(at, Some(3));
         assert_eq!(region.bytes(), b"oldnew");
-        assert_eq!(peek.copy(7), b"oldnew\0");
+        assert_eq!(peek.copy(0..7), b"oldnew\0");
     }
 
     #[test]
