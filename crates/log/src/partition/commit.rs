@@ -159,14 +159,16 @@ impl Core {
         self.writer.lock().closed = true;
         // Whoever syncs now finishes first. There is no leader to wait for when syncs failed.
         let _leader = self.take_lead();
-        let mut writer = self.writer.lock();
-        writer.active = None;
-        writer.rolled.clear();
-        drop(writer);
         self.shut();
     }
 
+    /// Whatever happened, nothing is written any more: the lock on the directory is about to be released.
     fn shut(&self) {
+        {
+            let mut writer = self.writer.lock();
+            writer.active = None;
+            writer.rolled.clear();
+        }
         self.closed.store(true, Ordering::Release);
         self.durable_moved.notify();
         self.appended_moved.notify();

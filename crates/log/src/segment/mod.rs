@@ -137,10 +137,6 @@ impl Segment {
         Some(self.last_append_ms.load(Ordering::Acquire)).filter(|time| *time != NO_TIME)
     }
 
-    fn note_append_before(&self, now_ms: i64) {
-        self.last_append_ms.fetch_max(now_ms, Ordering::AcqRel);
-    }
-
     /// The batches, mapped now if they were not.
     pub(crate) fn log(&self) -> Result<&Arc<Region>, ReadError> {
         let (len, region) = match &self.log {

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::active::{Active, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
 use super::keeper::Keeper;
@@ -32,6 +32,8 @@ pub(crate) struct Tail {
     keeper: Mutex<Keeper>,
     /// Whether the segment's names in the directory are durable.
     named: AtomicBool,
+    /// The bytes whose append time is known: those of the last sync.
+    timed: AtomicUsize,
     allocate_ahead_bytes_max: u64,
 }
 
@@ -115,6 +117,7 @@ impl Segment {
             keeper: Mutex::new(keeper),
             // A mark is written only after the names were synced.
             named: AtomicBool::new(self.mark.proves()),
+            timed: AtomicUsize::new(len),
             allocate_ahead_bytes_max: options.allocate_ahead_bytes_max,
         };
         Ok((segment, Active::new(Arc::new(tail), log, offset, time, builder)))
@@ -193,7 +196,7 @@ impl Tail {
         let path = self.dir.file(self.segment.base_offset, names::LOG);
         self.file.sync_data().map_err(IoError::of("sync", &path))?;
         self.sync_names()?;
-        self.segment.note_append_before(now_ms);
+        self.note_appended(len, now_ms);
         let mark = self.mark(len, next_offset);
         self.keeper.lock().update(&self.dir, &mark, now_ms)
     }
@@ -215,7 +218,7 @@ impl Tail {
             file.sync_data().map_err(IoError::of("sync", &path))?;
         }
         self.sync_names()?;
-        self.segment.note_append_before(now_ms);
+        self.note_appended(len, now_ms);
         let mark = Mark {
             sealed: true,
             max_timestamp: self.segment.max_timestamp().unwrap_or_default(),
@@ -224,6 +227,13 @@ impl Tail {
             ..self.mark(len, next_offset)
         };
         self.keeper.lock().seal(&self.dir, &mark)
+    }
+
+    /// What was appended since the last sync was appended before now; when exactly, nobody noted.
+    fn note_appended(&self, len: usize, now_ms: i64) {
+        if self.timed.swap(len, Ordering::AcqRel) < len {
+            self.segment.last_append_ms.fetch_max(now_ms, Ordering::AcqRel);
+        }
     }
 
     fn mark(&self, len: usize, next_offset: u64) -> Mark {

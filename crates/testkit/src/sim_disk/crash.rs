@@ -40,8 +40,15 @@ impl SimDisk {
     /// this one every operation fails from now on, so that what the dead process would do at its end is not done.
     #[must_use]
     pub fn kill(&self) -> Self {
+        let killed = self.snapshot();
+        self.lock_state().halted = true;
+        killed
+    }
+
+    /// The disk as [`SimDisk::kill`] would leave it, while this one goes on.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
         let mut state = self.lock_state();
-        state.halted = true;
         let mut next = state.empty();
         next.inodes = state.inodes.iter().map(|(id, inode)| (*id, inode.orphaned())).collect();
         next.directories = state.directories.clone();

@@ -1,0 +1,302 @@
+//! P5, P6, P7: damage is an error with a place, or an index that is made again; never a wrong byte.
+
+use headwater_log::storage::Storage;
+use headwater_log::{Ack, Corruption, Damage, Log, OpenError, Partition, ReadError, Record, StoredRecord};
+
+use crate::bed::{Bed, START_MS, append, check_all, payload};
+
+/// A closed log of some segments, and the bed it is on.
+fn closed_log(records: u64) -> Bed {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..records {
+        append(&partition, Ack::Durable);
+    }
+    log.close().unwrap();
+    bed
+}
+
+/// What reading the whole log gives, damage included: the records before it and the damage.
+fn read_until_damage(partition: &Partition) -> (Vec<StoredRecord>, Option<Corruption>) {
+    let (mut records, mut from) = (Vec::new(), partition.start_offset());
+    loop {
+        let fetched = match partition.read(from, 300) {
+            Ok(fetched) => fetched,
+            Err(ReadError::Corrupt(corruption)) => return (records, Some(corruption)),
+            Err(error) => unreachable!("{error}"),
+        };
+        if fetched.is_empty() {
+            return (records, None);
+        }
+        records.extend(fetched.records().map(|record| record.unwrap()));
+        from = fetched.next_offset();
+    }
+}
+
+fn corruption(outcome: Result<Log, OpenError>) -> Corruption {
+    match outcome {
+        Err(OpenError::Corrupt(corruption)) => corruption,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+/// Fault row: every bit of durable data flipped, after a clean close. P5, P6.
+#[test]
+fn every_flipped_bit_of_durable_data_is_an_error_with_its_place() {
+    let bed = closed_log(12);
+    let path = bed.file(0, "log");
+    let whole = bed.disk.content(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let bed = bed.on(bed.disk.snapshot());
+        bed.disk.damage(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+        let (_log, partition) = bed.open_partition();
+        let (records, damage) = read_until_damage(&partition);
+        let damage = damage.unwrap_or_else(|| unreachable!("bit {bit} went unseen"));
+        assert_eq!((&*damage.topic, damage.partition, damage.segment), ("t", 0, 0));
+        assert!(damage.position <= bit as u64 / 8, "bit {bit}: {damage}");
+        for record in &records {
+            assert_eq!(record.value.as_deref(), Some(payload(record.offset).as_slice()));
+        }
+        // By offset, too, no wrong byte: right, or an error.
+        for offset in 0..12 {
+            if let Ok(fetched) = partition.read(offset, 1) {
+                let record = fetched.records().next().unwrap().unwrap();
+                assert_eq!(record.offset, offset);
+                assert_eq!(record.value.as_deref(), Some(payload(offset).as_slice()));
+            }
+        }
+        drop(_log);
+        assert_eq!(bed.disk.content(&path).map(|bytes| bytes.len()), Some(whole.len()), "nothing was cut");
+    }
+}
+
+/// The same when the log was not closed: recovery reads the segment and refuses to cut what was durable.
+#[test]
+fn every_flipped_byte_of_durable_data_stops_recovery_and_nothing_is_cut() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..10 {
+        append(&partition, Ack::Durable);
+    }
+    let durable = partition.size_bytes() as usize;
+    append(&partition, Ack::Appended);
+    let bed = bed.on(bed.disk.kill());
+    drop(log);
+    let path = bed.file(0, "log");
+    for at in 0..durable {
+        let bed = bed.on(bed.disk.snapshot());
+        bed.disk.damage(&path, |bytes| bytes[at] ^= 0x10);
+        let before: Vec<_> = bed.disk.files().iter().map(|path| bed.disk.content(path)).collect();
+        let damage = corruption(bed.try_open());
+        assert!(damage.position <= at as u64 && damage.segment == 0, "byte {at}: {damage}");
+        let after: Vec<_> = bed.disk.files().iter().map(|path| bed.disk.content(path)).collect();
+        assert_eq!(before, after, "byte {at}");
+    }
+    // One byte further nothing is proven: the tail goes.
+    bed.disk.damage(&path, |bytes| bytes[durable + 7] ^= 0x10);
+    assert_eq!(check_all(&bed.open_partition().1), 10);
+}
+
+/// P6: a durable tail that is simply not there any more.
+#[test]
+fn durable_bytes_that_are_gone_are_an_error() {
+    let bed = closed_log(12);
+    let path = bed.file(0, "log");
+    let len = bed.disk.content(&path).unwrap().len();
+    for (cut, zeroed) in [(len - 1, false), (len - 2, true), (len / 2, true), (0, false)] {
+        let bed = bed.on(bed.disk.snapshot());
+        bed.disk.damage(&path, |bytes| {
+            bytes.truncate(cut);
+            bytes.resize(if zeroed { len } else { cut }, 0);
+        });
+        // Zeros in a closed segment are found when they are read, a missing length at once.
+        match bed.try_open() {
+            Err(OpenError::Corrupt(damage)) => assert!(!zeroed, "{damage}"),
+            Ok(log) => {
+                assert!(zeroed);
+                let partition = log.topic("t").unwrap().partition(0).unwrap();
+                assert!(read_until_damage(&partition).1.is_some());
+            }
+            Err(error) => unreachable!("{error}"),
+        }
+    }
+}
+
+/// A mark costs nothing when one of its slots is damaged, whichever bit it is.
+#[test]
+fn one_damaged_slot_of_the_mark_changes_nothing() {
+    let bed = closed_log(12);
+    let path = bed.file(0, "durable");
+    for byte in (0..128).chain(4096..4096 + 128) {
+        let bed = bed.on(bed.disk.snapshot());
+        bed.disk.damage(&path, |bytes| bytes[byte] ^= 0x40);
+        let (log, partition) = bed.open_partition();
+        assert!(log.recovery().is_clean(), "byte {byte}");
+        assert_eq!(check_all(&partition), 12);
+    }
+}
+
+/// P7: indexes are caches. Missing, cut, garbage, of another segment, zero padded: the same answers.
+#[test]
+fn indexes_in_any_state_change_no_answer() {
+    let build = || {
+        let bed = Bed::new(0);
+        let (log, partition) = bed.open_partition();
+        for offset in 0..400_u64 {
+            let value = payload(offset);
+            let timestamp = START_MS + (offset * 7919 % 1000) as i64;
+            partition.append(&Record::new(&value).timestamp(timestamp), Ack::Durable).unwrap();
+        }
+        (bed, log, partition)
+    };
+    let answers = |partition: &Partition| {
+        let by_time: Vec<_> =
+            (0..=1000).step_by(9).map(|ms| partition.offset_for_timestamp(START_MS + ms).unwrap()).collect();
+        let by_offset: Vec<_> = (0..400)
+            .map(|offset| partition.read(offset, 1).unwrap().records().next().unwrap().unwrap())
+            .collect();
+        (by_time, by_offset)
+    };
+    let (bed, log, partition) = build();
+    let right = answers(&partition);
+    assert!(partition.segments().len() > 5);
+    log.close().unwrap();
+    let other = bed.disk.content(&bed.files(".index")[1]).unwrap();
+    type Change = Box<dyn Fn(&mut Vec<u8>)>;
+    let changes: Vec<(&str, Change)> = vec![
+        ("cut to nothing", Box::new(|bytes| bytes.clear())),
+        ("cut at an entry", Box::new(|bytes| bytes.truncate(24))),
+        ("cut inside an entry", Box::new(|bytes| bytes.truncate(bytes.len() - 3))),
+        ("zero padded", Box::new(|bytes| bytes.resize(4096, 0))),
+        ("garbage", Box::new(|bytes| bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_mul(31) ^ 0x5a))),
+        ("all ones", Box::new(|bytes| bytes.fill(0xff))),
+        ("all zeros", Box::new(|bytes| bytes.fill(0))),
+        ("of another segment", Box::new(move |bytes| bytes.clone_from(&other))),
+        (
+            "one bit",
+            Box::new(|bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 4;
+            }),
+        ),
+    ];
+    for (name, change) in &changes {
+        for suffix in [".index", ".timeindex"] {
+            let bed = bed.on(bed.disk.snapshot());
+            for path in bed.files(suffix) {
+                bed.disk.damage(&path, |bytes| {
+                    if !bytes.is_empty() {
+                        change(bytes)
+                    }
+                });
+            }
+            let (log, partition) = bed.open_partition();
+            assert!(answers(&partition) == right, "{name}{suffix}");
+            append(&partition, Ack::Durable);
+            assert_eq!(partition.durable_end(), 401);
+            log.close().unwrap();
+            // A Kafka broker that comes next finds whole entries only.
+            assert!(bed.files(".index").iter().all(|path| bed.disk.content(path).unwrap().len() % 8 == 0));
+            let (_log, again) = bed.open_partition();
+            assert!(answers(&again) == right, "{name}{suffix}, opened again");
+        }
+    }
+    for suffixes in [[".index", ".index"], [".timeindex", ".timeindex"], [".index", ".timeindex"]] {
+        let bed = bed.on(bed.disk.snapshot());
+        for path in suffixes.iter().flat_map(|suffix| bed.files(suffix)) {
+            let _ = bed.disk.remove(&path);
+        }
+        let (_log, partition) = bed.open_partition();
+        assert!(answers(&partition) == right, "without {suffixes:?}");
+    }
+}
+
+/// Fault row: a segment missing at the start, and in the middle.
+#[test]
+fn a_missing_segment_is_reported_at_the_start_and_an_error_in_the_middle() {
+    let bed = closed_log(300);
+    let logs = bed.files(".log");
+    assert!(logs.len() > 4);
+    let base = |at: usize| -> u64 { logs[at].file_stem().unwrap().to_str().unwrap().parse().unwrap() };
+
+    let start = bed.on(bed.disk.snapshot());
+    start.disk.remove(&logs[0]).unwrap();
+    let (log, partition) = start.open_partition();
+    assert_eq!(partition.start_offset(), base(1));
+    assert_eq!(log.recovery().partitions[0].missing_from, Some(0));
+    assert_eq!(check_all(&partition), 300);
+    assert!(matches!(partition.read(0, 1), Err(ReadError::OffsetOutOfRange { offset: 0, .. })));
+
+    for with_all_files in [false, true] {
+        let middle = bed.on(bed.disk.snapshot());
+        for suffix in if with_all_files { vec!["log", "index", "timeindex", "durable"] } else { vec!["log"] }
+        {
+            middle.disk.remove(&middle.file(base(2), suffix)).unwrap();
+        }
+        let damage = corruption(middle.try_open());
+        assert_eq!((damage.segment, damage.what), (base(2), Damage::MissingSegment));
+    }
+
+    let end = bed.on(bed.disk.snapshot());
+    end.disk.remove(&logs[logs.len() - 1]).unwrap();
+    assert_eq!(corruption(end.try_open()).what, Damage::MissingSegment);
+}
+
+/// Without marks nothing is proven, and without Kafka's recovery point neither: then the tail is cut at the
+/// damage. With the recovery point that a clean close leaves, it is an error.
+#[test]
+fn the_recovery_point_proves_when_all_marks_are_gone() {
+    let bed = closed_log(300);
+    for path in bed.files(".durable") {
+        bed.disk.remove(&path).unwrap();
+    }
+    let last = bed.files(".log").pop().unwrap();
+    let whole = bed.on(bed.disk.snapshot());
+    assert_eq!(check_all(&whole.open_partition().1), 300);
+
+    bed.disk.damage(&last, |bytes| bytes[70] ^= 1);
+    assert!(matches!(corruption(bed.try_open()).what, Damage::Checksum { .. }));
+    bed.disk.damage(&last, |bytes| bytes.truncate(bytes.len() - 200));
+    corruption(bed.try_open());
+
+    bed.disk.remove(std::path::Path::new("/data/recovery-point-offset-checkpoint")).unwrap();
+    let (log, partition) = bed.open_partition();
+    assert!(log.recovery().bytes_cut() > 0);
+    assert!(check_all(&partition) < 300);
+}
+
+/// Small text files: malformed or of an unknown version is an error that names the file; it stays as it is.
+#[test]
+fn text_files_that_cannot_be_understood_are_errors_with_their_path() {
+    let bed = closed_log(3);
+    for (name, text) in [
+        ("/data/log-start-offset-checkpoint", "0\n2\nt 0 1\n"),
+        ("/data/recovery-point-offset-checkpoint", "what"),
+        ("/data/t-0/leader-epoch-checkpoint", "0\n1\n0\n"),
+        ("/data/t-0/partition.metadata", "version: 0\n"),
+        ("/data/t-0/partition.metadata", ""),
+    ] {
+        let bed = bed.on(bed.disk.snapshot());
+        let path = std::path::Path::new(name);
+        let file = bed.disk.create(path).unwrap();
+        file.write_at(text.as_bytes(), 0).unwrap();
+        match bed.try_open() {
+            Err(OpenError::Malformed { path: found, .. }) => assert_eq!(found, path),
+            other => unreachable!("{name}: {other:?}"),
+        }
+        assert_eq!(bed.disk.content(path).as_deref(), Some(text.as_bytes()));
+        file.write_at(b"7\n", 0).unwrap();
+        if !name.ends_with("metadata") {
+            assert!(matches!(bed.try_open(), Err(OpenError::UnsupportedVersion { found: 7, .. })), "{name}");
+        }
+    }
+}
+
+/// A log start offset behind the end means that records are gone.
+#[test]
+fn a_start_offset_behind_the_end_is_an_error() {
+    let bed = closed_log(3);
+    let file = bed.disk.create(std::path::Path::new("/data/log-start-offset-checkpoint")).unwrap();
+    file.write_at(b"0\n1\nt 0 4\n", 0).unwrap();
+    assert_eq!(corruption(bed.try_open()).what, Damage::StartBeyondEnd { start: 4, end: 3 });
+}

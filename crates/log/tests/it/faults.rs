@@ -1,0 +1,227 @@
+//! P8, P9, P10, P13 and the fault table: a disk that refuses, a second writer, a clock that jumps.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use headwater_log::storage::Storage;
+use headwater_log::{Ack, AppendError, Clock, Log, OpenError, ReadUpTo, Record, SyncError, TopicError};
+use headwater_testkit::sim_disk::{Fault, Op, SimDisk};
+
+use crate::bed::{Bed, append, append_batch, check_all, payload, read_all, small};
+
+/// P8: after a failed sync all waiters and all later appends get the error, and no sync is tried again.
+#[test]
+fn a_failed_sync_poisons_until_reopen() {
+    for end in [".log", ".durable", ".index", ".timeindex"] {
+        let bed = Bed::new(3);
+        let (log, partition) = bed.open_partition();
+        append(&partition, Ack::Durable);
+        for _ in 0..3 {
+            append(&partition, Ack::Appended);
+        }
+        if end != ".log" {
+            // These are synced when a segment is sealed.
+            while partition.segments().len() < 2 {
+                append(&partition, Ack::Appended);
+            }
+        }
+        bed.disk.inject(Fault::on(Op::SyncData).path_end(end));
+        let before = partition.durable_end();
+        let failed = |outcome: Result<u64, SyncError>| match outcome {
+            Err(SyncError::Failed(error)) => {
+                assert!(error.path().to_string_lossy().ends_with(end), "{error}");
+                assert_eq!(error.operation(), "sync");
+            }
+            other => unreachable!("{other:?}"),
+        };
+        failed(partition.sync());
+        let syncs = bed.disk.count(Op::SyncData);
+        failed(partition.sync());
+        let refused = partition.append(&Record::new("x"), Ack::Appended);
+        assert!(matches!(refused, Err(AppendError::Sync(SyncError::Failed(_)))));
+        let waited = partition.wait_readable(ReadUpTo::Durable, before, std::time::Duration::ZERO);
+        failed(waited.map(u64::from));
+        assert!(log.sync().is_err());
+        assert!(log.maintain(bed.clock.now_ms()).is_err());
+        assert_eq!(bed.disk.count(Op::SyncData), syncs, "a sync is never retried");
+        // Readers go on with what is durable.
+        assert_eq!(partition.durable_end(), before);
+        assert_eq!(check_all(&partition), before);
+        assert!(log.close().is_err());
+        assert!(bed.disk.content(Path::new("/data/.kafka_cleanshutdown")).is_none());
+        let (_log, again) = bed.open_partition();
+        append(&again, Ack::Durable);
+    }
+}
+
+/// Fault row: ENOSPC on append and on roll. P9.
+#[test]
+fn a_full_disk_fails_appends_cleanly_and_heals() {
+    for spare in (0..40_000).step_by(1000) {
+        let bed = Bed::new(0);
+        let (log, partition) = bed.open_partition();
+        append(&partition, Ack::Durable);
+        let used: u64 =
+            bed.disk.files().iter().map(|path| bed.disk.content(path).unwrap().len() as u64).sum();
+        bed.disk.set_space_bytes(Some(used + spare));
+        let mut refused = None;
+        for _ in 0..2000 {
+            let offset = partition.appended_end();
+            match partition.append(&Record::new(&payload(offset)), Ack::Appended) {
+                Ok(appended) => assert_eq!(appended, offset),
+                Err(error) => {
+                    refused = Some((offset, error));
+                    break;
+                }
+            }
+        }
+        let (offset, error) = refused.unwrap();
+        assert!(matches!(&error, AppendError::NoSpace(_)), "{spare}: {error}");
+        // Nothing was appended, earlier records and readers are unharmed, what fits still goes in.
+        assert_eq!(partition.appended_end(), offset);
+        assert_eq!(read_all(&partition, ReadUpTo::Appended).len() as u64, offset);
+        partition.sync().unwrap();
+        assert_eq!(check_all(&partition), offset);
+        let crashed = bed.on(bed.disk.crash(spare));
+        crashed.disk.set_space_bytes(None);
+        assert_eq!(check_all(&crashed.open_partition().1), offset);
+        bed.disk.set_space_bytes(None);
+        for _ in 0..60 {
+            append(&partition, Ack::Durable);
+        }
+        assert_eq!(check_all(&partition), offset + 60);
+        log.close().unwrap();
+        assert_eq!(check_all(&bed.open_partition().1), offset + 60);
+    }
+}
+
+/// Appends, rolls, syncs, deletes and closes; stops at the first error, which has to be one of the typed ones.
+fn work(bed: &Bed) -> Result<u64, Box<dyn std::error::Error>> {
+    let log = bed.try_open()?;
+    let partition = match log.open_or_create_topic("t", bed.topic) {
+        Ok(topic) => topic.partition(0).unwrap(),
+        Err(error @ (TopicError::Io(_) | TopicError::Open(_))) => return Err(error.into()),
+        Err(error) => unreachable!("{error}"),
+    };
+    for round in 0..25 {
+        let offset = partition.appended_end();
+        let value = payload(offset);
+        let ack = if round % 3 == 0 { Ack::Durable } else { Ack::Appended };
+        partition.append(&Record::new(&value), ack)?;
+    }
+    partition.delete_records_before(partition.durable_end() / 2)?;
+    bed.clock.advance_ms(8 * 24 * 3600 * 1000);
+    log.maintain(bed.clock.now_ms())?;
+    let end = partition.appended_end();
+    log.close()?;
+    Ok(end)
+}
+
+/// Fault row: EIO, EMFILE, ENOSPC on any operation: an error, no panic, and the log is whole afterwards.
+#[test]
+fn every_single_operation_may_fail() {
+    let whole = Bed::new(0);
+    work(&whole).unwrap();
+    work(&whole).unwrap();
+    let operations = whole.disk.count_all();
+    assert!(operations > 200, "{operations}");
+    let mut failures = 0;
+    for nth in 0..operations {
+        for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+            let bed = Bed::new(nth);
+            bed.disk.inject(Fault::on_any().skip(nth).kind(kind));
+            let outcomes = [work(&bed), work(&bed)];
+            failures += outcomes.iter().filter(|outcome| outcome.is_err()).count();
+            bed.disk.clear_faults();
+            for disk in [bed.disk.snapshot(), bed.disk.crash(nth)] {
+                let bed = bed.on(disk);
+                let (_log, partition) = bed.open_partition();
+                let end = check_all(&partition);
+                append(&partition, Ack::Durable);
+                assert_eq!(check_all(&partition), end + 1, "operation {nth}");
+            }
+        }
+    }
+    eprintln!("{failures} failures of {operations} operations");
+    assert!(failures as u64 > operations);
+}
+
+/// Fault row: short reads and writes, EINTR.
+#[test]
+fn short_and_interrupted_transfers_are_completed() {
+    for seed in 0..10 {
+        let bed = Bed::new(seed);
+        bed.disk.set_short_io(true);
+        let end = work(&bed).unwrap();
+        let (log, partition) = bed.open_partition();
+        assert_eq!(check_all(&partition), end);
+        append_batch(&partition, 30, Ack::Appended);
+        // What a killed process leaves is written again, in pieces.
+        let killed = bed.on(bed.disk.kill());
+        drop(log);
+        let (log, partition) = killed.open_partition();
+        assert!(log.recovery().partitions[0].bytes_rewritten > 1000);
+        assert_eq!(check_all(&partition), end + 30);
+    }
+}
+
+/// P10: the second writer is told so, in the same process too, and gets in when the first is gone.
+#[test]
+fn a_second_writer_is_refused_with_the_path_of_the_lock() {
+    let bed = Bed::new(0);
+    let log = bed.open();
+    match bed.try_open() {
+        Err(OpenError::Locked { path }) => assert_eq!(path, Path::new("/data/.lock")),
+        other => unreachable!("{other:?}"),
+    }
+    log.close().unwrap();
+    drop(bed.open());
+    bed.open();
+}
+
+/// P13, as far as it goes yet: offsets never depend on the clock, and a clock set back deletes nothing.
+#[test]
+fn offsets_do_not_depend_on_the_clock() {
+    let bed = Bed { topic: small().retention_ms(Some(60_000)), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    for (round, now_ms) in [0, i64::MAX, 1, -5, i64::MIN, 1_700_000_000_000].into_iter().enumerate() {
+        bed.clock.set_ms(now_ms);
+        for _ in 0..5 {
+            append(&partition, Ack::Durable);
+        }
+        assert_eq!(partition.appended_end(), 5 * (round as u64 + 1));
+    }
+    bed.clock.set_ms(1_600_000_000_000);
+    let report = log.maintain(bed.clock.now_ms()).unwrap();
+    assert_eq!((report.segments_deleted, partition.start_offset()), (0, 0));
+    log.close().unwrap();
+    assert_eq!(check_all(&bed.open_partition().1), 30);
+}
+
+/// Record times of 1970, or of the far future, delete and keep nothing: retention goes by append time.
+#[test]
+fn retention_does_not_believe_record_timestamps() {
+    let bed = Bed { topic: small().retention_ms(Some(60_000)), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    for timestamp in [0, 1, i64::MAX] {
+        for _ in 0..100 {
+            partition.append(&Record::new("x").timestamp(timestamp), Ack::Durable).unwrap();
+        }
+    }
+    log.maintain(bed.clock.now_ms()).unwrap();
+    assert_eq!(partition.start_offset(), 0);
+    bed.clock.advance_ms(60_001);
+    let report = log.maintain(bed.clock.now_ms()).unwrap();
+    assert_eq!((partition.start_offset(), partition.durable_end()), (300, 300));
+    assert!(report.segments_deleted > 3 && report.bytes_deleted > 10_000, "{report:?}");
+}
+
+/// The directory is created when missing, also several levels deep, and durably.
+#[test]
+fn a_missing_directory_is_created() {
+    let disk = SimDisk::new(0);
+    let bed = Bed::new(0).on(disk.clone());
+    let log = Log::open("/a/b/c", bed.options()).unwrap();
+    log.create_topic("t", small()).unwrap();
+    assert!(disk.list(Path::new("/a/b/c/t-0")).is_ok());
+}
