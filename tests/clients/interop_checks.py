@@ -20,7 +20,8 @@ MESSAGES = 2_000
 
 def publish(client, sent, client_id, number, v5):
     qos = number % 3
-    message = {"topic": f"interop/{client_id}/{number % 17}", "qos": qos, "client_id": client_id}
+    # A topic has one QoS: the client holds QoS 1 and 2 back when its window is full, and lets QoS 0 overtake them.
+    message = {"topic": f"interop/{client_id}/{qos}/{number % 17}", "qos": qos, "client_id": client_id}
     payload = bytes([number % 256]) * (number % 5) + b"\xff" if number % 4 == 0 else f"number {number} \N{SNOWMAN}".encode()
     if number % 50 == 0:
         payload = b""

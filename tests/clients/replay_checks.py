@@ -41,14 +41,19 @@ broker.stop()
 a, b = [f"a{number}" for number in range(6)], [f"b{number}" for number in range(6)]
 
 everything = broker.replay()
-check("everything, in order of time", values(everything), a + b)
+check("everything", sorted(values(everything)), a + b)
+check("in order of time", [r["timestamp"] for r in everything], sorted(r["timestamp"] for r in everything))
+for n in range(3):
+    # Messages of different topics may come in the same millisecond; those of one topic have an order all the same.
+    check(f"in order of topic {n}", values(r for r in everything if r["key"] == f"replay/{n}"), [f"a{n}", f"a{n + 3}", f"b{n}", f"b{n + 3}"])
 check("of each topic, one partition", {record["key"]: record["partition"] for record in everything}.keys(), {f"replay/{n}" for n in range(3)})
 moment = datetime.fromtimestamp(middle, timezone.utc).isoformat(timespec="milliseconds")
-check(f"--from {moment}", values(broker.replay("--from", moment)), b)
+check(f"--from {moment}", sorted(values(broker.replay("--from", moment))), b)
 check("--from 1 skips the first of each partition", all(record["offset"] >= 1 for record in broker.replay("--from", "1")), True)
 check("--from latest", broker.replay("--from", "latest"), [])
 check("--filter", values(broker.replay("--filter", "replay/1")), ["a1", "a4", "b1", "b4"])
-check("--filter twice", values(broker.replay("--filter", "replay/1", "--filter", "+/2", "--from", moment)), ["b1", "b2", "b4", "b5"])
+twice = broker.replay("--filter", "replay/1", "--filter", "+/2", "--from", moment)
+check("--filter twice", sorted(values(twice)), ["b1", "b2", "b4", "b5"])
 headers = {header["key"]: header["value"] for header in everything[0]["headers"]}
 check("headers", headers["mqtt.qos"], "1")
 
@@ -95,7 +100,7 @@ follower.kill()
 
 readable = subprocess.run([os.environ["REPLAY"], "--data", broker.data], check=True, capture_output=True, text=True).stdout.splitlines()
 check("a line a record", len(readable), len(broker.replay()))
-check("readable", " replay/0 a0 {mqtt.qos=1, mqtt.client-id=" in readable[0], True)
+check("readable", any(" replay/0 a0 {mqtt.qos=1, mqtt.client-id=" in line for line in readable), True)
 if shutil.which("jq"):
     command = f"'{os.environ['REPLAY']}' --data '{broker.data}' --json | jq -r .topic | sort -u"
     check("jq", subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout, "mqtt\n")

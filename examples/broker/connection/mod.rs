@@ -41,7 +41,7 @@ const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
 /// A packet that has begun must be complete in this time.
 const PACKET_TIMEOUT_MILLIS: u64 = 60_000;
 /// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
-const SAVE_MILLIS: u64 = 5_000;
+const SAVE_MILLIS: u64 = 1_000;
 
 /// One network connection.
 pub(crate) struct Connection {
