@@ -71,6 +71,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         let options = TopicOptions { partitions: count, ..topic_defaults };
         open.insert(name.clone(), Topic::new(name, cores, options));
     }
+    keep_starts(&shared, &report)?;
     report.duration = begun.elapsed();
     let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)) };
     Ok((Arc::new(root), report))
@@ -88,6 +89,18 @@ fn create_root(storage: &dyn Storage, path: &Path) -> Result<(), IoError> {
         }
         Err(error) => Err(IoError::new("list", path, error)),
     }
+}
+
+/// Keeps the start offsets that recovery found above those that were kept: of logs that Kafka wrote, and of those
+/// whose beginning is missing, which is reported once.
+fn keep_starts(shared: &Shared, report: &RecoveryReport) -> Result<(), IoError> {
+    let risen: Vec<_> = report
+        .partitions
+        .iter()
+        .filter(|found| found.start_offset > shared.starts.of(&found.topic, found.partition).unwrap_or(0))
+        .map(|found| (found.topic.as_str(), found.partition, found.start_offset))
+        .collect();
+    if risen.is_empty() { Ok(()) } else { shared.starts.raise(&risen) }
 }
 
 fn known(shared: &Shared, recovery_points: &Offsets, topic: &str, partition: u32) -> Known {

@@ -224,10 +224,11 @@ mod tests {
     #[test]
     fn a_thread_that_waits_sees_every_change() {
         let (signal, flag) = (Signal::default(), AtomicBool::new(false));
+        let (signal, flag) = (&signal, &flag);
         std::thread::scope(|scope| {
             for round in 0..1000 {
                 let wanted = round % 2 == 0;
-                let waiter = scope.spawn(|| {
+                let waiter = scope.spawn(move || {
                     let ready = || (flag.load(Ordering::Acquire) == wanted).then_some(());
                     signal.wait(Duration::from_secs(60), ready)
                 });

@@ -19,6 +19,8 @@ use crate::sync::Mutex;
 
 /// The least number of bytes that is read at once.
 const CHUNK_BYTES_MIN: usize = 64 * 1024;
+/// How often a call looks at the directory while the writer changes it.
+const LOOKS_MAX: usize = 16;
 
 pub(super) fn topics(storage: &dyn Storage, path: &Path) -> Result<Vec<(String, u32)>, OpenError> {
     let topics = list_topics(storage, path).map_err(|error| match error.kind() {
@@ -92,7 +94,7 @@ impl ReadOnlyPartition {
     ///
     /// What the operating system refuses.
     pub fn start_offset(&self) -> Result<u64, ReadError> {
-        Ok(self.look()?.start)
+        self.looking(|look| Ok(look.start))
     }
 
     /// The offset behind the last record that can be read now.
@@ -101,7 +103,7 @@ impl ReadOnlyPartition {
     ///
     /// What the operating system refuses.
     pub fn end_offset(&self, up_to: ReadUpTo) -> Result<u64, ReadError> {
-        self.look()?.end(self, up_to)
+        self.looking(|look| look.end(self, up_to))
     }
 
     /// Reads whole batches, from the one that holds `from` on, as far as `up_to` says.
@@ -113,12 +115,13 @@ impl ReadOnlyPartition {
     /// [`ReadError::OffsetOutOfRange`] before the start or behind the end; [`ReadError::Corrupt`] when bytes that
     /// were durable are damaged.
     pub fn read(&self, up_to: ReadUpTo, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
-        let look = self.look()?;
-        let end = look.end(self, up_to)?;
-        if from < look.start || from > end {
-            return Err(ReadError::OffsetOutOfRange { offset: from, start: look.start, end });
-        }
-        self.read_between(&look, from, end, max_bytes)
+        self.looking(|look| {
+            let end = look.end(self, up_to)?;
+            if from < look.start || from > end {
+                return Err(ReadError::OffsetOutOfRange { offset: from, start: look.start, end });
+            }
+            self.read_between(look, from, end, max_bytes)
+        })
     }
 
     /// Returns the offset of the first durable record whose timestamp is at or after `timestamp_ms`; `None` when
@@ -128,8 +131,11 @@ impl ReadOnlyPartition {
     ///
     /// As [`ReadOnlyPartition::read`].
     pub fn offset_for_timestamp(&self, timestamp_ms: i64) -> Result<Option<u64>, ReadError> {
-        let look = self.look()?;
-        let end = look.end(self, ReadUpTo::Durable)?;
+        self.looking(|look| self.search(look, timestamp_ms))
+    }
+
+    fn search(&self, look: &Look, timestamp_ms: i64) -> Result<Option<u64>, ReadError> {
+        let end = look.durable_end;
         for (base_offset, next) in look.spans(end) {
             let mark = self.mark(base_offset)?;
             let sealed = mark.filter(|mark| mark.sealed && mark.next_offset == next);
@@ -138,7 +144,7 @@ impl ReadOnlyPartition {
             }
             let mut from = self.earlier(base_offset, sealed, timestamp_ms)?.max(look.start);
             while from < next.min(end) {
-                let fetched = self.read_between(&look, from, end, 1024 * 1024)?;
+                let fetched = self.read_between(look, from, end, 1024 * 1024)?;
                 if let Some(offset) = first_at_or_after(&fetched, timestamp_ms)? {
                     return Ok(Some(offset));
                 }
@@ -165,19 +171,8 @@ impl ReadOnlyPartition {
             if from >= end || next <= from {
                 continue;
             }
-            match self.read_segment(look, base_offset, from, end, max_bytes) {
-                Ok(Some(fetched)) => return Ok(fetched),
-                Ok(None) => {}
-                // Deleted by the writer since the look at the directory.
-                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                    let start = self.look()?.start;
-                    return Err(if from < start {
-                        ReadError::OffsetOutOfRange { offset: from, start, end }
-                    } else {
-                        ReadError::Io(error)
-                    });
-                }
-                Err(error) => return Err(error),
+            if let Some(fetched) = self.read_segment(look, base_offset, from, end, max_bytes)? {
+                return Ok(fetched);
             }
         }
         let place = self.place(from, 0);
@@ -263,38 +258,78 @@ impl ReadOnlyPartition {
         Place { topic: Arc::clone(&self.dir.topic), partition: self.dir.partition, segment, position }
     }
 
+    /// Does something with the directory as it is now, and once more when the writer deleted a file meanwhile.
+    fn looking<T>(&self, mut act: impl FnMut(&Look) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        for _ in 1..LOOKS_MAX {
+            match self.look().and_then(|look| act(&look)) {
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                outcome => return outcome,
+            }
+        }
+        act(&self.look()?)
+    }
+
     /// Looks at the directory: which segments there are, where the log starts, how far it is durable.
     fn look(&self) -> Result<Look, ReadError> {
+        let mut list = self.list()?;
+        for _ in 1..LOOKS_MAX {
+            let (look, whole) = self.look_at(&list)?;
+            // A mark that is missing was deleted since the listing, or never was.
+            let again = if whole { None } else { Some(self.list()?).filter(|again| *again != list) };
+            match again {
+                None => return Ok(look),
+                Some(again) => list = again,
+            }
+        }
+        Ok(self.look_at(&list)?.0)
+    }
+
+    fn list(&self) -> Result<List, ReadError> {
         let entries = self.dir.storage.list(&self.dir.path).map_err(IoError::of("list", &self.dir.path))?;
-        let mut look = Look { bases: Vec::new(), unmarked: true, start: 0, durable_end: 0 };
+        let mut list = List { bases: Vec::new(), unmarked: true };
         for entry in entries {
             match names::parse_segment_file(&entry.name) {
-                Some((base_offset, names::LOG)) => look.bases.push(base_offset),
-                Some((_, names::DURABLE)) => look.unmarked = false,
+                Some((base_offset, names::LOG)) => list.bases.push(base_offset),
+                Some((_, names::DURABLE)) => list.unmarked = false,
                 _ => {}
             }
         }
-        look.bases.sort_unstable();
+        list.bases.sort_unstable();
+        Ok(list)
+    }
+
+    /// Reads what belongs to a listing; false when the mark of a segment was missing on the way.
+    fn look_at(&self, list: &List) -> Result<(Look, bool), ReadError> {
         let opened = |error| ReadError::Open(Arc::new(error));
         let key = (self.dir.topic.to_string(), self.dir.partition);
         let storage = &*self.dir.storage;
         let starts = read_offsets(storage, &self.root, names::LOG_STARTS).map_err(opened)?;
         let kept = starts.get(&key).copied().unwrap_or(0);
-        look.start = look.bases.first().copied().unwrap_or(kept).max(kept);
-        look.durable_end = look.start;
-        if look.unmarked {
+        let start = list.bases.first().copied().unwrap_or(kept).max(kept);
+        let mut look = Look { bases: list.bases.clone(), unmarked: list.unmarked, start, durable_end: start };
+        if list.unmarked {
             let points = read_offsets(storage, &self.root, names::RECOVERY_POINTS).map_err(opened)?;
-            look.durable_end = points.get(&key).copied().unwrap_or(0).max(look.start);
-            return Ok(look);
+            look.durable_end = points.get(&key).copied().unwrap_or(0).max(start);
+            return Ok((look, true));
         }
-        for base_offset in look.bases.iter().rev() {
-            if let Some(mark) = self.mark(*base_offset)?.filter(Mark::proves) {
-                look.durable_end = mark.next_offset.max(look.start);
+        let mut whole = true;
+        for base_offset in list.bases.iter().rev() {
+            let mark = self.mark(*base_offset)?;
+            whole &= mark.is_some();
+            if let Some(mark) = mark.filter(Mark::proves) {
+                look.durable_end = mark.next_offset.max(start);
                 break;
             }
         }
-        Ok(look)
+        Ok((look, whole))
     }
+}
+
+/// What the directory listed.
+#[derive(Debug, PartialEq, Eq)]
+struct List {
+    bases: Vec<u64>,
+    unmarked: bool,
 }
 
 /// The directory at one moment.

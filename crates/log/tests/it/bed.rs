@@ -94,7 +94,7 @@ pub(crate) fn append(partition: &Partition, ack: Ack) -> u64 {
 pub(crate) fn append_batch(partition: &Partition, count: u64, ack: Ack) -> u64 {
     let offset = partition.appended_end();
     let values: Vec<_> = (offset..offset + count).map(payload).collect();
-    let records: Vec<_> = values.iter().map(|value| Record::new(value)).collect();
+    let records: Vec<_> = values.iter().map(Record::new).collect();
     assert_eq!(partition.append_batch(&records, ack).unwrap(), offset);
     offset
 }

@@ -1,12 +1,20 @@
 //! Integration tests of `headwater-log`, one binary.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests assert")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests assert, and count in small numbers"
+)]
 
 mod bed;
 mod concurrency;
 mod crash;
 mod damage;
 mod faults;
+mod foreign;
+mod layout;
 mod model;
 mod read_only;
 mod reading;
+mod real_disk;
 mod topics;

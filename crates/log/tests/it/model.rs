@@ -153,7 +153,7 @@ impl Run {
         }
         let before = self.model.records.len();
         let values = self.model.append(count);
-        let records: Vec<_> = values.iter().map(|value| Record::new(value)).collect();
+        let records: Vec<_> = values.iter().map(Record::new).collect();
         let ack = if durable { Ack::Durable } else { Ack::Appended };
         match self.partition.append_batch(&records, ack) {
             Ok(offset) => {

@@ -126,7 +126,11 @@ fn a_reader_survives_rolls_retention_and_reopening() {
                                 (from, seen) = (from + 1, seen + 1);
                             }
                         }
-                        Err(ReadError::OffsetOutOfRange { start, .. }) => from = from.max(start),
+                        // Only because retention was faster: what was readable once does not go otherwise.
+                        Err(ReadError::OffsetOutOfRange { start, .. }) => {
+                            assert!(start > from, "{start} {from}");
+                            from = start;
+                        }
                         Err(error) => unreachable!("{error}"),
                     }
                 }

@@ -1,0 +1,233 @@
+//! The same log on the file system of the machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use headwater_log::{
+    Ack, Log, LogOptions, OpenError, Partition, ReadError, ReadOnlyOptions, ReadUpTo, Record, TopicOptions,
+};
+
+use crate::bed::{append, append_batch, check_all, payload};
+
+fn options() -> LogOptions {
+    LogOptions::default().topic_defaults(TopicOptions::default().segment_bytes(64 * 1024))
+}
+
+fn open(path: &Path) -> (Log, Partition) {
+    let log = Log::open(path, options()).unwrap();
+    let topic = log.open_or_create_topic("t", options().topic_defaults).unwrap();
+    (log, topic.partition(0).unwrap())
+}
+
+/// What a killed process leaves is what its files show: a copy of them, made while it runs.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn segment_file(dir: &Path, base_offset: u64, suffix: &str) -> PathBuf {
+    dir.join(format!("t-0/{base_offset:020}.{suffix}"))
+}
+
+#[test]
+fn records_survive_a_close_and_a_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b");
+    for round in 0..3 {
+        let (log, partition) = open(&path);
+        assert!(log.recovery().is_clean());
+        for _ in 0..500 {
+            append_batch(&partition, 2, Ack::Appended);
+        }
+        partition.sync().unwrap();
+        assert_eq!(check_all(&partition), 1000 * (round + 1));
+        log.close().unwrap();
+    }
+}
+
+/// P1 for a kill: everything that an append returned for is there, synced or not.
+#[test]
+fn appended_records_survive_the_end_of_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, partition) = open(&dir.path().join("live"));
+    for round in 0..20 {
+        for _ in 0..100 {
+            append(&partition, Ack::Appended);
+        }
+        if round % 5 == 0 {
+            partition.sync().unwrap();
+        }
+        let killed = dir.path().join(format!("killed-{round}"));
+        copy(log.path(), &killed);
+        let (log, recovered) = open(&killed);
+        assert_eq!(check_all(&recovered), partition.appended_end());
+        assert_eq!(log.recovery().bytes_cut(), 0);
+        fs::remove_dir_all(killed).unwrap();
+    }
+}
+
+/// Dropping a log closes it.
+#[test]
+fn a_dropped_log_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, partition) = open(dir.path());
+    append(&partition, Ack::Appended);
+    drop(log);
+    let (log, again) = open(dir.path());
+    assert!(log.recovery().is_clean());
+    assert_eq!(check_all(&again), 1);
+}
+
+/// P10, between processes: another process cannot take the lock, and a log that was forgotten keeps it.
+#[test]
+fn another_process_is_locked_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _partition) = open(dir.path());
+    match Log::open(dir.path(), options()) {
+        Err(OpenError::Locked { path }) => assert_eq!(path, dir.path().join(".lock")),
+        other => unreachable!("{other:?}"),
+    }
+    // A record lock of another process, as Java takes one, conflicts with ours.
+    let script = "import fcntl,sys\nf=open(sys.argv[1],'r+')\n\
+                  try:\n fcntl.lockf(f,fcntl.LOCK_EX|fcntl.LOCK_NB)\nexcept OSError:\n sys.exit(7)\n";
+    let python = || Command::new("python3").arg("-c").arg(script).arg(dir.path().join(".lock")).status();
+    if let Ok(status) = python() {
+        assert_eq!(status.code(), Some(7));
+        log.close().unwrap();
+        assert_eq!(python().unwrap().code(), Some(0));
+    }
+}
+
+/// The space that is allocated ahead is zeros behind the batches, and is given back on close.
+#[test]
+fn space_is_allocated_ahead_and_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, partition) = open(dir.path());
+    append(&partition, Ack::Durable);
+    let file = segment_file(dir.path(), 0, "log");
+    let used = partition.size_bytes();
+    let live = fs::read(&file).unwrap();
+    assert!(live.len() as u64 > used && live[used as usize..].iter().all(|byte| *byte == 0));
+    log.close().unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().len(), used);
+}
+
+/// What the page cache has is what a reader in another process sees, without a sync.
+#[test]
+fn a_reader_beside_the_writer_follows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, partition) = open(dir.path());
+    let reader = Log::open_read_only(dir.path(), ReadOnlyOptions::default()).unwrap();
+    let reader = reader.partition("t", 0).unwrap().unwrap();
+    let (mut durable, mut appended) = (0, 0);
+    for round in 0..300 {
+        append_batch(&partition, 5, if round % 10 == 0 { Ack::Durable } else { Ack::Appended });
+        for (up_to, from, end) in [
+            (ReadUpTo::Durable, &mut durable, partition.durable_end()),
+            (ReadUpTo::Appended, &mut appended, partition.appended_end()),
+        ] {
+            while *from < end {
+                for view in reader.read(up_to, *from, 10_000).unwrap().views() {
+                    let view = view.unwrap();
+                    assert_eq!((view.offset, view.value), (*from, Some(payload(*from).as_slice())));
+                    *from += 1;
+                }
+            }
+            assert!(reader.read(up_to, end, 1).unwrap().is_empty());
+        }
+    }
+    assert!(partition.segments().len() > 1);
+    log.close().unwrap();
+}
+
+/// P5: with `verify_every_read` damage is found also after the first read of a mapping.
+#[test]
+fn damage_behind_a_mapping_is_found_when_every_read_is_verified() {
+    for (verify, found) in [(true, true), (false, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, partition) = open(dir.path());
+        append(&partition, Ack::Durable);
+        log.close().unwrap();
+        let log = Log::open(dir.path(), options().verify_every_read(verify)).unwrap();
+        let partition = log.topic("t").unwrap().partition(0).unwrap();
+        partition.read(0, 1).unwrap();
+        // Another program writes into the file. Nothing of this test holds a reference to the bytes.
+        let file = fs::OpenOptions::new().write(true).open(segment_file(dir.path(), 0, "log")).unwrap();
+        std::os::unix::fs::FileExt::write_at(&file, b"\xff", 75).unwrap();
+        let outcome = partition.read(0, 1);
+        assert_eq!(matches!(outcome, Err(ReadError::Corrupt(_))), found, "{outcome:?}");
+    }
+}
+
+/// Idle partitions cost no descriptor, written ones one.
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_are_bounded() {
+    let held = |dir: &Path| {
+        let links = fs::read_dir("/proc/self/fd").unwrap();
+        links
+            .filter(|link| fs::read_link(link.as_ref().unwrap().path()).is_ok_and(|at| at.starts_with(dir)))
+            .count()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    let log = Log::open(&path, options()).unwrap();
+    let topic = log.create_topic("t", options().topic_defaults.partitions(20)).unwrap();
+    assert_eq!(held(&path), 1, "the lock");
+    for partition in topic.partitions().take(5) {
+        for _ in 0..2000 {
+            append(&partition, Ack::Appended);
+        }
+        partition.sync().unwrap();
+        assert!(partition.segments().len() > 2);
+        assert_eq!(check_all(&partition), 2000);
+    }
+    assert_eq!(held(&path), 1 + 5);
+    log.close().unwrap();
+    let log = Log::open(&path, options()).unwrap();
+    for partition in log.topic("t").unwrap().partitions() {
+        check_all(&partition);
+    }
+    assert_eq!(held(&path), 1);
+}
+
+/// Threads append, one syncs, one reads, all on the real thing.
+#[test]
+fn threads_append_and_read_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, partition) = open(dir.path());
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let partition = partition.clone();
+            scope.spawn(move || {
+                for round in 0..2000 {
+                    let ack = if round % 100 == 0 { Ack::Durable } else { Ack::Appended };
+                    partition.append(&Record::new("some value of some length"), ack).unwrap();
+                }
+            });
+        }
+        let reader = partition.clone();
+        scope.spawn(move || {
+            let mut from = 0;
+            while from < 6000 {
+                let fetched = reader.read_up_to(ReadUpTo::Appended, from, 20_000).unwrap();
+                for record in &fetched {
+                    assert_eq!(record.unwrap().offset, from);
+                    from += 1;
+                }
+            }
+        });
+    });
+    log.close().unwrap();
+    assert_eq!(open(dir.path()).1.durable_end(), 6000);
+}
