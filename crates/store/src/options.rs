@@ -8,6 +8,9 @@ use headwater_log::TopicOptions;
 pub struct StoreOptions {
     /// The options of the log topic `mqtt`: partitions, retention, segment size.
     pub messages: TopicOptions,
+    /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
+    /// here. Default: segments of 64 MiB.
+    pub state: TopicOptions,
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.
     pub inbox_max: usize,
@@ -17,7 +20,12 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { messages: TopicOptions::default(), inbox_max: 1_000, catch_up_bytes: 256 * 1024 }
+        Self {
+            messages: TopicOptions::default(),
+            state: TopicOptions::default().segment_bytes(64 << 20),
+            inbox_max: 1_000,
+            catch_up_bytes: 256 * 1024,
+        }
     }
 }
 
@@ -26,6 +34,12 @@ impl StoreOptions {
     #[must_use]
     pub fn messages(self, messages: TopicOptions) -> Self {
         Self { messages, ..self }
+    }
+
+    /// The same with these options for the log topics of retained messages and of sessions.
+    #[must_use]
+    pub fn state(self, state: TopicOptions) -> Self {
+        Self { state, ..self }
     }
 
     /// The same with room for so many messages per connected session.

@@ -23,8 +23,8 @@ pub(crate) struct Retained {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
-    /// Where the same message is in the topic of all messages.
-    pub(crate) source: (u32, u64),
+    /// Where the same message is in the topic of all messages; `None` if it is not there any more.
+    pub(crate) source: Option<(u32, u64)>,
     /// Where it is in the topic of retained messages.
     pub(crate) offset: u64,
 }
@@ -42,7 +42,7 @@ impl Retained {
                 let source = record.header(header::SOURCE).flatten().and_then(parse_source);
                 // A crash may have kept this record and not the one of all messages. Nobody was told that it is safe; but it
                 // must not wait for an offset that another message will get.
-                let source = source.filter(|source| is_before(*source, ends)).unwrap_or_default();
+                let source = source.filter(|source| is_before(*source, ends));
                 let Ok(message) = Message::from_record(&record, fetched.bytes()) else { continue };
                 if record.value.is_some() {
                     let message = Arc::new(message);
@@ -83,7 +83,8 @@ impl Retained {
             return Ok(None);
         };
         if let Some(message) = message() {
-            write(&self.tree).insert(topic, Entry { message: Arc::new(message), source, offset });
+            write(&self.tree)
+                .insert(topic, Entry { message: Arc::new(message), source: Some(source), offset });
         }
         Ok(Some(offset))
     }

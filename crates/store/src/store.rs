@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use headwater_codec::{Publish, QoS};
-use headwater_log::{Ack, Log, Partition, ReadUpTo, SyncError, Topic, TopicOptions};
+use headwater_log::{Ack, Log, Partition, ReadUpTo, Record, SyncError, Topic, TopicError, TopicOptions};
 use headwater_topic::SubscriptionTree;
 
 use crate::counters::{Counters, Statistics};
@@ -59,9 +59,9 @@ impl Store {
         let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
         let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-        let retained = Retained::open(single(log, retained::TOPIC)?, &ends)
+        let retained = Retained::open(single(log, retained::TOPIC, options.state)?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
-        let session_log = single(log, session::TOPIC)?;
+        let session_log = single(log, session::TOPIC, options.state)?;
         let sessions = session::load(&session_log, lanes.len(), now_ms)?;
         Ok(Self {
             shared: Arc::new(Shared {
@@ -100,7 +100,7 @@ impl Store {
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
         let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
         let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
-        let append = |record: &headwater_log::Record<'_>| lane.partition.append(record, Ack::Appended);
+        let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
         let mut placement = Placement::default();
         let offset = {
             // Plain messages need no order beside that of the log.
@@ -209,9 +209,9 @@ impl Shared {
 }
 
 /// A topic of the store's own: one partition, kept for ever.
-fn single(log: &Log, name: &'static str) -> Result<Partition, OpenError> {
-    let options = TopicOptions::default().partitions(1).segment_bytes(64 << 20);
+fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Partition, OpenError> {
+    let options = options.partitions(1).retention_ms(None).retention_bytes(None);
     let topic = log.open_or_create_topic(name, options)?;
     let partition = topic.partitions().next();
-    partition.ok_or(OpenError::Topic(headwater_log::TopicError::NotFound { topic: name.to_owned() }))
+    partition.ok_or(OpenError::Topic(TopicError::NotFound { topic: name.to_owned() }))
 }

@@ -71,17 +71,19 @@ impl Attached {
     ) -> Subscribed {
         let old =
             lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
-        let subscription = {
+        let (subscription, ends) = {
             // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
+            let ends = self.ends();
             // A replaced one goes on where it was: no message is lost [MQTT-3.8.4-4].
-            let starts = old.as_ref().map_or_else(|| self.starts(), |old| old.starts.clone());
+            let starts =
+                old.as_ref().map_or_else(|| ends.iter().copied().collect(), |old| old.starts.clone());
             let subscription =
                 Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
             let subscriber =
                 Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
             tree.subscribe(filter, self.core.key, subscriber);
-            subscription
+            (subscription, ends)
         };
         let existed = old.is_some();
         let mut state = lock(&self.core.state);
@@ -94,13 +96,13 @@ impl Attached {
             RetainHandling::DoNotSend => false,
         };
         if replay {
-            state.replays.push_back(Replay { subscription, after: None });
+            state.replays.push_back(Replay { subscription, ends, after: None });
         }
         Subscribed { existed }
     }
 
     /// The end of each partition; every retained message before it is in the tree.
-    fn starts(&self) -> Box<[u64]> {
+    fn ends(&self) -> Arc<[u64]> {
         let lanes = self.shared.lanes.iter();
         lanes
             .map(|lane| {

@@ -6,7 +6,7 @@ use headwater_codec::QoS;
 use headwater_log::{ReadError, ReadUpTo};
 
 use super::attached::Attached;
-use super::core::Follow;
+use super::core::{Follow, Replay};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin, Source};
 use crate::lane::MessageLane;
@@ -32,23 +32,19 @@ struct Lag {
 impl Attached {
     /// Puts a page of retained messages into the inbox. `false` if there are none to come.
     pub(super) fn replay(&mut self) -> bool {
-        let Some((subscription, after)) = lock(&self.core.state)
-            .replays
-            .front()
-            .map(|replay| (Arc::clone(&replay.subscription), replay.after.clone()))
-        else {
-            return false;
-        };
+        let Some(replay) = lock(&self.core.state).replays.front().cloned() else { return false };
+        let Replay { subscription, ends, after } = replay;
         let filter = subscription.filter.as_filter();
         let after = after.as_deref().map(Message::topic);
         let (entries, after) = self.shared.retained.page(filter, after, REPLAY_PAGE);
         let mut state = lock(&self.core.state);
         for entry in entries {
-            // One that came after the subscription began is delivered as a live message.
-            let (partition, offset) = entry.source;
-            if subscription.covers(partition, offset)
-                || is_own(&subscription, &entry.message, &self.core.client_id)
-            {
+            // One that came after the SUBSCRIBE is delivered as a live message.
+            let is_live = entry.source.is_some_and(|(partition, offset)| {
+                let end = usize::try_from(partition).ok().and_then(|index| ends.get(index));
+                end.is_some_and(|end| offset >= *end)
+            });
+            if is_live || is_own(&subscription, &entry.message, &self.core.client_id) {
                 continue;
             }
             state.inbox.push_back(Delivery {

@@ -53,9 +53,11 @@ pub(crate) enum Follow {
 }
 
 /// Retained messages of one subscription, to be sent page by page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Replay {
     pub(crate) subscription: Arc<Subscription>,
+    /// The end of each partition at the SUBSCRIBE: what came after it is delivered as a live message.
+    pub(crate) ends: Arc<[u64]>,
     /// The last message that was sent: go on behind its topic.
     pub(crate) after: Option<Arc<crate::message::Message>>,
 }

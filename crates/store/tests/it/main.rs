@@ -1,1 +1,19 @@
 //! Integration tests of `headwater-store`, one binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    unused_must_use,
+    reason = "tests assert"
+)]
+
+mod bed;
+mod crash;
+mod delivery;
+mod live;
+mod mapping;
+mod retained;
+mod sessions;

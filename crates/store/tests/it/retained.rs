@@ -1,0 +1,137 @@
+//! Retained messages.
+
+use headwater_codec::{QoS, RetainHandling, SubscribeOptions};
+
+use crate::bed::{Bed, got};
+
+#[test]
+fn the_last_one_of_a_topic_is_sent_to_who_subscribes() {
+    let bed = Bed::new();
+    bed.retain("a/1", "old", 1);
+    bed.retain("a/1", "new", 2);
+    bed.retain("a/2", "other", 0);
+    bed.retain("b", "elsewhere", 1);
+    bed.publish("a/3", "not retained", 1);
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("a/+", 1);
+    assert_eq!(client.drain(), [got("a/1", "new", 1, true), got("a/2", "other", 0, true)]);
+}
+
+#[test]
+fn an_empty_payload_forgets() {
+    let bed = Bed::new();
+    bed.retain("t", "x", 1);
+    let forgotten = bed.retain("t", "", 1);
+    assert!(forgotten.retained.is_some());
+    let nothing = bed.retain("t", "", 1);
+    assert_eq!(nothing.retained, None, "there is nothing to forget");
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("t", 1);
+    assert_eq!(client.drain(), []);
+    assert_eq!(bed.reopen().store.statistics().retained, 0);
+}
+
+#[test]
+fn survives_a_stop_and_a_crash() {
+    let bed = Bed::new();
+    bed.retain("t/1", "one", 1);
+    bed.retain("t/2", "two", 2);
+    bed.run();
+    bed.retain("t/1", "not durable", 1);
+    let bed = bed.crash(3).reopen();
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("t/#", 2);
+    let all = client.drain();
+    assert_eq!(all[1], got("t/2", "two", 2, true));
+    assert!(all[0] == got("t/1", "one", 1, true) || all[0] == got("t/1", "not durable", 1, true), "{all:?}");
+    assert_eq!(all.len(), 2);
+}
+
+#[test]
+fn a_retained_message_whose_record_is_gone_does_not_wait_for_the_offset_to_come_again() {
+    // The retained record is durable, the one of all messages is not: two files, two syncs.
+    for seed in 0..20 {
+        let bed = Bed::new();
+        let placement = bed.retain("t", "x", 1);
+        let lanes = bed.store.lanes();
+        let retained = lanes.iter().find(|lane| lane.name() == "retained").unwrap();
+        retained.run(std::time::Duration::ZERO).unwrap();
+        assert!(!bed.store.is_durable(&placement));
+        drop(lanes);
+        let bed = bed.crash(seed);
+        let mut client = bed.attach("c", true, 0);
+        client.subscribe("t", 1);
+        assert_eq!(client.drain(), [got("t", "x", 1, true)], "seed {seed}");
+    }
+}
+
+#[test]
+fn the_options_of_the_subscription_decide_when() {
+    let bed = Bed::new();
+    bed.retain("t", "x", 1);
+    let mut client = bed.attach("c", true, 0);
+    let with =
+        |retain_handling| SubscribeOptions { retain_handling, ..SubscribeOptions::new(QoS::AtLeastOnce) };
+    client.subscribe_with("t", with(RetainHandling::DoNotSend));
+    assert_eq!(client.drain(), []);
+    client.subscribe_with("t", with(RetainHandling::SendIfNew));
+    assert_eq!(client.drain(), [], "it is not new");
+    client.subscribe_with("t", with(RetainHandling::Send));
+    assert_eq!(client.drain(), [got("t", "x", 1, true)]);
+    client.subscribe_with("+", with(RetainHandling::SendIfNew));
+    assert_eq!(client.drain(), [got("t", "x", 1, true)]);
+}
+
+#[test]
+fn a_message_that_comes_with_the_subscription_comes_once() {
+    let bed = Bed::new();
+    bed.retain("t", "before", 1);
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("t", 1);
+    // Live for the subscription, and in the tree before its retained messages are read.
+    bed.retain("t", "after", 1);
+    bed.run();
+    assert_eq!(client.drain(), [got("t", "after", 1, false)]);
+}
+
+#[test]
+fn who_subscribes_again_gets_it_again_although_it_came_live_before() {
+    let bed = Bed::new();
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("t", 1);
+    bed.retain("t", "x", 1);
+    bed.run();
+    assert_eq!(client.drain(), [got("t", "x", 1, false)]);
+    client.subscribe("t", 1);
+    assert_eq!(client.drain(), [got("t", "x", 1, true)]);
+}
+
+#[test]
+fn no_local_holds_for_retained_messages_too() {
+    let bed = Bed::new();
+    bed.publish_from("own", "t", "x", 1, true).unwrap();
+    let mut own = bed.attach("own", true, 0);
+    own.subscribe_with("t", SubscribeOptions { no_local: true, ..SubscribeOptions::new(QoS::AtLeastOnce) });
+    assert_eq!(own.drain(), []);
+}
+
+#[test]
+fn many_come_page_by_page_and_changes_in_between_do_not_confuse() {
+    let bed = Bed::new();
+    for number in 0..1_000 {
+        bed.retain(&format!("t/{number:04}"), "x", 1);
+    }
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("t/+", 1);
+    let mut topics: Vec<String> =
+        (0..100).map(|_| client.next().unwrap().message.topic.as_str().to_owned()).collect();
+    for number in 0..500 {
+        bed.retain(&format!("t/{number:04}"), "", 1);
+    }
+    topics.extend(client.drain().into_iter().map(|got| got.0));
+    let mut expected: Vec<String> = (0..1_000).map(|number| format!("t/{number:04}")).collect();
+    // What was forgotten before its page came: everything between the pages that were taken and the middle.
+    expected.retain(|topic| topics.contains(topic) || topic.as_str() >= "t/0500");
+    assert_eq!(topics, expected);
+    assert!((600..700).contains(&topics.len()), "{}", topics.len());
+}
