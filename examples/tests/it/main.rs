@@ -1,0 +1,16 @@
+//! The examples as their users meet them: programs with options, output and sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
+
+mod bad_input;
+mod broker;
+mod clients;
+mod kill;
+mod program;
+mod raw;

@@ -1,0 +1,129 @@
+//! Running the examples.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program of an example; `cargo test` has built it beside ours.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let ours = std::env::current_exe().unwrap();
+    let program = ours.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{} is not built: run `cargo test --workspace`, or build the examples",
+        program.display()
+    );
+    program
+}
+
+/// A broker with a folder of its own.
+pub(crate) struct Broker {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    data: PathBuf,
+    options: Vec<String>,
+    /// What it said when it started.
+    pub(crate) welcome: String,
+}
+
+impl Broker {
+    pub(crate) fn start(data: &Path, options: &[&str]) -> Self {
+        // Free now; and nobody else on the machine is after it.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::launch(data.to_owned(), options, address)
+    }
+
+    fn launch(data: PathBuf, options: Vec<String>, address: SocketAddr) -> Self {
+        let mut process = command(&data, address).args(&options).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap());
+        let mut welcome = String::new();
+        // The last line of the welcome says what to type next.
+        while !welcome.contains("--follow") {
+            assert!(lines.read_line(&mut welcome).unwrap() > 0, "the broker ended: {:?}", process.wait());
+        }
+        process.stdout = Some(lines.into_inner());
+        Self { process, address, data, options, welcome }
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// The same broker again, on the same port and folder.
+    pub(crate) fn restart(&mut self) {
+        let again = Self::launch(self.data.clone(), self.options.clone(), self.address);
+        *self = again;
+    }
+
+    /// SIGTERM; gives how it ended and what it still said.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        let status = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(status.success());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "SIGTERM does not stop it");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut said = String::new();
+        self.process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        (status, said)
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn command(data: &Path, address: SocketAddr) -> Command {
+    let mut command = Command::new(example("broker"));
+    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data).stderr(Stdio::null());
+    command
+}
+
+/// A broker that is expected to refuse to start: what it says.
+pub(crate) fn refusal(data: &Path) -> String {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = command(data, address).stderr(Stdio::piped()).output().unwrap();
+    assert!(!output.status.success(), "it started");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Runs an example to its end.
+pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
+    Command::new(example(name)).args(arguments).output().unwrap()
+}
+
+/// What replay prints, a JSON object a line.
+pub(crate) fn replay(data: &Path, arguments: &[&str]) -> Vec<serde_json::Value> {
+    let output = Command::new(example("replay"))
+        .arg("--data")
+        .arg(data)
+        .arg("--json")
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
