@@ -56,6 +56,46 @@ fn eight_threads_share_their_syncs() {
     assert_eq!(next, [EACH as u64; 8]);
 }
 
+/// Records of all sizes from many threads: none lands in a segment that another thread is rolling.
+#[test]
+fn appenders_of_all_sizes_share_small_segments() {
+    const EACH: u64 = 1500;
+    let dir = tempfile::tempdir().unwrap();
+    let log = headwater_log::Log::open(dir.path(), LogOptions::default()).unwrap();
+    let partition = log.create_topic("t", small()).unwrap().partition(0).unwrap();
+    thread::scope(|scope| {
+        for number in 0..4_u64 {
+            let partition = partition.clone();
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(number);
+                for round in 0..EACH {
+                    let mut value = vec![0; if random.bool() { 8 } else { random.usize(8..2000) }];
+                    value[..8].copy_from_slice(&(number * EACH + round).to_be_bytes());
+                    partition.append(&Record::new(&value), Ack::Appended).unwrap();
+                }
+            });
+        }
+    });
+    let check = |partition: &headwater_log::Partition| {
+        let (mut from, mut seen) = (0, vec![false; 4 * EACH as usize]);
+        while from < 4 * EACH {
+            for view in partition.read_up_to(ReadUpTo::Appended, from, 1 << 16).unwrap().views() {
+                let view = view.unwrap();
+                assert_eq!(view.offset, from);
+                let id = u64::from_be_bytes(view.value.unwrap()[..8].try_into().unwrap());
+                assert!(!std::mem::replace(&mut seen[id as usize], true));
+                from += 1;
+            }
+        }
+    };
+    check(&partition);
+    assert!(partition.segments().len() > 200);
+    log.close().unwrap();
+    let log = headwater_log::Log::open(dir.path(), LogOptions::default()).unwrap();
+    assert!(log.recovery().is_clean());
+    check(&log.topic("t").unwrap().partition(0).unwrap());
+}
+
 /// Appenders, tailing readers, a syncing thread and retention at the same time, on segments that roll.
 #[test]
 fn readers_follow_appenders_through_rolls_and_retention() {

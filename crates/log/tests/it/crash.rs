@@ -6,7 +6,7 @@ use headwater_log::storage::{Access, Storage};
 use headwater_log::{Ack, OpenError};
 use headwater_testkit::sim_disk::{Choose, Fault, Odometer, Op as DiskOp};
 
-use crate::bed::{Bed, TOPIC, append, append_batch, check_all};
+use crate::bed::{Bed, TOPIC, append, append_batch, check_all, small};
 use crate::model::{Op, Run};
 
 /// Crash images of each history that are taken in order, before as many by chance.
@@ -171,6 +171,11 @@ fn junk_behind_the_end_is_the_end() {
         assert_eq!(check_all(&recovered), 3, "tail {number}");
         let junk = tail.iter().any(|byte| *byte != 0);
         assert_eq!(log.recovery().bytes_cut() > 0, junk, "tail {number}");
+        // It is cut for good before the first append.
+        for seed in 0..10 {
+            let crashed = bed.disk.crash(seed).content(&bed.file(0, "log"));
+            assert_eq!(crashed.map(|bytes| bytes.len()), Some(end), "tail {number}");
+        }
         append(&recovered, Ack::Durable);
         assert_eq!(check_all(&recovered), 4);
     }
@@ -195,29 +200,95 @@ fn names_of_a_new_segment_are_durable_before_anything_in_it_is() {
 /// written again.
 #[test]
 fn records_kept_behind_the_mark_are_written_again() {
-    let mut kept = 0;
     for seed in 0..50 {
-        let bed = Bed::new(seed);
+        let bed = Bed { topic: small().segment_bytes(64 * 1024), ..Bed::new(seed) };
         let (log, first) = bed.open_partition();
         append(&first, Ack::Durable);
-        for _ in 0..20 {
+        for _ in 0..200 {
             append(&first, Ack::Appended);
         }
+        assert!(first.size_bytes() > 4 * 4096, "several pages");
         bed.disk.inject(Fault::on(DiskOp::SyncData).path_end(".log"));
         assert!(first.sync().is_err());
-        // The process ends, the machine goes on: the page cache still shows all 21.
+        // The process ends, the machine goes on: the page cache still shows them all.
         let bed = bed.on(bed.disk.kill());
         drop(log);
-        let (_log, second) = bed.open_partition();
-        let end = check_all(&second);
-        assert_eq!(end, 21);
-        append(&second, Ack::Durable);
-        // Now the power goes.
+        let (log, second) = bed.open_partition();
+        assert_eq!(check_all(&second), 201);
+        assert!(log.recovery().partitions[0].bytes_rewritten > 4 * 4096);
+        // They are durable now, so that an offset that was seen never names another record.
         let (_log, third) = bed.on(bed.disk.crash(seed)).open_partition();
-        assert_eq!(check_all(&third), 22);
-        kept += 1;
+        assert_eq!(check_all(&third), 201);
     }
-    assert_eq!(kept, 50);
+}
+
+/// A log of several segments of which only the first records are durable, killed.
+fn unsynced_segments() -> (Bed, u64) {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    append(&partition, Ack::Durable);
+    while partition.segments().len() < 3 {
+        append(&partition, Ack::Appended);
+    }
+    let second = partition.segments()[1].base_offset;
+    for _ in 0..5 {
+        append(&partition, Ack::Appended);
+    }
+    let killed = bed.on(bed.disk.kill());
+    drop(log);
+    (killed, second)
+}
+
+/// Behind the mark nothing is proven, whole segments included: behind the first damage all of them go, for good.
+#[test]
+fn segments_behind_a_cut_go_and_do_not_come_back() {
+    let (killed, second) = unsynced_segments();
+    let logs = killed.files(".log");
+    assert_eq!(logs.len(), 3);
+    for (damaged, left) in [(0, 1), (1, 2), (2, 3)] {
+        let bed = killed.on(killed.disk.snapshot());
+        bed.disk.damage(&logs[damaged], |bytes| bytes[1000] ^= 1);
+        let (log, partition) = bed.open_partition();
+        let end = check_all(&partition);
+        assert!(end > 0 && (damaged == 0) == (end < second));
+        assert_eq!(log.recovery().partitions[0].segments_removed.len(), 3 - left);
+        for seed in 0..10 {
+            let bed = bed.on(bed.disk.crash(seed));
+            assert_eq!(bed.files(".log").len(), left);
+            let (_log, partition) = bed.open_partition();
+            assert_eq!(check_all(&partition), end);
+            // On and over the place where the others were.
+            for _ in 0..200 {
+                append(&partition, Ack::Durable);
+            }
+            assert_eq!(check_all(&partition), end + 200);
+        }
+    }
+}
+
+/// A segment that does not follow, behind one that was closed, goes for good, too.
+#[test]
+fn a_segment_behind_a_gap_goes_and_does_not_come_back() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..10 {
+        append(&partition, Ack::Durable);
+    }
+    let stale = partition.read(8, 1).unwrap().bytes().clone();
+    partition.delete_records_before(10).unwrap();
+    log.close().unwrap();
+    let path = bed.file(18, "log");
+    bed.disk.create(&path).unwrap();
+    bed.disk.damage(&path, |bytes| {
+        bytes.extend_from_slice(&stale);
+        bytes[7] = 18;
+    });
+    bed.disk.sync_dir(Path::new("/data/t-0")).unwrap();
+    let (log, _partition) = bed.open_partition();
+    assert_eq!(log.recovery().partitions[0].segments_removed, [18]);
+    for seed in 0..20 {
+        assert!(bed.disk.crash(seed).content(&path).is_none());
+    }
 }
 
 /// Fault row: an empty newest segment is used again.

@@ -136,6 +136,33 @@ fn one_damaged_slot_of_the_mark_changes_nothing() {
     }
 }
 
+/// P6: a segment before one that was durable was durable whole, also when its own mark is lost.
+#[test]
+fn a_later_mark_proves_the_segments_before_it() {
+    let bed = closed_log(200);
+    let first = bed.file(0, "log");
+    for destroyed in [false, true] {
+        let bed = bed.on(bed.disk.snapshot());
+        if destroyed {
+            bed.disk.damage(&bed.file(0, "durable"), |bytes| bytes.fill(0x77));
+        } else {
+            bed.disk.remove(&bed.file(0, "durable")).unwrap();
+        }
+        let len = bed.disk.content(&first).unwrap().len();
+        for at in (0..len).step_by(97) {
+            let bed = bed.on(bed.disk.snapshot());
+            bed.disk.damage(&first, |bytes| bytes[at] ^= 1);
+            let damage = corruption(bed.try_open());
+            assert!(damage.segment == 0 && damage.position <= at as u64, "{damage}");
+            assert_eq!(bed.disk.content(&first).unwrap().len(), len);
+        }
+        // Junk behind its end is not of the log.
+        bed.disk.damage(&first, |bytes| bytes.extend([7; 50]));
+        let (log, partition) = bed.open_partition();
+        assert_eq!((check_all(&partition), log.recovery().bytes_cut()), (200, 50));
+    }
+}
+
 /// P7: indexes are caches. Missing, cut, garbage, of another segment, zero padded: the same answers.
 #[test]
 fn indexes_in_any_state_change_no_answer() {

@@ -5,7 +5,7 @@ use headwater_log::{Ack, Clock, Log, MaintainError, Partition, ReadError, ReadUp
 use headwater_testkit::sim_disk::{Fault, Op as DiskOp, SimDisk};
 use proptest::prelude::*;
 
-use crate::bed::{Bed, TOPIC, partition};
+use crate::bed::{Bed, TOPIC, partition, small};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Op {
@@ -85,7 +85,9 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(seed: u64) -> Self {
-        let bed = Bed::new(seed);
+        // Segments of one page, and of several.
+        let topic = small().segment_bytes(if seed % 2 == 0 { 4096 } else { 3 * 4096 });
+        let bed = Bed { topic, ..Bed::new(seed) };
         let (log, partition) = bed.open_partition();
         Self { bed, log: Some(log), partition, model: Model::default(), failed: false }
     }

@@ -228,6 +228,27 @@ fn retention_by_bytes_keeps_what_it_says() {
     }
 }
 
+/// A segment that was rolled and not sealed yet is sealed before it is deleted: nobody syncs what is not there.
+#[test]
+fn a_rolled_segment_is_deleted_only_when_nobody_will_sync_it() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    loop {
+        append(&partition, Ack::Appended);
+        if partition.segments().len() == 2 {
+            break;
+        }
+        partition.sync().unwrap();
+    }
+    let second = partition.segments()[1].base_offset;
+    assert_eq!(partition.durable_end(), second);
+    assert_eq!(partition.delete_records_before(second).unwrap(), second);
+    assert_eq!(partition.segments().len(), 1);
+    partition.sync().unwrap();
+    assert_eq!(check_all(&partition), second + 1);
+    log.close().unwrap();
+}
+
 /// A segment whose first append is too old is rolled, an empty one never.
 #[test]
 fn segments_roll_by_age() {
