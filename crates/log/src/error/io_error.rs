@@ -10,6 +10,9 @@ pub struct IoError {
     source: io::Error,
 }
 
+/// The operation after which nothing is known of what was not durable before.
+const SYNC: &str = "sync";
+
 impl IoError {
     pub(crate) fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self { operation, path: path.to_owned(), source }
@@ -36,6 +39,11 @@ impl IoError {
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
+    }
+
+    /// Whether a sync failed. It is never tried again.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.operation == SYNC
     }
 
     /// Whether the disk, or the user's share of it, is full.

@@ -195,6 +195,10 @@ pub enum SyncError {
     /// the kernel shows of records that were not durable may not be on disk, and a second sync would hide that.
     #[error("the partition takes no appends until it is opened anew: {0}")]
     Failed(Arc<IoError>),
+    /// The operating system refused something around a sync, for instance to open one more file. Nothing is lost;
+    /// the next sync tries again.
+    #[error("not durable yet: {0}")]
+    Io(Arc<IoError>),
     /// No record has this offset yet, so it cannot become durable.
     #[error("offset {offset} is not appended yet, the log ends at {end}")]
     NotAppended {

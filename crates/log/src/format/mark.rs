@@ -11,8 +11,9 @@
 //!  slot   0  magic "HWDM"          24  durable position   56  max timestamp
 //!         4  version u16, 1        32  next offset        64  index bytes u32,      68  their crc32
 //!         6  flags u16             40  first append ms    72  time index bytes u32, 76  their crc32
-//!         8  sequence u64          48  last append ms     80  zeros
-//!        16  base offset u64                             124  crc32 of bytes 0 to 124
+//!         8  sequence u64          48  last append ms
+//!        16  base offset u64          80  leader epoch i32, then zeros
+//!                                                        124  crc32 of bytes 0 to 124
 //! ```
 //!
 //! The numbers are big-endian like Kafka's. A mark is written only after the bytes it speaks of were synced, so
@@ -31,7 +32,7 @@ pub(crate) const VERSION: u16 = 1;
 
 const MAGIC: [u8; 4] = *b"HWDM";
 const CRC_AT: usize = 124;
-const FIELDS_BYTES: usize = 4 + 2 + 2 + 6 * 8 + 8 + 4 * 4;
+const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4;
 const FLAG_SEALED: u16 = 1;
 const FLAG_SPARSE: u16 = 2;
 
@@ -77,6 +78,9 @@ pub(crate) struct Mark {
     pub(crate) index: IndexSum,
     /// The time index, if sealed.
     pub(crate) time_index: IndexSum,
+    /// The leader epoch in which the mark was written. A Kafka broker that takes the directory over begins a
+    /// higher one, and keeps no marks: then all that the marks say is history.
+    pub(crate) leader_epoch: i32,
 }
 
 impl Mark {
@@ -104,6 +108,7 @@ impl Mark {
             sink.put(&sum.bytes.to_be_bytes());
             sink.put(&sum.crc.to_be_bytes());
         }
+        sink.put(&self.leader_epoch.to_be_bytes());
         crc.copy_from_slice(&crc32fast::hash(fields).to_be_bytes());
         slot
     }
@@ -155,6 +160,7 @@ fn decode_fields(from: &mut &[u8]) -> Option<Result<(Mark, u64), UnknownVersion>
         max_timestamp: field::take_i64(from)?,
         index: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
         time_index: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
+        leader_epoch: field::take_i32(from)?,
     };
     Some(Ok((mark, sequence)))
 }
@@ -180,6 +186,7 @@ mod tests {
             max_timestamp: 3,
             index: IndexSum::of(b"index"),
             time_index: IndexSum::of(b""),
+            leader_epoch: 4,
         }
     }
 

@@ -7,9 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::root::Root;
-use super::shared::write_offsets;
 use crate::error::{CloseError, IoError};
-use crate::format::checkpoint::Offsets;
 use crate::format::names;
 use crate::storage;
 
@@ -29,24 +27,19 @@ impl Root {
 
     fn close_all(&self) -> Result<(), CloseError> {
         let mut outcome = Ok(());
-        let mut recovery_points = Offsets::new();
-        for core in self.cores() {
-            match core.close() {
-                Ok(()) => {
-                    recovery_points.insert((core.topic().to_owned(), core.number()), core.durable_end());
-                }
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
+        let cores = self.cores();
+        for core in &cores {
+            outcome = outcome.and(core.close());
         }
         outcome?;
-        self.leave_note(&recovery_points)?;
-        Ok(())
+        let ends: Vec<_> =
+            cores.iter().map(|core| (core.topic(), core.number(), core.durable_end())).collect();
+        self.shared.recovery_points.raise(&ends)?;
+        Ok(self.leave_note()?)
     }
 
     /// What a Kafka broker looks for. Our own open goes by the marks.
-    fn leave_note(&self, recovery_points: &Offsets) -> Result<(), IoError> {
-        let (storage, path) = (&*self.shared.storage, self.path());
-        write_offsets(storage, path, names::RECOVERY_POINTS, recovery_points)?;
-        storage::replace_file(storage, path, names::CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_NOTE)
+    fn leave_note(&self) -> Result<(), IoError> {
+        storage::replace_file(&*self.shared.storage, self.path(), names::CLEAN_SHUTDOWN, CLEAN_SHUTDOWN_NOTE)
     }
 }

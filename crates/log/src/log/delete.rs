@@ -11,8 +11,7 @@ use std::io;
 use std::path::Path;
 
 use super::root::Root;
-use super::shared::{read_offsets, write_offsets};
-use crate::error::{IoError, OpenError, TopicError};
+use crate::error::{IoError, TopicError};
 use crate::format::names;
 use crate::storage::Storage;
 
@@ -35,24 +34,9 @@ impl Root {
         self.topics.write().remove(name);
         topic.cores().iter().for_each(|core| core.abandon());
         self.shared.starts.forget(name)?;
-        self.forget_recovery_points(name)?;
+        // A Kafka broker must not take the recovery point of this topic for that of a later one.
+        self.shared.recovery_points.forget(name)?;
         Ok(remove_topic(storage, self.path(), name, &(0..topic.partition_count()).collect())?)
-    }
-
-    /// A Kafka broker must not take the recovery point of this topic for that of a later one.
-    fn forget_recovery_points(&self, topic: &str) -> Result<(), TopicError> {
-        let (storage, path) = (&*self.shared.storage, self.path());
-        let boxed = |error: OpenError| match error {
-            OpenError::Io(error) => TopicError::Io(error),
-            error => TopicError::Open(Box::new(error)),
-        };
-        let mut offsets = read_offsets(storage, path, names::RECOVERY_POINTS).map_err(boxed)?;
-        let before = offsets.len();
-        offsets.retain(|(name, _), _| name != topic);
-        if offsets.len() < before {
-            write_offsets(storage, path, names::RECOVERY_POINTS, &offsets)?;
-        }
-        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ impl Root {
         let mut report = MaintainReport::default();
         let mut first_error = None;
         let mut starts = Vec::new();
+        let mut sealed = Vec::new();
         let cores = self.cores();
         for core in &cores {
             let kept_up = core.settle().map_err(MaintainError::from).and_then(|()| {
@@ -30,6 +31,9 @@ impl Root {
                     continue;
                 }
             }
+            if core.sealed_end() > 0 {
+                sealed.push((core.topic(), core.number(), core.sealed_end()));
+            }
             let start = core.retained_from(now_ms);
             if start > core.start_offset() {
                 starts.push((core, start));
@@ -41,6 +45,8 @@ impl Root {
         if !raised.is_empty() {
             self.shared.starts.raise(&raised)?;
         }
+        // Without it a broker that takes over after a kill reads, and may cut, everything.
+        self.shared.recovery_points.raise(&sealed)?;
         for (core, start) in &starts {
             match core.drop_before(*start) {
                 Ok((segments, bytes)) => {

@@ -9,9 +9,8 @@ use std::time::Instant;
 
 use super::delete::remove_topic;
 use super::root::Root;
-use super::shared::{Shared, Starts, read_offsets};
+use super::shared::{OffsetFile, Shared};
 use crate::error::{IoError, OpenError};
-use crate::format::checkpoint::Offsets;
 use crate::format::names;
 use crate::options::{LogOptions, TopicOptions};
 use crate::partition::{Core, Signal};
@@ -30,10 +29,9 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
     let guard = guard.ok_or(OpenError::Locked { path: lock })?;
 
-    let starts = read_offsets(&*storage, path, names::LOG_STARTS)?;
-    let recovery_points = read_offsets(&*storage, path, names::RECOVERY_POINTS)?;
     let shared = Arc::new(Shared {
-        starts: Starts::new(Arc::clone(&storage), path.to_owned(), starts),
+        starts: OffsetFile::open(&storage, path, names::LOG_STARTS)?,
+        recovery_points: OffsetFile::open(&storage, path, names::RECOVERY_POINTS)?,
         storage,
         clock,
         path: path.to_owned(),
@@ -47,7 +45,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     for (name, partitions) in &topics {
         let name: Arc<str> = name.as_str().into();
         for partition in partitions {
-            let known = known(&shared, &recovery_points, &name, *partition);
+            let known = known(&shared, &name, *partition);
             plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults)?);
         }
     }
@@ -56,6 +54,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     for (name, partitions) in &unfinished {
         remove_topic(&*shared.storage, path, name, partitions)?;
         shared.starts.forget(name)?;
+        shared.recovery_points.forget(name)?;
     }
     let mut plans = plans.into_iter();
     let mut report = RecoveryReport::default();
@@ -77,18 +76,24 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     Ok((Arc::new(root), report))
 }
 
+/// Creates the directory and those above it that are missing, and makes their names durable.
 fn create_root(storage: &dyn Storage, path: &Path) -> Result<(), IoError> {
-    match storage.list(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            storage.create_dir(path).map_err(IoError::of("create", path))?;
-            match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                Some(parent) => storage.sync_dir(parent).map_err(IoError::of("sync", parent)),
-                None => Ok(()),
-            }
+    let mut parents = Vec::new();
+    let mut at = path;
+    loop {
+        match storage.list(at) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(IoError::new("list", at, error)),
         }
-        Err(error) => Err(IoError::new("list", path, error)),
+        let Some(parent) = at.parent() else { break };
+        at = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        parents.push(at);
     }
+    if !parents.is_empty() {
+        storage.create_dir(path).map_err(IoError::of("create", path))?;
+    }
+    parents.into_iter().try_for_each(|parent| storage.sync_dir(parent).map_err(IoError::of("sync", parent)))
 }
 
 /// Keeps the start offsets that recovery found above those that were kept: of logs that Kafka wrote, and of those
@@ -103,10 +108,10 @@ fn keep_starts(shared: &Shared, report: &RecoveryReport) -> Result<(), IoError> 
     if risen.is_empty() { Ok(()) } else { shared.starts.raise(&risen) }
 }
 
-fn known(shared: &Shared, recovery_points: &Offsets, topic: &str, partition: u32) -> Known {
+fn known(shared: &Shared, topic: &str, partition: u32) -> Known {
     Known {
         start: shared.starts.of(topic, partition),
-        recovery_point: recovery_points.get(&(topic.to_owned(), partition)).copied(),
+        recovery_point: shared.recovery_points.of(topic, partition),
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use crate::clock::Clock;
 use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::{self, Invalid, Offsets};
-use crate::format::names;
 use crate::partition::Signal;
 use crate::storage::{self, Access, Storage};
 use crate::sync::Mutex;
@@ -20,7 +19,10 @@ pub(crate) struct Shared {
     pub(crate) verify_every_read: bool,
     /// Moves with every append to any partition.
     pub(crate) unsynced: Signal,
-    pub(crate) starts: Starts,
+    /// The log start offsets: what was deleted for good.
+    pub(crate) starts: OffsetFile,
+    /// For a Kafka broker that takes the directory over: records before these need no recovery.
+    pub(crate) recovery_points: OffsetFile,
     pub(crate) closed: AtomicBool,
 }
 
@@ -30,24 +32,31 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// The log start offsets, in `log-start-offset-checkpoint`.
-pub(crate) struct Starts {
+/// One of the checkpoints at the log's root: an offset per partition, which only rises.
+pub(crate) struct OffsetFile {
     storage: Arc<dyn Storage>,
     path: PathBuf,
+    name: &'static str,
     offsets: Mutex<Offsets>,
 }
 
-impl Starts {
-    pub(super) fn new(storage: Arc<dyn Storage>, path: PathBuf, offsets: Offsets) -> Self {
-        Self { storage, path, offsets: Mutex::new(offsets) }
+impl OffsetFile {
+    /// Reads the file; a missing one has no offsets.
+    pub(super) fn open(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        name: &'static str,
+    ) -> Result<Self, OpenError> {
+        let offsets = Mutex::new(read_offsets(&**storage, path, name)?);
+        Ok(Self { storage: Arc::clone(storage), path: path.to_owned(), name, offsets })
     }
 
-    /// The log start offset that was kept for a partition.
+    /// The offset that was kept for a partition.
     pub(super) fn of(&self, topic: &str, partition: u32) -> Option<u64> {
         self.offsets.lock().get(&(topic.to_owned(), partition)).copied()
     }
 
-    /// Raises the start offsets of partitions, durably. None falls.
+    /// Raises the offsets of partitions, durably. None falls.
     pub(crate) fn raise(&self, to: &[(&str, u32, u64)]) -> Result<(), IoError> {
         self.change(|offsets| {
             for (topic, partition, offset) in to {
@@ -67,21 +76,12 @@ impl Starts {
         let mut changed = offsets.clone();
         change(&mut changed);
         if changed != *offsets {
-            write_offsets(&*self.storage, &self.path, names::LOG_STARTS, &changed)?;
+            let text = checkpoint::encode_offsets(&changed);
+            storage::replace_file(&*self.storage, &self.path, self.name, text.as_bytes())?;
             *offsets = changed;
         }
         Ok(())
     }
-}
-
-/// Replaces a checkpoint of offsets.
-pub(crate) fn write_offsets(
-    storage: &dyn Storage,
-    dir: &Path,
-    name: &str,
-    offsets: &Offsets,
-) -> Result<(), IoError> {
-    storage::replace_file(storage, dir, name, checkpoint::encode_offsets(offsets).as_bytes())
 }
 
 /// Reads a checkpoint of offsets; a missing file has none.

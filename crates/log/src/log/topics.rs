@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::delete::remove_topic;
+use super::open::list_topics;
 use super::root::Root;
 use crate::error::{IoError, TopicError};
 use crate::format::metadata::TopicId;
@@ -52,6 +54,11 @@ impl Root {
         let options = TopicOptions { partitions: Some(count), ..options };
         // What an earlier topic of this name left in the checkpoints must not speak for this one.
         self.shared.starts.forget(name)?;
+        self.shared.recovery_points.forget(name)?;
+        // A creation or deletion that failed on its way left directories of this name.
+        if let Some(left) = list_topics(&*self.shared.storage, self.path())?.get(name) {
+            remove_topic(&*self.shared.storage, self.path(), name, left)?;
+        }
         let id = new_topic_id().map_err(IoError::of("take randomness for", self.path()))?;
         let topic: Arc<str> = name.into();
         let mut cores = Vec::new();

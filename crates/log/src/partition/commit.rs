@@ -99,29 +99,40 @@ impl Core {
         self.sync_all(&leader)
     }
 
+    /// The offset behind the last segment that is sealed, for whoever has just settled: the active one's first.
+    pub(crate) fn sealed_end(&self) -> u64 {
+        let first = self.segment_list().last().map_or(0, |segment| segment.base_offset());
+        first.min(self.durable_end())
+    }
+
     /// Makes everything durable that is appended when it begins.
     pub(super) fn sync_all(&self, _leader: &Leader<'_>) -> Result<(), SyncError> {
-        let outcome = self.sync_segments();
-        if let Err(error) = outcome {
-            let error = self.failed.get_or_init(|| Arc::new(error));
-            let error = Arc::clone(error);
-            self.durable_moved.notify();
-            self.appended_moved.notify();
-            return Err(SyncError::Failed(error));
+        let outcome = self.sync_segments().map_err(Arc::new);
+        match &outcome {
+            Ok(()) => self.durable_moved.notify(),
+            Err(error) if error.is_sync() => {
+                let error = Arc::clone(self.failed.get_or_init(|| Arc::clone(error)));
+                self.durable_moved.notify();
+                self.appended_moved.notify();
+                return Err(SyncError::Failed(error));
+            }
+            // Nothing was lost, the next sync tries again.
+            Err(_) => {}
         }
-        self.durable_moved.notify();
-        Ok(())
+        outcome.map_err(SyncError::Io)
     }
 
     fn sync_segments(&self) -> Result<(), IoError> {
         let (rolled, active, end) = {
-            let mut writer = self.writer.lock();
+            let writer = self.writer.lock();
             let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.len()));
-            (std::mem::take(&mut writer.rolled), active, writer.next_offset)
+            (writer.rolled.clone(), active, writer.next_offset)
         };
         let now_ms = self.shared.clock.now_ms();
         for (tail, next_offset) in rolled {
+            // Those that an error leaves behind stay in their place for the next sync.
             tail.seal(next_offset, now_ms)?;
+            self.writer.lock().rolled.retain(|(other, _)| !Arc::ptr_eq(other, &tail));
         }
         if let Some((tail, len)) = active
             && end > self.durable_end()

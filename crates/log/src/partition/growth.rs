@@ -26,7 +26,7 @@ enum Need {
     Nothing,
     Activate,
     Allocate(Arc<Tail>),
-    Roll { next_offset: u64 },
+    Roll,
 }
 
 impl Core {
@@ -38,7 +38,7 @@ impl Core {
                 Need::Nothing => return Ok(()),
                 Need::Activate => return self.activate(),
                 Need::Allocate(tail) => return Ok(tail.allocate(draft.bytes())?),
-                Need::Roll { next_offset } => self.roll(next_offset)?,
+                Need::Roll => self.roll()?,
             }
         };
         // Nobody asked for durability for a long time. The backlog is bounded by who makes it.
@@ -48,19 +48,16 @@ impl Core {
         Ok(())
     }
 
-    /// What a batch needs; freezes the active segment if that is a new one. Under the growth lock.
+    /// What a batch needs. Under the growth lock.
     fn need(&self, draft: &Draft<'_>) -> Result<Need, AppendError> {
-        let mut writer = self.writer.lock();
+        let writer = self.writer.lock();
         self.check_writable(&writer)?;
         let next_offset = writer.next_offset;
         let Some(active) = &writer.active else { return Ok(Need::Activate) };
         match active.room(draft, next_offset) {
             Room::Fits => Ok(Need::Nothing),
             Room::Extend => Ok(Need::Allocate(Arc::clone(active.tail()))),
-            Room::Roll => {
-                writer.frozen = true;
-                Ok(Need::Roll { next_offset })
-            }
+            Room::Roll => Ok(Need::Roll),
             Room::Never => {
                 Err(AppendError::BatchTooLarge { bytes: draft.bytes() as u64, max: active.capacity() as u64 })
             }
@@ -81,10 +78,20 @@ impl Core {
         Ok(())
     }
 
-    /// Begins a segment at `next_offset`, to which the active one was frozen; tells how many rolled segments wait
-    /// to be sealed. Under the growth lock.
-    fn roll(&self, next_offset: u64) -> Result<usize, AppendError> {
-        let begun = self.begin_segment(next_offset);
+    /// Ends the active segment and begins the next; tells how many rolled segments wait to be sealed. Under the
+    /// growth lock.
+    fn roll(&self) -> Result<usize, AppendError> {
+        let (tail, next_offset) = {
+            let mut writer = self.writer.lock();
+            let next_offset = writer.next_offset;
+            let Some(active) = &mut writer.active else { return Err(SyncError::Closed.into()) };
+            active.stop();
+            let tail = Arc::clone(active.tail());
+            writer.frozen = true;
+            (tail, next_offset)
+        };
+        // Trimmed before the next one exists: a Kafka broker that finds zeros in the middle of a log cuts there.
+        let begun = tail.trim().map_err(AppendError::from).and_then(|()| self.begin_segment(next_offset));
         let mut writer = self.writer.lock();
         writer.frozen = false;
         let (segment, active) = begun?;
@@ -112,28 +119,19 @@ impl Core {
     /// Rolls the active segment if it is not empty and `due` says so; tells whether it did.
     pub(super) fn roll_if(&self, due: impl FnOnce(&Segment) -> bool) -> Result<bool, AppendError> {
         let _growth = self.growth.lock();
-        let next_offset = {
-            let mut writer = self.writer.lock();
+        let is_active = {
+            let writer = self.writer.lock();
             self.check_writable(&writer)?;
-            if writer.active.is_none() {
-                drop(writer);
-                // Not opened since the start; it has to be before it can be rolled.
-                if !self.segment_list().last().is_some_and(|segment| segment.len() > 0 && due(segment)) {
-                    return Ok(false);
-                }
-                self.activate()?;
-                writer = self.writer.lock();
-            } else if !writer
-                .active
-                .as_ref()
-                .is_some_and(|active| active.len() > 0 && due(active.tail().segment()))
-            {
-                return Ok(false);
-            }
-            writer.frozen = true;
-            writer.next_offset
+            writer.active.is_some()
         };
-        self.roll(next_offset).map(|_| true)
+        if !self.segment_list().last().is_some_and(|segment| segment.len() > 0 && due(segment)) {
+            return Ok(false);
+        }
+        if !is_active {
+            // Not opened since the start; it has to be before it can be rolled.
+            self.activate()?;
+        }
+        self.roll().map(|_| true)
     }
 
     /// Allocates the next step of space before it is needed. Who comes too late leaves it to the others.

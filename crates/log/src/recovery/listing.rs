@@ -13,7 +13,7 @@ pub(super) struct Listing {
     pub(super) segments: BTreeMap<u64, Files>,
     /// Base offsets that have files beside no `.log` file, with their mark.
     pub(super) orphans: BTreeMap<u64, Option<Mark>>,
-    /// Whether no segment and no orphan has a mark file.
+    /// Whether there are no marks that count: no file, or Kafka has led the partition since.
     pub(super) unmarked: bool,
     /// Files that an interrupted operation left behind and that mean nothing.
     pub(super) leftovers: Vec<String>,
@@ -63,7 +63,21 @@ impl Listing {
             let mark = read_mark(dir, base_offset)?;
             listing.segments.insert(base_offset, Files { log_bytes, mark });
         }
+        listing.forget_marks_older_than(dir.epochs.current());
         Ok(listing)
+    }
+
+    /// A broker begins a new leader epoch when it takes a partition over. It may have cut, compacted and deleted
+    /// since, and keeps no marks.
+    fn forget_marks_older_than(&mut self, leader_epoch: i32) {
+        let marks = self.segments.values().filter_map(|files| files.mark);
+        let newest =
+            marks.chain(self.orphans.values().copied().flatten()).map(|mark| mark.leader_epoch).max();
+        if newest.is_some_and(|newest| newest < leader_epoch) {
+            self.unmarked = true;
+            self.segments.values_mut().for_each(|files| files.mark = None);
+            self.orphans.values_mut().for_each(|mark| *mark = None);
+        }
     }
 }
 

@@ -80,8 +80,14 @@ impl Plan {
         let Planner { listing, segments, remove, end, mut report, epochs, .. } = planner;
         let end = end.unwrap_or(start);
         let write_epochs = epochs_missing || epochs != dir.epochs;
+        let mut segments = segments;
         dir.epochs =
             if epochs_missing && epochs == Epochs::default() { Epochs::beginning_at(start) } else { epochs };
+        for planned in &mut segments {
+            if let Planned::Scanned { mark, .. } = planned {
+                mark.leader_epoch = dir.epochs.current();
+            }
+        }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
         let leftovers = listing.leftovers;
         Ok(Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report })
@@ -233,6 +239,7 @@ impl Planner<'_> {
             // Nothing was appended after now. That keeps records longer rather than shorter.
             last_append_ms: self.now_ms.max(mark.last_append_ms),
             max_timestamp: scan.rebuilt.max_timestamp().unwrap_or_default(),
+            leader_epoch: 0, // Known when the whole log is.
             ..Mark::default()
         };
         self.end = Some(scan.next_offset);

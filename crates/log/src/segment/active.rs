@@ -74,6 +74,11 @@ impl Active {
         if fits { Room::Fits } else { Room::Extend }
     }
 
+    /// Takes no more until space is allocated anew: the space that is there is about to be cut.
+    pub(crate) fn stop(&mut self) {
+        self.log.give_up_room();
+    }
+
     /// Appends a batch for which [`Active::room`] said [`Room::Fits`]; false, with nothing appended, when it
     /// does not fit after all.
     pub(crate) fn append(

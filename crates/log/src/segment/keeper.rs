@@ -48,8 +48,12 @@ impl Keeper {
         self.write(mark);
         // A clock that was set back must not stop this: the distance counts, in either direction.
         if now_ms.abs_diff(self.saved_ms) >= SAVE_INTERVAL_MS {
-            save(dir, mark.base_offset)?;
-            self.saved_ms = now_ms;
+            match save(dir, mark.base_offset) {
+                Ok(()) => self.saved_ms = now_ms,
+                Err(error) if error.is_sync() => return Err(error),
+                // The file could not be opened now. The records are durable all the same.
+                Err(_) => {}
+            }
         }
         Ok(())
     }

@@ -191,6 +191,12 @@ impl Tail {
         Ok(())
     }
 
+    /// Cuts the space that was allocated ahead. Nothing may be appended meanwhile, and [`Active::stop`] was called.
+    pub(crate) fn trim(&self) -> Result<(), IoError> {
+        let path = self.dir.file(self.segment.base_offset, names::LOG);
+        self.file.set_len(self.log.published() as u64).map_err(IoError::of("trim", &path))
+    }
+
     /// Makes the segment's first `len` bytes durable and notes it in the mark.
     pub(crate) fn sync(&self, len: usize, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
         let path = self.dir.file(self.segment.base_offset, names::LOG);
@@ -207,7 +213,7 @@ impl Tail {
         let base_offset = self.segment.base_offset;
         let path = self.dir.file(base_offset, names::LOG);
         let len = self.log.published();
-        self.file.set_len(len as u64).map_err(IoError::of("trim", &path))?;
+        self.trim()?;
         self.file.sync_data().map_err(IoError::of("sync", &path))?;
         for (suffix, region) in
             [(names::INDEX, &self.indexes.offset), (names::TIME_INDEX, &self.indexes.time)]
@@ -244,6 +250,7 @@ impl Tail {
             sparse: self.segment.sparse,
             first_append_ms: self.segment.first_append_ms().unwrap_or_default(),
             last_append_ms: self.segment.last_append_ms().unwrap_or_default(),
+            leader_epoch: self.dir.epochs.current(),
             ..Mark::default()
         }
     }

@@ -62,9 +62,18 @@ impl Storage for Disk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        // The file is not truncated: that would be a write into somebody else's directory.
-        let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        Ok(try_lock(&file)?.then(|| Box::new(DiskLock { _file: file }) as Box<dyn LockGuard>))
+        loop {
+            // The file is not truncated: that would be a write into somebody else's directory.
+            let file =
+                fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            if !try_lock(&file)? {
+                return Ok(None);
+            }
+            // A Kafka broker deletes the file when it stops. Who had opened it before holds a file without a name.
+            if is_named(&file, path)? {
+                return Ok(Some(Box::new(DiskLock { _file: file })));
+            }
+        }
     }
 }
 
@@ -74,6 +83,24 @@ struct DiskLock {
 }
 
 impl LockGuard for DiskLock {}
+
+/// Whether the path still leads to this file.
+#[cfg(unix)]
+fn is_named(file: &fs::File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((held.dev(), held.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_named(_file: &fs::File, _path: &Path) -> io::Result<bool> {
+    Ok(true) // An open file cannot be deleted there.
+}
 
 #[cfg(target_os = "linux")]
 fn try_lock(file: &fs::File) -> io::Result<bool> {
@@ -200,6 +227,19 @@ mod tests {
         assert!(Disk.lock(&path).unwrap().is_none());
         drop(first);
         assert!(Disk.lock(&path).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_on_a_file_that_was_deleted_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let file = fs::File::create(&path).unwrap();
+        assert!(is_named(&file, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_named(&file, &path).unwrap());
+        fs::File::create(&path).unwrap();
+        assert!(!is_named(&file, &path).unwrap());
     }
 
     #[test]

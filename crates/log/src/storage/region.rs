@@ -18,7 +18,8 @@
 //!   because both come from a [`Window`] by value, and its methods take `&mut self`. So the one `&mut [u8]`
 //!   that can exist never overlaps a shared slice.
 //! * Bytes from `writable` on are not touched at all: behind them there may be no space on the disk, where a
-//!   write would end the process (SIGBUS). `writable` is raised only after the file was given that space.
+//!   write would end the process (SIGBUS). `writable` is raised only after the file was given that space, and
+//!   falls only by the appender's own hand, before the file is cut.
 //! * A slice that was handed out holds the region, and the region holds the mapping.
 //! * The memory does not change behind Rust's back: the lock on the directory keeps other writers out, this
 //!   crate makes a second writable window of a file only after the [`Appender`] of the first is gone and never
@@ -225,7 +226,7 @@ impl Region {
         self.memory.capacity()
     }
 
-    /// Tells that the file has space up to `to`. Never falls.
+    /// Tells that the file has space up to `to`.
     pub(crate) fn raise_writable(&self, to: usize) {
         self.writable.fetch_max(to.min(self.capacity()), Ordering::AcqRel);
     }
@@ -286,6 +287,11 @@ impl Appender {
     /// The bytes that can be appended when the file is given the space for them.
     pub(crate) fn room_max(&self) -> usize {
         self.region.capacity().saturating_sub(self.region.published())
+    }
+
+    /// Gives back the room that is left, so that the file can be cut behind what is published.
+    pub(crate) fn give_up_room(&mut self) {
+        self.region.writable.store(self.region.published(), Ordering::Release);
     }
 
     /// Lets `fill` write the next `len` bytes, then publishes them; tells where they begin. `None`, with
@@ -363,6 +369,8 @@ mod tests {
         assert_eq!(appender.append(5, |spare| spare.fill(7)), Some(0));
         assert!(!appender.overwrite(4, &[1]), "published bytes are not overwritten");
         assert!(appender.overwrite(5, &[1]));
+        appender.give_up_room();
+        assert_eq!((appender.room(), appender.append(1, |_| unreachable!())), (0, None));
     }
 
     #[test]

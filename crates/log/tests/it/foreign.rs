@@ -172,6 +172,45 @@ fn what_kafka_appends_to_our_segments_is_kept() {
     assert_eq!(log.recovery().partitions[0].segments_scanned, 2);
 }
 
+/// A broker begins a new leader epoch when it takes a directory over, and keeps no marks. What they said before
+/// is no evidence any more: it may have cut, compacted and deleted since.
+#[test]
+fn marks_from_before_a_broker_led_are_history() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    while partition.segments().len() < 4 {
+        append(&partition, Ack::Durable);
+    }
+    let second = partition.segments()[1].base_offset;
+    log.close().unwrap();
+    let cut_by_broker = |bed: &Bed| {
+        // It deleted the first segment, cut the last, and wrote on in its own epoch.
+        bed.disk.remove(&bed.file(0, "log")).unwrap();
+        let last = bed.files(".log").pop().unwrap();
+        let base: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        bed.disk.damage(&last, |bytes| *bytes = moved(plain(), base, 1));
+        let points = bed.disk.create(Path::new("/data/recovery-point-offset-checkpoint")).unwrap();
+        points.write_at(format!("0\n1\nt 0 {}\n", base + 5).as_bytes(), 0).unwrap();
+        base
+    };
+    // Without the new epoch, that is damage.
+    let unexplained = bed.on(bed.disk.snapshot());
+    cut_by_broker(&unexplained);
+    assert!(unexplained.try_open().is_err());
+
+    let base = cut_by_broker(&bed);
+    let epochs = bed.disk.create(Path::new("/data/t-0/leader-epoch-checkpoint")).unwrap();
+    epochs.write_at(format!("0\n2\n0 0\n1 {base}\n").as_bytes(), 0).unwrap();
+    let (log, partition) = bed.open_partition();
+    assert_eq!((partition.start_offset(), partition.durable_end()), (second, base + 5));
+    assert_eq!(read_all(&partition, ReadUpTo::Durable).len() as u64, base + 5 - second);
+    assert!(bed.disk.content(&bed.file(0, "durable")).is_none(), "orphans go");
+    append(&partition, Ack::Durable);
+    log.close().unwrap();
+    // From now on our marks count again.
+    assert!(bed.open().recovery().is_clean());
+}
+
 #[test]
 fn a_directory_of_kafka_can_be_read_beside_it() {
     let bytes = [moved(plain(), 0, 0), moved(plain(), 5, 0)].concat();

@@ -89,6 +89,27 @@ fn a_closed_log_has_kafkas_files_and_no_others_but_the_marks() {
     assert!(bed.disk.content(Path::new("/data/.kafka_cleanshutdown")).is_none());
 }
 
+/// A broker that takes over after a kill reads only what is behind the recovery point, and it cuts a log where it
+/// finds zeros in a segment that is not the last: so the point is kept up, and there are none.
+#[test]
+fn a_running_log_is_ready_for_a_broker() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..300 {
+        append(&partition, Ack::Appended);
+        let files = bed.files(".log");
+        for path in &files[..files.len() - 1] {
+            let bytes = bed.disk.content(path).unwrap();
+            assert!(batches(&bytes).last().is_some_and(|last| last.at + last.bytes == bytes.len()));
+        }
+    }
+    let point = || bed.disk.content(Path::new("/data/recovery-point-offset-checkpoint"));
+    assert_eq!(point(), None);
+    log.maintain(START_MS).unwrap();
+    let first = partition.segments().last().unwrap().base_offset;
+    assert_eq!(point().unwrap(), format!("0\n1\nt 0 {first}\n").as_bytes());
+}
+
 /// All partitions of a topic have the same identity, two topics have two.
 #[test]
 fn topics_have_identities() {
