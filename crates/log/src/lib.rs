@@ -1,4 +1,74 @@
-//! Placeholder front page of `headwater-log`.
+//! An embedded commit log: topics of partitions, appended to, synced, read back by offset or by time. Its files are
+//! Apache Kafka's own.
+//!
+//! # Examples
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use headwater_log::{Ack, Log, LogOptions, Record, TopicOptions};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let log = Log::open(dir.path(), LogOptions::default())?;
+//! let telemetry = log.open_or_create_topic("telemetry", TopicOptions::default().partitions(8))?;
+//!
+//! // The key chooses the partition, as in Kafka's clients. When this returns, the record is on disk.
+//! let at = telemetry.append(&Record::new("21.5").key("factory/line-1/temperature"), Ack::Durable)?;
+//!
+//! let partition = telemetry.partition(at.partition).ok_or("no such partition")?;
+//! let mut next = partition.start_offset();
+//! while next < partition.durable_end() {
+//!     let fetched = partition.read(next, 1 << 20)?;
+//!     for record in &fetched {
+//!         let record = record?; // key and value are `Bytes` over the log's own memory
+//!         assert_eq!(record.value.as_deref(), Some(b"21.5".as_slice()));
+//!     }
+//!     next = fetched.next_offset();
+//! }
+//! log.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! * A record that was acknowledged as durable survives the end of the process and the loss of power. A record
+//!   that was only appended survives the end of the process.
+//! * After a crash the log is a run of what was appended, in order, without holes; each batch is there whole or
+//!   not at all.
+//! * Readers see durable records, unless they ask for more; so an offset never names two records.
+//! * Damage to durable bytes is an error that names topic, partition, segment and position. It is never cut away.
+//! * After a sync that failed, a partition takes no more appends until the log is opened anew.
+//! * A full disk fails the append and nothing else; appends go on when there is space.
+//!
+//! Not promised: disks that lie about syncs, network file systems, two writers, and repair. A read error of the
+//! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS). `docs/log-format.md` of the
+//! repository has the bytes, and what each promise rests on.
+//!
+//! # Parts
+//!
+//! ```text
+//!  Log ---------- one directory, one writer            ReadOnlyLog -------- beside the writer, any number
+//!   '- Topic ---- name, partitions by key                '- ReadOnlyPartition
+//!       '- Partition   append, sync, read, retention
+//!
+//!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
+//! ```
+//!
+//! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
+//! thread and no runtime inside: who wants upkeep calls [`Log::maintain`], who wants durable records without
+//! blocking lets one thread call [`Log::wait_unsynced`] and [`Log::sync`], and waits for
+//! [`Partition::readable`].
+//!
+//! # What works and what does not yet
+//!
+//! Works: topics, append of records and batches, group commit, segments that roll by size and age, reads by
+//! offset and timestamp, retention by time, bytes and log start offset, recovery, reading beside the writer,
+//! directories that Kafka wrote.
+//!
+//! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
+//! compaction, idempotent producers, consumer groups, quarantine of damaged segments, protection of retention
+//! against a clock that jumps ahead. Linux is what it is tested on; other systems go by plain file calls where they lack
+//! `fallocate`.
 
 mod clock;
 mod error;

@@ -4,6 +4,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod checkpoint;
+#[cfg(test)]
+mod document;
 pub(crate) mod field;
 #[cfg(test)]
 mod golden;

@@ -1,0 +1,142 @@
+//! The log: append, durable append, sequential and random reads, each answer asserted before it is timed.
+//!
+//! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
+//! of the time that is measured, so that a run needs no more disk than that.
+
+#![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use headwater::log::{Ack, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
+use tempfile::TempDir;
+
+const VALUE: [u8; 100] = [0x5A; 100];
+const BATCH: usize = 1000;
+const STORED: u64 = 200_000;
+const BYTES_PER_TOPIC: u64 = 256 << 20;
+
+struct Bed {
+    // In this order: the log is closed before its directory goes.
+    log: Log,
+    _dir: TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = Log::open(dir.path(), LogOptions::default()).expect("a log");
+        Self { log, _dir: dir }
+    }
+
+    fn partition(&self) -> Partition {
+        if self.log.topic("bench").is_some() {
+            self.log.delete_topic("bench").expect("to delete a topic");
+        }
+        let topic = self.log.create_topic("bench", TopicOptions::default()).expect("a topic");
+        topic.partition(0).expect("partition 0")
+    }
+
+    /// Times so many calls of `append`, each of so many bytes, with a new topic whenever one is large.
+    fn time(&self, iterations: u64, bytes: u64, mut append: impl FnMut(&Partition)) -> Duration {
+        let (mut spent, mut left) = (Duration::ZERO, iterations);
+        while left > 0 {
+            let round = left.min((BYTES_PER_TOPIC / bytes).max(1));
+            let partition = self.partition();
+            append(&partition); // opens the segment
+            let begun = Instant::now();
+            for _ in 0..round {
+                append(&partition);
+            }
+            spent += begun.elapsed();
+            assert!(partition.appended_end() > round);
+            left -= round;
+        }
+        spent
+    }
+}
+
+fn appends(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let mut group = criterion.benchmark_group("log append");
+    group.throughput(Throughput::Elements(1));
+    let record = Record::new(&VALUE).timestamp(1_700_000_000_000);
+    let one = |ack| {
+        move |partition: &Partition| {
+            black_box(partition.append(&record, ack).expect("to append"));
+        }
+    };
+    let partition = bed.partition();
+    one(Ack::Appended)(&partition);
+    let fetched = partition.read_up_to(ReadUpTo::Appended, 0, 1 << 20).expect("to read");
+    let view = fetched.views().next().expect("a record").expect("a whole record");
+    assert_eq!(view.value, Some(VALUE.as_slice()));
+    group.bench_function("100 B a call", |bencher| {
+        bencher.iter_custom(|iterations| bed.time(iterations, 170, one(Ack::Appended)));
+    });
+    group.bench_function("100 B a call, durable, 1 thread", |bencher| {
+        bencher.iter_custom(|iterations| bed.time(iterations, 170, one(Ack::Durable)));
+    });
+    let batch = [record; BATCH];
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function("1000 x 100 B a call", |bencher| {
+        bencher.iter_custom(|iterations| {
+            bed.time(iterations, 110 * BATCH as u64, |partition| {
+                black_box(partition.append_batch(&batch, Ack::Appended).expect("to append"));
+            })
+        });
+    });
+    group.finish();
+}
+
+fn reads(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let partition = bed.partition();
+    for number in 0..STORED {
+        let mut value = VALUE;
+        value[..8].copy_from_slice(&number.to_le_bytes());
+        partition.append(&Record::new(&value), Ack::Appended).expect("to append");
+    }
+    assert_eq!(partition.sync().expect("to sync"), STORED);
+
+    let scan = || {
+        let (mut from, mut sum) = (0, 0_u64);
+        while from < STORED {
+            let fetched = partition.read(from, 1 << 20).expect("to read");
+            for view in fetched.views() {
+                let value = view.expect("a whole record").value.unwrap_or_default();
+                sum += value.first_chunk().map_or(0, |number| u64::from_le_bytes(*number));
+            }
+            from = fetched.next_offset();
+        }
+        sum
+    };
+    assert_eq!(scan(), STORED * (STORED - 1) / 2);
+    let mut group = criterion.benchmark_group("log read");
+    group.throughput(Throughput::Elements(STORED));
+    group.bench_function("sequential, 100 B", |bencher| bencher.iter(|| black_box(scan())));
+
+    let mut offset = 0;
+    let mut one = || {
+        // A full cycle over all offsets in an order that no cache foresees.
+        offset = (offset + 123_457) % STORED;
+        let fetched = partition.read(offset, 1).expect("to read");
+        let view = fetched.views().next().expect("a record").expect("a whole record");
+        (view.offset, view.value.and_then(|value| value.first_chunk().copied()))
+    };
+    for _ in 0..1000 {
+        let (offset, value) = one();
+        assert_eq!(value, Some(offset.to_le_bytes()));
+    }
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("random, 100 B", |bencher| bencher.iter(|| black_box(one())));
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
+    targets = appends, reads
+}
+criterion_main!(benches);
