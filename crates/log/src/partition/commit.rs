@@ -134,10 +134,10 @@ impl Core {
             tail.seal(next_offset, now_ms)?;
             self.writer.lock().rolled.retain(|(other, _)| !Arc::ptr_eq(other, &tail));
         }
-        if let Some((tail, len)) = active
-            && end > self.durable_end()
-        {
-            tail.sync(len, end, now_ms)?;
+        match active {
+            Some((tail, len)) if end > self.durable_end() => tail.sync(len, end, now_ms)?,
+            Some((tail, _)) => tail.save_mark(now_ms)?,
+            None => {}
         }
         self.durable.fetch_max(end, Ordering::AcqRel);
         Ok(())

@@ -33,7 +33,8 @@ use crate::report::SegmentInfo;
 /// A handle to one partition. Clones are cheap and stand for the same partition.
 ///
 /// One thread at a time appends, many may wait and read: reading takes no lock that an append holds, and no
-/// append waits for the disk unless it asks to.
+/// append waits for the disk unless it asks to. The one exception bounds what is not durable: who finds three
+/// full segments that nobody has synced syncs them first.
 ///
 /// Offsets are dense: the first record of a new partition has 0, each next one more. When the log is closed
 /// or the topic deleted, every operation of the handle fails with `Closed`.
@@ -107,7 +108,8 @@ impl Partition {
     /// # Errors
     ///
     /// [`SyncError::Failed`] when a sync fails or has failed: the partition then takes no more appends until the
-    /// log is opened anew. A sync is never tried twice.
+    /// log is opened anew. A sync is never tried twice. [`SyncError::Io`] when something else was refused; then
+    /// nothing is lost, and the next sync tries again.
     pub fn sync(&self) -> Result<u64, SyncError> {
         self.core.sync()
     }

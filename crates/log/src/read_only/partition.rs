@@ -307,19 +307,21 @@ impl ReadOnlyPartition {
         let kept = starts.get(&key).copied().unwrap_or(0);
         let start = list.bases.first().copied().unwrap_or(kept).max(kept);
         let mut look = Look { bases: list.bases.clone(), unmarked: list.unmarked, start, durable_end: start };
-        if list.unmarked {
-            let points = read_offsets(storage, &self.root, names::RECOVERY_POINTS).map_err(opened)?;
-            look.durable_end = points.get(&key).copied().unwrap_or(0).max(start);
-            return Ok((look, true));
-        }
         let mut whole = true;
         for base_offset in list.bases.iter().rev() {
             let mark = self.mark(*base_offset)?;
             whole &= mark.is_some();
             if let Some(mark) = mark.filter(Mark::proves) {
+                // A broker has led since: the marks are history.
+                look.unmarked = mark.leader_epoch < self.dir.epochs.current();
                 look.durable_end = mark.next_offset.max(start);
                 break;
             }
+        }
+        if look.unmarked {
+            let points = read_offsets(storage, &self.root, names::RECOVERY_POINTS).map_err(opened)?;
+            look.durable_end = points.get(&key).copied().unwrap_or(0).max(start);
+            return Ok((look, true));
         }
         Ok((look, whole))
     }

@@ -82,10 +82,8 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
     }
     file.sync_data().map_err(IoError::of("sync", &path))?;
     for (suffix, bytes) in [(names::INDEX, &rebuilt.offset), (names::TIME_INDEX, &rebuilt.time)] {
-        let path = dir.file(mark.base_offset, suffix);
-        let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
-        storage::write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &path))?;
-        file.sync_data().map_err(IoError::of("sync", &path))?;
+        let name = names::segment_file(mark.base_offset, suffix);
+        storage::exchange_file(&*dir.storage, &dir.path, &name, bytes)?;
     }
     dir.sync()?;
     let mark = Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark };

@@ -76,7 +76,7 @@ pub(super) fn scan(
     let tail = bytes.get(position..).unwrap_or_default();
     let torn_bytes = tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
     let lost = match proof {
-        Proof::Whole { next_offset: proven } => next_offset < proven && (!sparse || torn_bytes > 0),
+        Proof::Whole { next_offset: proven } => next_offset < proven && (!sparse || damage.is_some()),
         Proof::Position { position: proven, .. } => (position as u64) < proven,
         Proof::Offset(proven) => next_offset < proven && damage.is_some(),
     };

@@ -15,6 +15,8 @@ const SAVE_INTERVAL_MS: u64 = 1000;
 pub(crate) struct Keeper {
     slots: Appender,
     sequence: u64,
+    /// Whether it was written since it was saved, which was then.
+    changed: bool,
     saved_ms: i64,
 }
 
@@ -34,26 +36,34 @@ impl Keeper {
         let newest = content.and_then(|content| mark::decode(&content).ok().flatten());
         let window = file.map(FILE_BYTES, Access::ReadWrite).map_err(IoError::of("map", &path))?;
         let slots = window.into_appender(0, FILE_BYTES).map_err(IoError::of("map", &path))?;
-        Ok(Self { slots, sequence: newest.map_or(0, |(_, sequence)| sequence), saved_ms: now_ms })
+        let sequence = newest.map_or(0, |(_, sequence)| sequence);
+        Ok(Self { slots, sequence, changed: false, saved_ms: now_ms })
     }
 
     /// Writes a mark. What it says has to be durable already.
     fn write(&mut self, mark: &Mark) {
         self.sequence = self.sequence.wrapping_add(1);
         self.slots.overwrite(mark::slot_at(self.sequence), &mark.encode(self.sequence));
+        self.changed = true;
     }
 
     /// Writes a mark and makes it durable if that was not done for a second.
     pub(super) fn update(&mut self, dir: &Dir, mark: &Mark, now_ms: i64) -> Result<(), IoError> {
         self.write(mark);
+        self.save_if_due(dir, mark.base_offset, now_ms)
+    }
+
+    /// Makes the last mark durable if it is not, and none was for a second.
+    pub(super) fn save_if_due(&mut self, dir: &Dir, base_offset: u64, now_ms: i64) -> Result<(), IoError> {
         // A clock that was set back must not stop this: the distance counts, in either direction.
-        if now_ms.abs_diff(self.saved_ms) >= SAVE_INTERVAL_MS {
-            match save(dir, mark.base_offset) {
-                Ok(()) => self.saved_ms = now_ms,
-                Err(error) if error.is_sync() => return Err(error),
-                // The file could not be opened now. The records are durable all the same.
-                Err(_) => {}
-            }
+        if !self.changed || now_ms.abs_diff(self.saved_ms) < SAVE_INTERVAL_MS {
+            return Ok(());
+        }
+        match save(dir, base_offset) {
+            Ok(()) => (self.changed, self.saved_ms) = (false, now_ms),
+            Err(error) if error.is_sync() => return Err(error),
+            // The file could not be opened now. The records are durable all the same.
+            Err(_) => {}
         }
         Ok(())
     }

@@ -127,15 +127,11 @@ impl Segment {
     fn activate_index(&self, suffix: &str, index: &Region, capacity: usize) -> Result<Appender, IoError> {
         let path = self.dir.file(self.base_offset, suffix);
         let bytes = index.bytes();
-        let file = match self.dir.open(self.base_offset, suffix, Access::ReadWrite) {
-            Ok(file) => file,
-            Err(_) => self.dir.storage.create(&path).map_err(IoError::of("create", &path))?,
-        };
-        let content = storage::read_whole(&*file).map_err(IoError::of("read", &path))?;
-        if content != bytes {
-            file.set_len(0).map_err(IoError::of("resize", &path))?;
-            storage::write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &path))?;
+        if self.dir.read(self.base_offset, suffix)?.is_none_or(|content| content != bytes) {
+            let name = names::segment_file(self.base_offset, suffix);
+            storage::exchange_file(&*self.dir.storage, &self.dir.path, &name, bytes)?;
         }
+        let file = self.dir.open(self.base_offset, suffix, Access::ReadWrite)?;
         map(&*file, capacity.max(bytes.len()), bytes.len()).map_err(IoError::of("map", &path))
     }
 }
@@ -205,6 +201,11 @@ impl Tail {
         self.note_appended(len, now_ms);
         let mark = self.mark(len, next_offset);
         self.keeper.lock().update(&self.dir, &mark, now_ms)
+    }
+
+    /// Saves the mark if that is due: after the last records became durable nobody else would.
+    pub(crate) fn save_mark(&self, now_ms: i64) -> Result<(), IoError> {
+        self.keeper.lock().save_if_due(&self.dir, self.segment.base_offset, now_ms)
     }
 
     /// Makes the whole segment durable, trims its files, and says in the mark that nothing follows. Nothing may

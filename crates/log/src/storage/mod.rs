@@ -12,6 +12,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::IoError;
+
 pub use disk::Disk;
 pub(crate) use region::{Appender, Region};
 pub use region::{HeapPeek, Window};
@@ -207,14 +209,22 @@ pub(crate) fn replace_file(
     dir: &Path,
     name: &str,
     bytes: &[u8],
-) -> Result<(), crate::error::IoError> {
-    use crate::error::IoError;
+) -> Result<(), IoError> {
+    exchange_file(storage, dir, name, bytes)?;
+    storage.sync_dir(dir).map_err(IoError::of("sync", dir))
+}
 
+/// The same before the directory is synced. The old file is not touched: who has it mapped keeps it.
+pub(crate) fn exchange_file(
+    storage: &dyn Storage,
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), IoError> {
     let temporary = dir.join(format!("{name}.tmp"));
     let path = dir.join(name);
     let file = storage.create(&temporary).map_err(IoError::of("create", &temporary))?;
     write_all_at(&*file, bytes, 0).map_err(IoError::of("write", &temporary))?;
     file.sync_data().map_err(IoError::of("sync", &temporary))?;
-    storage.rename(&temporary, &path).map_err(IoError::of("replace", &path))?;
-    storage.sync_dir(dir).map_err(IoError::of("sync", dir))
+    storage.rename(&temporary, &path).map_err(IoError::of("replace", &path))
 }

@@ -256,6 +256,17 @@ fn an_idle_sync_costs_nothing() {
         log.maintain(0).unwrap();
     }
     assert_eq!(bed.disk.count_all(), before);
+    // But the mark of the last records is made durable, once, when a second has passed.
+    bed.clock.advance_ms(1000);
+    for _ in 0..10 {
+        log.maintain(0).unwrap();
+    }
+    assert_eq!(bed.disk.count_all(), before + 2, "one open, one sync");
+    for seed in 0..20 {
+        let crashed = bed.on(bed.disk.crash(seed));
+        crashed.disk.damage(&crashed.file(0, "log"), |bytes| bytes[70] ^= 1);
+        assert!(crashed.try_open().is_err(), "the mark proves it");
+    }
 }
 
 /// The append path makes no system call: none but those that allocate space, off the lock, when it runs low.

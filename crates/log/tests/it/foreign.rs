@@ -199,8 +199,14 @@ fn marks_from_before_a_broker_led_are_history() {
     assert!(unexplained.try_open().is_err());
 
     let base = cut_by_broker(&bed);
+    let reader = || {
+        let options = ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
+        Log::open_read_only("/data", options).unwrap().partition("t", 0).unwrap().unwrap()
+    };
     let epochs = bed.disk.create(Path::new("/data/t-0/leader-epoch-checkpoint")).unwrap();
     epochs.write_at(format!("0\n2\n0 0\n1 {base}\n").as_bytes(), 0).unwrap();
+    assert_eq!(reader().end_offset(ReadUpTo::Durable).unwrap(), base + 5);
+    assert_eq!(reader().read(ReadUpTo::Durable, base, 0).unwrap().records().count(), 5);
     let (log, partition) = bed.open_partition();
     assert_eq!((partition.start_offset(), partition.durable_end()), (second, base + 5));
     assert_eq!(read_all(&partition, ReadUpTo::Durable).len() as u64, base + 5 - second);
