@@ -36,7 +36,7 @@ pub(crate) struct Counters {
     pub(crate) sent: AtomicU64,
     /// Messages that the log did not take.
     pub(crate) failed: AtomicU64,
-    /// Messages that were larger than their receiver takes.
+    /// Messages that were larger than their receiver takes, or cannot be sent at all.
     pub(crate) too_large: AtomicU64,
 }
 

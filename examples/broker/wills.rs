@@ -9,16 +9,36 @@ use headwater_examples::show::now_ms;
 
 use crate::hub::{Hub, count};
 
-/// Wills that wait for their time.
+/// Wills that wait for their time, by client identifier.
 #[derive(Debug, Default)]
 pub(crate) struct Wills {
-    waiting: Mutex<HashMap<String, u64>>,
+    waiting: Mutex<HashMap<String, Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// The CONNECT that the will is in.
+    connect: Frame,
+    /// Tells it from a later will of the same client.
+    turn: u64,
 }
 
 impl Wills {
-    /// The client is back: what waits for it is not published.
-    pub(crate) fn cancel(&self, client_id: &str) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(client_id);
+    /// The client is back. In its old session the will is not published any more; with a new one the old session has ended, and its
+    /// will is due.
+    pub(crate) fn client_is_back(&self, hub: &Hub, client_id: &str, resumed: bool) {
+        let waiting = self.take(client_id, |_| true);
+        if let Some(connect) = waiting.filter(|_| !resumed) {
+            publish(hub, client_id, &connect);
+        }
+    }
+
+    fn take(&self, client_id: &str, is_meant: impl FnOnce(&Waiting) -> bool) -> Option<Frame> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.get(client_id).is_some_and(is_meant) {
+            return None;
+        }
+        waiting.remove(client_id).map(|waiting| waiting.connect)
     }
 
     /// Publishes the will in a CONNECT, if there is one, now or when its delay or the session is over.
@@ -31,19 +51,12 @@ impl Wills {
             return;
         }
         let turn = fastrand::u64(..);
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(client_id.to_owned(), turn);
+        let waiting = Waiting { connect, turn };
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(client_id.to_owned(), waiting);
         let (hub, client_id) = (Arc::clone(hub), client_id.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(u64::from(delay_secs))).await;
-            let due = {
-                let mut waiting = hub.wills.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let due = waiting.get(&client_id) == Some(&turn);
-                if due {
-                    waiting.remove(&client_id);
-                }
-                due
-            };
-            if due {
+            if let Some(connect) = hub.wills.take(&client_id, |waiting| waiting.turn == turn) {
                 publish(&hub, &client_id, &connect);
             }
         });

@@ -4,14 +4,16 @@ use headwater_codec::{EncodeError, PacketId, PacketType, ReasonCode};
 
 /// The peer broke the protocol; the network connection must be closed.
 ///
-/// When a session returns one, it has already queued what the protocol wants to be said (a DISCONNECT with
-/// [`reason_code`](Self::reason_code) in 5.0, nothing before): write out what [`poll_transmit`] still gives, then close.
+/// When a session returns one, it has already queued what the protocol wants to be said (5.0: CONNACK or DISCONNECT with
+/// [`reason_code`](Self::reason_code); before, only what a CONNACK return code can say): write out what [`poll_transmit`] still gives,
+/// then close.
 ///
 /// [`poll_transmit`]: crate::server::Session::poll_transmit
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The first packet of a connection must be CONNECT [MQTT-3.1.0-1], and no other may come before CONNACK was sent.
+    /// The first packet of a connection must be CONNECT [MQTT-3.1.0-1]. Or the caller handed in a packet while
+    /// [`wants_packet`](crate::server::Session::wants_packet) said no: what a client may send right behind CONNECT waits.
     #[error("{packet:?} before the connection was accepted; CONNECT comes first")]
     NotConnected {
         /// What came instead.
@@ -26,8 +28,8 @@ pub enum ProtocolError {
         /// What came.
         packet: PacketType,
     },
-    /// Nothing usable of CONNECT came in time.
-    #[error("no CONNECT in the time allowed")]
+    /// No CONNECT came in time, or the caller did not answer it.
+    #[error("no connection in the time allowed")]
     ConnectTimeout,
     /// The peer was silent for longer than the keep alive allows [MQTT-3.1.2-22].
     #[error("silence beyond the keep alive")]
@@ -75,17 +77,20 @@ pub enum ProtocolError {
     /// A retained message although it was announced that there are none [MQTT-3.2.2-14].
     #[error("a retained message, which was announced not to be available")]
     RetainNotSupported,
-    /// DISCONNECT tried to give a session an expiry interval that had none [MQTT-3.14.2-2].
+    /// DISCONNECT tried to give a session an expiry interval that had none (5.0, section 3.14.2.2.2).
     #[error("DISCONNECT sets a session expiry interval that CONNECT set to zero")]
     SessionExpiryRaised,
+    /// A server must not send a session expiry interval in DISCONNECT [MQTT-3.14.2-2].
+    #[error("a session expiry interval in the DISCONNECT of a server")]
+    SessionExpiryFromServer,
     /// AUTH without an authentication method in CONNECT [MQTT-4.12.0-6].
     #[error("AUTH without an authentication method in CONNECT")]
     UnexpectedAuth,
     /// CONNACK says that a session is present, but the client asked for a new one or has none [MQTT-3.2.2-4].
     #[error("CONNACK names a session that this client does not have")]
     SessionPresentUnexpected,
-    /// SUBACK or UNSUBACK for a request that was not made.
-    #[error("{packet:?} for packet identifier {}, which asked for nothing", packet_id.get())]
+    /// SUBACK or UNSUBACK for a request that was not made, or for another number of filters [MQTT-3.8.4-6].
+    #[error("{packet:?} for packet identifier {} does not answer what was asked", packet_id.get())]
     UnexpectedResponse {
         /// What came.
         packet: PacketType,
@@ -102,15 +107,17 @@ impl ProtocolError {
             Self::NotConnected { .. }
             | Self::SecondConnect
             | Self::WrongDirection { .. }
-            | Self::ConnectTimeout
             | Self::ResponseTimeout
             | Self::WrongAcknowledgement { .. }
             | Self::UnknownAcknowledgements { .. }
             | Self::SubscriptionIdentifierFromClient
             | Self::SessionExpiryRaised
+            | Self::SessionExpiryFromServer
             | Self::UnexpectedAuth
             | Self::SessionPresentUnexpected
             | Self::UnexpectedResponse { .. } => ReasonCode::PROTOCOL_ERROR,
+            // The client did its part: the answer is what took too long.
+            Self::ConnectTimeout => ReasonCode::SERVER_UNAVAILABLE,
             Self::KeepAliveTimeout => ReasonCode::KEEP_ALIVE_TIMEOUT,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
@@ -131,13 +138,47 @@ pub enum Misuse {
     /// A session was handed over to be resumed although the client asked for a clean start.
     #[error("a session cannot be resumed: the client asked for a clean start")]
     CleanStart,
-    /// As many messages are in flight or waiting as the session may hold: deliver again after the next acknowledgement.
+    /// As many messages are in flight or waiting as the session may hold: try again after the next acknowledgement.
     #[error("as many messages are in flight as may be")]
     Full,
     /// The peer does not take this QoS.
     #[error("the peer does not take this QoS")]
     QosNotSupported,
-    /// The packet cannot be encoded.
+    /// The packet that would say it cannot carry this reason.
+    #[error("reason {reason:?} cannot be said here")]
+    ReasonNotAllowed {
+        /// What was given.
+        reason: ReasonCode,
+    },
+    /// A request is answered by one reason for each of its filters [MQTT-3.8.4-6].
+    #[error("{reasons} reasons for {filters} filters")]
+    ReasonCount {
+        /// How many filters were asked for.
+        filters: usize,
+        /// How many reasons were given.
+        reasons: usize,
+    },
+    /// A 5.0 client without an identifier must be told the one that it was assigned [MQTT-3.2.2-16].
+    #[error("the client brought no identifier: assign one")]
+    ClientIdNeeded,
+    /// The client asks for enhanced authentication, which the session cannot do: refuse it with
+    /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD).
+    #[error("the client asks for enhanced authentication, which is not supported")]
+    Authentication,
+    /// CONNECT offers topic aliases, which the session cannot resolve.
+    #[error("CONNECT must not offer topic aliases, which are not supported")]
+    TopicAliases,
+    /// The packet cannot be encoded, or is larger than the peer takes.
     #[error("the packet cannot be encoded: {0}")]
     Encode(#[from] EncodeError),
+}
+
+/// A message was not taken; it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message was not taken: {misuse}")]
+pub struct Refused<T> {
+    /// The message.
+    pub message: T,
+    /// Why.
+    pub misuse: Misuse,
 }

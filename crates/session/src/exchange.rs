@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
+use headwater_codec::sink::Limited;
 use headwater_codec::{
     Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version,
 };
 
-use crate::error::{Misuse, ProtocolError};
+use crate::error::{Misuse, ProtocolError, Refused};
 use crate::incoming::{Arrival, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress};
 use crate::state::{Receipt, State};
@@ -21,11 +22,15 @@ pub(crate) struct Exchange<T> {
     pub(crate) version: Version,
     pub(crate) outgoing: Outgoing<T>,
     pub(crate) incoming: Incoming,
+    /// The largest packet that the peer takes.
+    pub(crate) packet_size_max: u32,
     /// Encoded control packets, oldest first.
     control: Vec<u8>,
     /// Those that the last poll lent out; the two take turns, so that neither allocates once it has grown.
     lent: Vec<u8>,
     unknown_acknowledgements: u32,
+    /// Raised whenever what outlives the connection changes.
+    revision: u64,
 }
 
 /// What is to be told to the caller about a PUBLISH.
@@ -43,21 +48,24 @@ impl<T> Exchange<T> {
             version,
             outgoing: Outgoing::new(window),
             incoming: Incoming::new(receive_maximum),
+            packet_size_max: u32::MAX,
             control: Vec::new(),
             lent: Vec::new(),
             unknown_acknowledgements: 0,
+            revision: 0,
         }
     }
 
-    /// Queues a control packet.
+    /// Queues a control packet, if the peer takes one of its size [MQTT-3.1.2-24] [MQTT-3.2.2-15].
     pub(crate) fn queue(&mut self, packet: &Packet<'_>) -> Result<(), Misuse> {
-        Ok(packet.encode(self.version, &mut self.control)?)
+        let limit = usize::try_from(self.packet_size_max).unwrap_or(usize::MAX);
+        Ok(packet.encode(self.version, &mut Limited::new(&mut self.control, limit))?)
     }
 
-    /// Queues a packet that consists of numbers only.
-    fn queue_small(&mut self, packet: &Packet<'_>) {
-        let queued = self.queue(packet);
-        assert!(queued.is_ok(), "a packet without strings can be encoded: {packet:?}, {queued:?}");
+    /// Queues a packet of some six bytes, without strings: every peer takes it that took CONNACK, which is larger.
+    pub(crate) fn queue_small(&mut self, packet: &Packet<'_>) {
+        let queued = packet.encode(self.version, &mut self.control);
+        assert!(queued.is_ok(), "its reason was checked: {packet:?}, {queued:?}");
     }
 
     /// Bytes of control packets that wait to be written.
@@ -83,6 +91,34 @@ impl<T> Exchange<T> {
         self.outgoing.poll().map(|(message, delivery)| Transmit::Publish { message, delivery })
     }
 
+    /// How often what outlives the connection has changed.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn changed(&mut self) {
+        self.revision += 1;
+    }
+
+    /// The caller sends a message.
+    pub(crate) fn send(&mut self, message: T, qos: QoS) -> Result<Option<PacketId>, Refused<T>> {
+        match self.outgoing.publish(message, qos) {
+            Ok(None) => Ok(None),
+            Ok(packet_id) => {
+                self.changed();
+                Ok(packet_id)
+            }
+            Err(message) => Err(Refused { message, misuse: Misuse::Full }),
+        }
+    }
+
+    /// The caller gives a message up.
+    pub(crate) fn discard(&mut self, packet_id: PacketId) -> Option<T> {
+        let message = self.outgoing.discard(packet_id)?;
+        self.changed();
+        Some(message)
+    }
+
     /// A PUBLISH came.
     pub(crate) fn publish(
         &mut self,
@@ -91,8 +127,17 @@ impl<T> Exchange<T> {
     ) -> Result<Delivered, ProtocolError> {
         let Some(packet_id) = publish.delivery.packet_id() else { return Ok(Delivered::New(None)) };
         match self.incoming.publish(packet_id, publish.delivery.qos()) {
-            Arrival::New(receipt) => Ok(Delivered::New(Some(receipt))),
-            Arrival::Pending => Ok(Delivered::Before),
+            Arrival::New(receipt) => {
+                // One of QoS 1 is sent again as a new one: there is nothing to keep.
+                if publish.qos() == QoS::ExactlyOnce {
+                    self.changed();
+                }
+                Ok(Delivered::New(Some(receipt)))
+            }
+            Arrival::Pending => {
+                self.acknowledge_due();
+                Ok(Delivered::Before)
+            }
             Arrival::Repeat => {
                 self.pubrec(packet_id, ReasonCode::SUCCESS);
                 Ok(Delivered::Before)
@@ -101,23 +146,36 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// The caller is done with a received message.
-    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode) {
-        self.incoming.release(receipt, reason);
+    /// The caller is done with a received message. `open` tells whether an acknowledgement may still be sent.
+    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode, open: bool) -> Result<(), Misuse> {
+        // PUBREC lists the same reasons (5.0, sections 3.4.2.1 and 3.5.2.1). Before 5.0 there are none: what is acknowledged is taken.
+        let reason = self.sayable(reason);
+        if !reason.allowed_in(PacketType::PubAck) {
+            return Err(Misuse::ReasonNotAllowed { reason });
+        }
+        if self.incoming.release(receipt, reason) {
+            self.changed();
+        }
+        if open {
+            self.acknowledge_due();
+        } else {
+            // The connection ends: the state is settled, and nothing follows the farewell [MQTT-3.14.4-1].
+            while self.incoming.due().is_some() {}
+        }
+        Ok(())
+    }
+
+    fn acknowledge_due(&mut self) {
         while let Some(due) = self.incoming.due() {
-            match due.qos {
-                QoS::AtMostOnce => {}
-                QoS::AtLeastOnce => {
-                    let reason = self.sayable(due.reason);
-                    self.queue_small(&Packet::PubAck(PubAck::with_reason(due.packet_id, reason)));
-                }
-                QoS::ExactlyOnce => self.pubrec(due.packet_id, due.reason),
+            if due.qos == QoS::ExactlyOnce {
+                self.pubrec(due.packet_id, due.reason);
+            } else {
+                self.queue_small(&Packet::PubAck(PubAck::with_reason(due.packet_id, due.reason)));
             }
         }
     }
 
     fn pubrec(&mut self, packet_id: PacketId, reason: ReasonCode) {
-        let reason = self.sayable(reason);
         self.queue_small(&Packet::PubRec(PubRec::with_reason(packet_id, reason)));
     }
 
@@ -150,8 +208,12 @@ impl<T> Exchange<T> {
             other => return Err(ProtocolError::WrongDirection { packet: other.packet_type() }),
         };
         match progress {
-            Progress::Complete(message) => Ok(Some((message, reason))),
+            Progress::Complete(message) => {
+                self.changed();
+                Ok(Some((message, reason)))
+            }
             Progress::Release => {
+                self.changed();
                 self.pubrel(packet_id, ReasonCode::SUCCESS);
                 Ok(None)
             }
@@ -172,7 +234,10 @@ impl<T> Exchange<T> {
 
     fn released(&mut self, packet_id: PacketId) -> Result<(), ProtocolError> {
         let reason = match self.incoming.pubrel(packet_id) {
-            Release::Done => ReasonCode::SUCCESS,
+            Release::Done => {
+                self.changed();
+                ReasonCode::SUCCESS
+            }
             Release::Unknown => {
                 self.count_unknown()?;
                 self.sayable(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)
@@ -232,5 +297,12 @@ impl<T> Exchange<T> {
         let next_receipt = self.incoming.next_receipt();
         self.incoming.clear();
         State { outgoing: self.outgoing.take(), incoming, next_receipt }
+    }
+
+    /// The farewell, with a reason that DISCONNECT can carry.
+    pub(crate) fn queue_farewell(&mut self, reason: ReasonCode) {
+        let sayable = reason.allowed_in(PacketType::Disconnect);
+        let reason = if sayable { reason } else { ReasonCode::PROTOCOL_ERROR };
+        self.queue_small(&Packet::Disconnect(headwater_codec::Disconnect::new(reason)));
     }
 }

@@ -23,12 +23,25 @@ use crate::state::{Incoming as Kept, Receipt};
 pub(crate) struct Incoming {
     /// Unacknowledged messages of this connection, in order of arrival.
     waiting: VecDeque<Waiting>,
-    /// QoS 2 identifiers between PUBLISH and PUBREL: the receipt while PUBREC is not allowed yet.
-    received: BTreeMap<PacketId, Option<Receipt>>,
+    /// QoS 2 identifiers between PUBLISH and PUBREL.
+    received: BTreeMap<PacketId, Received>,
+    /// How many of `received` came, or came again, on this connection.
+    here: usize,
     /// How many of `waiting` are of QoS 1.
     at_least_once: usize,
     next_receipt: u64,
     receive_maximum: usize,
+    /// Whether the peer was told the receive maximum and counts by the rules of 5.0.
+    peer_counts: bool,
+}
+
+/// A QoS 2 message between PUBLISH and PUBREL.
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    /// While PUBREC has not left.
+    receipt: Option<Receipt>,
+    /// Whether its PUBLISH came on this connection: only then it counts against the quota of the peer (5.0, section 4.9).
+    here: bool,
 }
 
 #[derive(Debug)]
@@ -44,9 +57,9 @@ struct Waiting {
 pub(crate) enum Arrival {
     /// New: to be delivered, and acknowledged under this receipt.
     New(Receipt),
-    /// Seen before and not yet released by the caller; the acknowledgement will follow.
+    /// Seen before, no delivery [MQTT-4.3.3-10]; its PUBREC comes out of [`Incoming::due`] in its turn.
     Pending,
-    /// Seen before: PUBREC again, no delivery [MQTT-4.3.3-10].
+    /// Seen before on this connection and PUBREC has left: PUBREC again, no delivery.
     Repeat,
     /// More than the receive maximum.
     TooMany,
@@ -65,73 +78,100 @@ impl Incoming {
         Self {
             waiting: VecDeque::new(),
             received: BTreeMap::new(),
+            here: 0,
             at_least_once: 0,
             next_receipt: 0,
             receive_maximum: usize::from(receive_maximum).max(1),
+            peer_counts: true,
         }
     }
 
-    /// What was announced to the peer on this connection.
-    pub(crate) fn set_receive_maximum(&mut self, receive_maximum: u16) {
+    /// What was announced to the peer on this connection, and whether the version lets it be announced.
+    pub(crate) fn begin(&mut self, receive_maximum: u16, peer_counts: bool) {
         self.receive_maximum = usize::from(receive_maximum).max(1);
-    }
-
-    /// PUBLISH packets that the peer has sent and that are not acknowledged to their end.
-    fn unacknowledged(&self) -> usize {
-        self.at_least_once + self.received.len()
+        self.peer_counts = peer_counts;
     }
 
     /// Whether the peer may send another one of QoS 1 or 2.
+    ///
+    /// By the rules of 5.0, a QoS 2 message counts until PUBCOMP. Before 5.0 the peer knows of no limit: it is held back by not reading,
+    /// and PUBREL must be read, so only what the caller has not released counts.
     pub(crate) fn has_room(&self) -> bool {
-        self.unacknowledged() < self.receive_maximum
+        let unacknowledged =
+            if self.peer_counts { self.at_least_once + self.here } else { self.waiting.len() };
+        unacknowledged < self.receive_maximum
     }
 
     /// A PUBLISH of QoS 1 or 2 came.
     pub(crate) fn publish(&mut self, packet_id: PacketId, qos: QoS) -> Arrival {
-        if qos == QoS::ExactlyOnce
-            && let Some(state) = self.received.get(&packet_id)
-        {
-            let Some(receipt) = *state else { return Arrival::Repeat };
-            // Resent on a new connection before the caller released it: queue its acknowledgement here.
-            if !self.waiting.iter().any(|waiting| waiting.receipt == receipt) {
-                self.waiting.push_back(Waiting { receipt, packet_id, qos, released: None });
-            }
-            return Arrival::Pending;
+        if qos == QoS::ExactlyOnce && self.received.contains_key(&packet_id) {
+            return self.again(packet_id);
         }
         if !self.has_room() {
             return Arrival::TooMany;
         }
-        let receipt = Receipt(self.next_receipt);
-        self.next_receipt += 1;
-        self.waiting.push_back(Waiting { receipt, packet_id, qos, released: None });
+        let receipt = self.wait(packet_id, qos, None);
         if qos == QoS::ExactlyOnce {
-            self.received.insert(packet_id, Some(receipt));
+            self.received.insert(packet_id, Received { receipt: Some(receipt), here: true });
+            self.here += 1;
         } else {
             self.at_least_once += 1;
         }
         Arrival::New(receipt)
     }
 
-    /// The caller is done with a message. Acknowledgements that may leave now come out of [`due`](Self::due).
-    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode) {
-        // Receipts rise along the queue, but for messages resumed out of turn; the searched one is nearly always in front.
+    /// A QoS 2 message came again. The first time on a new connection its PUBREC takes its place behind those of the messages before it.
+    fn again(&mut self, packet_id: PacketId) -> Arrival {
+        let Some(state) = self.received.get_mut(&packet_id) else { return Arrival::Repeat };
+        if core::mem::replace(&mut state.here, true) {
+            return if state.receipt.is_some() { Arrival::Pending } else { Arrival::Repeat };
+        }
+        self.here += 1;
+        if let Some(receipt) = state.receipt {
+            self.waiting.push_back(Waiting { receipt, packet_id, qos: QoS::ExactlyOnce, released: None });
+        } else {
+            let receipt = self.wait(packet_id, QoS::ExactlyOnce, Some(ReasonCode::SUCCESS));
+            if let Some(state) = self.received.get_mut(&packet_id) {
+                state.receipt = Some(receipt);
+            }
+        }
+        Arrival::Pending
+    }
+
+    fn wait(&mut self, packet_id: PacketId, qos: QoS, released: Option<ReasonCode>) -> Receipt {
+        let receipt = Receipt(self.next_receipt);
+        self.next_receipt += 1;
+        self.waiting.push_back(Waiting { receipt, packet_id, qos, released });
+        receipt
+    }
+
+    /// The caller is done with a message. Acknowledgements that may leave now come out of [`due`](Self::due). O(receive maximum), O(1)
+    /// for the oldest. Tells whether something changes that must be kept.
+    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.receipt == receipt) {
             waiting.released = Some(reason);
-            return;
+            return waiting.qos == QoS::ExactlyOnce;
         }
         // A QoS 2 message of an earlier connection whose PUBLISH has not been sent again: PUBREC will follow when it is.
-        let kept = self.received.iter().find(|(_, state)| **state == Some(receipt)).map(|(id, _)| *id);
+        let kept = self.received.iter().find(|(_, state)| state.receipt == Some(receipt)).map(|(id, _)| *id);
         if let Some(packet_id) = kept {
             self.settle(packet_id, reason);
         }
+        kept.is_some()
     }
 
     fn settle(&mut self, packet_id: PacketId, reason: ReasonCode) {
         if reason.is_error() {
-            // The identifier is free again: the sender treats PUBREC with an error as the end [MQTT-4.3.3-4].
-            self.received.remove(&packet_id);
-        } else {
-            self.received.insert(packet_id, None);
+            // The identifier is free again: for the sender PUBREC with an error is the end [MQTT-4.3.3-9].
+            self.forget(packet_id);
+        } else if let Some(state) = self.received.get_mut(&packet_id) {
+            state.receipt = None;
+        }
+    }
+
+    fn forget(&mut self, packet_id: PacketId) {
+        if self.received.remove(&packet_id).is_some_and(|state| state.here) {
+            self.here -= 1;
         }
     }
 
@@ -149,11 +189,11 @@ impl Incoming {
 
     /// A PUBREL came.
     pub(crate) fn pubrel(&mut self, packet_id: PacketId) -> Release {
-        match self.received.get(&packet_id) {
+        match self.received.get(&packet_id).map(|state| state.receipt) {
             None => Release::Unknown,
             Some(Some(_)) => Release::TooEarly,
             Some(None) => {
-                self.received.remove(&packet_id);
+                self.forget(packet_id);
                 Release::Done
             }
         }
@@ -162,29 +202,38 @@ impl Incoming {
     /// The connection is gone: QoS 1 messages that were not acknowledged will be sent again as new ones.
     pub(crate) fn disconnect(&mut self) {
         self.at_least_once = 0;
+        self.here = 0;
         // Those that were released while another before them was not: their PUBREC is due when PUBLISH is sent again.
         let waiting = core::mem::take(&mut self.waiting);
         for Waiting { packet_id, qos, released, .. } in waiting {
             if qos == QoS::ExactlyOnce
                 && let Some(reason) = released
             {
+                if let Some(state) = self.received.get_mut(&packet_id) {
+                    state.here = false;
+                }
                 self.settle(packet_id, reason);
             }
+        }
+        for state in self.received.values_mut() {
+            state.here = false;
         }
     }
 
     /// Fills an empty one from kept state.
     pub(crate) fn restore(&mut self, kept: Vec<Kept>, next_receipt: u64) {
         self.next_receipt = next_receipt;
-        self.received = kept.into_iter().map(|Kept { packet_id, receipt }| (packet_id, receipt)).collect();
+        let received = |Kept { packet_id, receipt }| (packet_id, Received { receipt, here: false });
+        self.received = kept.into_iter().map(received).collect();
     }
 
     /// The QoS 2 identifiers that must outlive the connection.
     pub(crate) fn kept(&self) -> Vec<Kept> {
-        self.received
-            .iter()
-            .map(|(packet_id, receipt)| Kept { packet_id: *packet_id, receipt: *receipt })
-            .collect()
+        let keep = |(packet_id, state): (&PacketId, &Received)| Kept {
+            packet_id: *packet_id,
+            receipt: state.receipt,
+        };
+        self.received.iter().map(keep).collect()
     }
 
     /// The receipt after the last one given out: no later session may give out an earlier one.
@@ -197,6 +246,7 @@ impl Incoming {
         self.waiting.clear();
         self.received.clear();
         self.at_least_once = 0;
+        self.here = 0;
     }
 }
 

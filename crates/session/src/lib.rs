@@ -52,7 +52,7 @@
 //! };
 //! assert_eq!(publish.payload, b"21.5");
 //!
-//! server.acknowledge(receipt, ReasonCode::SUCCESS);
+//! server.acknowledge(receipt, ReasonCode::SUCCESS)?;
 //! let Some(Transmit::Control(bytes)) = server.poll_transmit() else { panic!("PUBACK is due") };
 //! let delivered = client.handle(Packet::decode(bytes, version)?, Millis(2))?;
 //! assert_eq!(delivered, Some(client::Event::Delivered { message: "21.5", reason: ReasonCode::SUCCESS }));
@@ -82,7 +82,7 @@ mod state;
 mod time;
 mod transmit;
 
-pub use self::error::{Misuse, ProtocolError};
+pub use self::error::{Misuse, ProtocolError, Refused};
 pub use self::state::{InFlight, Incoming, Receipt, Stage, State};
 pub use self::time::Millis;
 pub use self::transmit::Transmit;

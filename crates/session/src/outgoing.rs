@@ -6,19 +6,22 @@
 //!                  '---- resume(): in first order --'---> message given back
 //! ```
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use headwater_codec::{Delivery, PacketId, QoS};
 
 use crate::state::{InFlight, Stage};
 
+/// All packet identifiers there are.
+const IDS: usize = 65_535;
+
 /// Messages to the peer, over reconnections.
 #[derive(Debug)]
 pub(crate) struct Outgoing<T> {
     entries: BTreeMap<PacketId, Entry<T>>,
-    /// Identifiers that requests hold (SUBSCRIBE, UNSUBSCRIBE of a client).
-    requests: BTreeSet<PacketId>,
+    /// Identifiers that requests of a client hold, and what for.
+    requests: BTreeMap<PacketId, Request>,
     ready: VecDeque<Ready<T>>,
     /// The QoS 0 message that the last poll lent out.
     lent: Option<T>,
@@ -36,7 +39,7 @@ pub(crate) struct Outgoing<T> {
 struct Entry<T> {
     message: T,
     stage: Stage,
-    /// Position in the order of first sending.
+    /// Its place in the order of sending; PUBREL has one of its own.
     turn: u64,
     /// Written out at least once, on whatever connection.
     sent: bool,
@@ -47,7 +50,15 @@ struct Entry<T> {
 #[derive(Debug)]
 enum Ready<T> {
     AtMostOnce(T),
-    Stored(PacketId),
+    /// The turn tells it from a later message under the same identifier.
+    Stored(PacketId, u64),
+}
+
+/// What a client asked for, and for how many filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    Subscribe(usize),
+    Unsubscribe(usize),
 }
 
 /// What an acknowledgement did.
@@ -67,14 +78,14 @@ impl<T> Outgoing<T> {
     pub(crate) fn new(window: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
-            requests: BTreeSet::new(),
+            requests: BTreeMap::new(),
             ready: VecDeque::new(),
             lent: None,
             last_id: 0,
             next_turn: 0,
             unacknowledged: 0,
-            receive_maximum: usize::from(u16::MAX),
-            window: window.clamp(1, usize::from(u16::MAX)),
+            receive_maximum: IDS,
+            window: window.clamp(1, IDS),
         }
     }
 
@@ -85,51 +96,58 @@ impl<T> Outgoing<T> {
             QoS::AtMostOnce => ready,
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
                 let window = self.window.min(self.receive_maximum);
-                ready.min(window.saturating_sub(self.entries.len()))
+                let ids = IDS.saturating_sub(self.entries.len() + self.requests.len());
+                ready.min(ids).min(window.saturating_sub(self.entries.len()))
             }
         }
     }
 
-    /// Takes a message in; gives it back when there is no room.
-    pub(crate) fn publish(&mut self, message: T, qos: QoS) -> Result<(), T> {
+    /// Takes a message in, and gives the identifier that it will be sent under; gives the message back when there is no room.
+    pub(crate) fn publish(&mut self, message: T, qos: QoS) -> Result<Option<PacketId>, T> {
         if self.room(qos) == 0 {
             return Err(message);
         }
         let stage = match qos {
             QoS::AtMostOnce => {
                 self.ready.push_back(Ready::AtMostOnce(message));
-                return Ok(());
+                return Ok(None);
             }
             QoS::AtLeastOnce => Stage::PubAck,
             QoS::ExactlyOnce => Stage::PubRec,
         };
         let Some(packet_id) = self.free_id() else { return Err(message) };
+        let turn = self.next_turn();
+        self.entries.insert(packet_id, Entry { message, stage, turn, sent: false, counted: false });
+        self.ready.push_back(Ready::Stored(packet_id, turn));
+        Ok(Some(packet_id))
+    }
+
+    fn next_turn(&mut self) -> u64 {
         let turn = self.next_turn;
         self.next_turn += 1;
-        self.entries.insert(packet_id, Entry { message, stage, turn, sent: false, counted: false });
-        self.ready.push_back(Ready::Stored(packet_id));
-        Ok(())
+        turn
     }
 
     /// An identifier for a request, held until [`finish_request`](Self::finish_request).
-    pub(crate) fn begin_request(&mut self) -> Option<PacketId> {
+    pub(crate) fn begin_request(&mut self, request: Request) -> Option<PacketId> {
         let packet_id = self.free_id()?;
-        self.requests.insert(packet_id);
+        self.requests.insert(packet_id, request);
         Some(packet_id)
     }
 
-    /// Whether there was such a request; its identifier is free again.
-    pub(crate) fn finish_request(&mut self, packet_id: PacketId) -> bool {
+    /// What was asked for under this identifier, which is free again.
+    pub(crate) fn finish_request(&mut self, packet_id: PacketId) -> Option<Request> {
         self.requests.remove(&packet_id)
     }
 
-    /// The next unused identifier after the last one given [MQTT-2.2.1-3]: never one that is in flight.
+    /// The next unused identifier after the last one given [MQTT-2.2.1-3]: never one that is in flight. O(in flight) at worst, O(1) when
+    /// acknowledgements come in order.
     fn free_id(&mut self) -> Option<PacketId> {
         let mut candidate = self.last_id;
-        for _ in 0..u16::MAX {
+        for _ in 0..IDS {
             candidate = candidate.checked_add(1).unwrap_or(1);
             let packet_id = PacketId::new(candidate)?;
-            if !self.entries.contains_key(&packet_id) && !self.requests.contains(&packet_id) {
+            if !self.entries.contains_key(&packet_id) && !self.requests.contains_key(&packet_id) {
                 self.last_id = candidate;
                 return Some(packet_id);
             }
@@ -139,34 +157,41 @@ impl<T> Outgoing<T> {
 
     /// The next message to send, if the peer's receive maximum lets one go [MQTT-3.3.4-9].
     pub(crate) fn poll(&mut self) -> Option<(&T, Delivery)> {
+        // What was written before is not held any longer.
+        self.lent = None;
         loop {
             match self.ready.front()? {
                 Ready::AtMostOnce(_) => {
                     let Some(Ready::AtMostOnce(message)) = self.ready.pop_front() else { return None };
                     return Some((self.lent.insert(message), Delivery::AtMostOnce));
                 }
-                Ready::Stored(packet_id) => {
-                    let packet_id = *packet_id;
-                    if self.entries.get(&packet_id).is_some_and(|entry| entry.stage != Stage::PubComp) {
+                Ready::Stored(packet_id, turn) => {
+                    let (packet_id, turn) = (*packet_id, *turn);
+                    if self.entries.get(&packet_id).is_some_and(|entry| entry.turn == turn) {
                         if self.unacknowledged >= self.receive_maximum {
                             return None;
                         }
                         self.ready.pop_front();
-                        self.unacknowledged += 1;
-                        let entry = self.entries.get_mut(&packet_id)?;
-                        let dup = core::mem::replace(&mut entry.sent, true);
-                        entry.counted = true;
-                        let delivery = match entry.stage {
-                            Stage::PubAck => Delivery::AtLeastOnce { packet_id, dup },
-                            Stage::PubRec | Stage::PubComp => Delivery::ExactlyOnce { packet_id, dup },
-                        };
-                        return Some((&entry.message, delivery));
+                        return self.send(packet_id);
                     }
                     // Acknowledged while it waited to be sent again.
                     self.ready.pop_front();
                 }
             }
         }
+    }
+
+    fn send(&mut self, packet_id: PacketId) -> Option<(&T, Delivery)> {
+        let entry = self.entries.get_mut(&packet_id)?;
+        self.unacknowledged += 1;
+        entry.counted = true;
+        // [MQTT-3.3.1-1]
+        let dup = core::mem::replace(&mut entry.sent, true);
+        let delivery = match entry.stage {
+            Stage::PubAck => Delivery::AtLeastOnce { packet_id, dup },
+            Stage::PubRec | Stage::PubComp => Delivery::ExactlyOnce { packet_id, dup },
+        };
+        Some((&entry.message, delivery))
     }
 
     /// PUBACK.
@@ -179,17 +204,21 @@ impl<T> Outgoing<T> {
         self.complete(packet_id, Stage::PubComp)
     }
 
-    /// PUBREC; one that refuses the message ends the exchange [MQTT-4.3.3-4].
+    /// PUBREC; one that refuses the message ends the exchange.
     pub(crate) fn pubrec(&mut self, packet_id: PacketId, refused: bool) -> Progress<T> {
+        let turn = self.next_turn();
         match self.entries.get_mut(&packet_id) {
             None => Progress::Unknown,
             Some(entry) if !entry.sent || entry.stage == Stage::PubAck => Progress::Wrong,
-            Some(entry) if refused => {
-                let stage = entry.stage;
-                self.complete(packet_id, stage)
-            }
+            // It had been taken before.
+            Some(entry) if refused && entry.stage == Stage::PubComp => Progress::Wrong,
+            Some(_) if refused => self.complete(packet_id, Stage::PubRec),
             Some(entry) => {
-                entry.stage = Stage::PubComp;
+                if entry.stage == Stage::PubRec {
+                    entry.stage = Stage::PubComp;
+                    // PUBREL is sent again in the order of PUBREC [MQTT-4.6.0-4].
+                    entry.turn = turn;
+                }
                 Progress::Release
             }
         }
@@ -199,68 +228,73 @@ impl<T> Outgoing<T> {
         match self.entries.get(&packet_id) {
             None => Progress::Unknown,
             Some(entry) if !entry.sent || entry.stage != stage => Progress::Wrong,
-            Some(_) => match self.entries.remove(&packet_id) {
-                Some(entry) => {
-                    if entry.counted {
-                        self.unacknowledged = self.unacknowledged.saturating_sub(1);
-                    }
-                    Progress::Complete(entry.message)
-                }
-                None => Progress::Unknown,
-            },
+            Some(_) => self.discard(packet_id).map_or(Progress::Unknown, Progress::Complete),
         }
     }
 
+    /// Ends an exchange, however far it has come.
+    pub(crate) fn discard(&mut self, packet_id: PacketId) -> Option<T> {
+        let entry = self.entries.remove(&packet_id)?;
+        if entry.counted {
+            self.unacknowledged -= 1;
+        }
+        Some(entry.message)
+    }
+
+    /// The connection is gone, and QoS 0 with it: at most once.
+    pub(crate) fn disconnect(&mut self) {
+        self.lent = None;
+        self.ready.retain(|ready| matches!(ready, Ready::Stored(..)));
+        self.requests.clear();
+    }
+
     /// A new connection begins: what is in flight becomes ready again, in the order of first sending. Returns the identifiers whose
-    /// PUBREL is due, in that order too.
+    /// PUBREL is due, in the order in which PUBREC came.
     pub(crate) fn resume(&mut self, receive_maximum: u16) -> Vec<PacketId> {
+        self.disconnect();
         self.receive_maximum = usize::from(receive_maximum);
         self.unacknowledged = 0;
-        self.requests.clear();
-        self.lent = None;
-        // QoS 0 of the old connection is gone with it: at most once.
         self.ready.clear();
         let mut order: Vec<(u64, PacketId)> =
             self.entries.iter().map(|(id, entry)| (entry.turn, *id)).collect();
         order.sort_unstable();
         let mut releases = Vec::new();
-        for (_, packet_id) in order {
+        for (turn, packet_id) in order {
             let Some(entry) = self.entries.get_mut(&packet_id) else { continue };
             entry.counted = false;
             match entry.stage {
                 Stage::PubComp => releases.push(packet_id),
-                Stage::PubAck | Stage::PubRec => self.ready.push_back(Ready::Stored(packet_id)),
+                Stage::PubAck | Stage::PubRec => self.ready.push_back(Ready::Stored(packet_id, turn)),
             }
         }
         releases
     }
 
-    /// Fills an empty one from kept state. Later entries of the same identifier are ignored.
+    /// Adds kept messages, in order. A second one under the same identifier is ignored.
     pub(crate) fn restore(&mut self, in_flight: Vec<InFlight<T>>) {
         for InFlight { packet_id, stage, sent, message } in in_flight {
-            let turn = self.next_turn;
-            self.next_turn += 1;
+            let turn = self.next_turn();
             self.last_id = self.last_id.max(packet_id.get());
+            // What was received was sent.
+            let sent = sent || stage == Stage::PubComp;
             self.entries.entry(packet_id).or_insert(Entry { message, stage, turn, sent, counted: false });
         }
     }
 
-    /// What is in flight, in the order of first sending, leaving nothing behind.
+    /// What is in flight, in order, leaving nothing behind.
     pub(crate) fn take(&mut self) -> Vec<InFlight<T>> {
         self.ready.clear();
         self.lent = None;
         self.unacknowledged = 0;
         let mut entries: Vec<_> = core::mem::take(&mut self.entries).into_iter().collect();
         entries.sort_unstable_by_key(|(_, entry)| entry.turn);
-        entries
-            .into_iter()
-            .map(|(packet_id, Entry { message, stage, sent, .. })| InFlight {
-                packet_id,
-                stage,
-                sent,
-                message,
-            })
-            .collect()
+        let keep = |(packet_id, entry): (PacketId, Entry<T>)| InFlight {
+            packet_id,
+            stage: entry.stage,
+            sent: entry.sent,
+            message: entry.message,
+        };
+        entries.into_iter().map(keep).collect()
     }
 
     /// The peer has forgotten the session: gives back the messages that it may have had, in order; those never sent stay.
@@ -270,7 +304,7 @@ impl<T> Outgoing<T> {
         sent.into_iter().map(|in_flight| in_flight.message).collect()
     }
 
-    /// A copy of what is in flight, in the order of first sending.
+    /// A copy of what is in flight, in order.
     pub(crate) fn in_flight(&self) -> Vec<InFlight<T>>
     where
         T: Clone,

@@ -27,7 +27,7 @@ pub struct InFlight<T> {
     pub packet_id: PacketId,
     /// What it waits for.
     pub stage: Stage,
-    /// Whether it was ever written out; if so, a resend carries the DUP flag.
+    /// Whether it was ever written out; if so, a resend carries the DUP flag. Always so for [`Stage::PubComp`].
     pub sent: bool,
     /// The caller's message.
     pub message: T,
@@ -39,7 +39,8 @@ pub struct InFlight<T> {
 /// returns. The subscriptions are not in it; they belong to whoever matches topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State<T> {
-    /// Outgoing messages, in the order in which they were first sent [MQTT-4.6.0-1].
+    /// Outgoing messages, in the order in which they must be sent again: PUBLISH in the order of first sending [MQTT-4.6.0-1],
+    /// PUBREL in the order in which PUBREC came [MQTT-4.6.0-4].
     pub outgoing: Vec<InFlight<T>>,
     /// Identifiers of QoS 2 messages that were received and not yet released by PUBREL.
     pub incoming: Vec<Incoming>,
@@ -58,7 +59,8 @@ pub struct Incoming {
 
 /// The handle by which the caller acknowledges a received message, once it is safe.
 ///
-/// One of a QoS 2 message stays valid over a reconnection; a stale one is ignored.
+/// It belongs to the session that gave it out and to those that are resumed from its [`State`], and to no other. There, one of a QoS 2
+/// message stays valid, and a stale one is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt(pub(crate) u64);
 
@@ -68,7 +70,8 @@ impl<T> State<T> {
     /// Receipts do not outlive the process that gave them out: entries of `incoming` that still have one must be left out.
     #[must_use]
     pub fn new(outgoing: Vec<InFlight<T>>, incoming: Vec<Incoming>) -> Self {
-        Self { outgoing, incoming, next_receipt: 0 }
+        let after = incoming.iter().filter_map(|kept| kept.receipt).max().map_or(0, |Receipt(last)| last + 1);
+        Self { outgoing, incoming, next_receipt: after }
     }
 
     /// The message under this receipt is safe, or refused with an error, and the client is away: PUBREC leaves when the client sends the

@@ -9,7 +9,8 @@ pub enum Transmit<'a, T> {
     Control(&'a [u8]),
     /// A message of the caller: encode it as a PUBLISH with this [`Delivery`].
     ///
-    /// The session keeps the message of QoS 1 and 2 until its exchange is complete and names it again after a reconnection.
+    /// The session keeps a message of QoS 1 or 2 until its exchange is complete and names it again after a reconnection. One that cannot
+    /// be sent, because it is larger than the peer takes or its time is over, is given up with `discard`.
     Publish {
         /// What was given to `publish`.
         message: &'a T,

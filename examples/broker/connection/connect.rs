@@ -29,7 +29,6 @@ impl Connection {
         if seat.is_taken() {
             return Err(End::TakenOver);
         }
-        self.hub.wills.cancel(client_id);
         let wake = Arc::clone(&self.wake);
         let attach = Attach {
             client_id,
@@ -45,10 +44,14 @@ impl Connection {
                 return self.refuse(ReasonCode::SERVER_UNAVAILABLE);
             }
         };
-        self.client = Some(Client { attached, connect: frame.clone(), unsaved_since: None, seat });
+        // The will of an earlier connection waits for its delay or for the end of its session [MQTT-3.1.3-9].
+        self.hub.wills.client_is_back(&self.hub, client_id, resumed.is_some());
+        let saved_revision = self.session.revision();
+        self.client =
+            Some(Client { attached, connect: frame.clone(), saved_revision, unsaved_since: None, seat });
         self.hub.store.durable(&placement).await.map_err(End::Store)?;
         tracing::debug!(peer = %self.peer, client = client_id, version = ?connect.version, resumed = resumed.is_some(), "connected");
-        let accept = Accept { assigned_client_id: assigned.as_deref() };
+        let accept = Accept::default().assigned_client_id(assigned.as_deref());
         self.session.accept(resumed, &accept, self.hub.now()).map_err(End::Misuse)
     }
 

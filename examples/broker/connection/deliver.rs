@@ -1,8 +1,7 @@
 //! What the client gets.
 
-use bytes::BytesMut;
 use headwater::codec::sink::Limited;
-use headwater::codec::{Delivery as Sending, EncodeError, PacketId, QoS, Version};
+use headwater::codec::{Delivery as Sending, EncodeError, QoS, Version};
 use headwater::session::Transmit;
 use headwater::store::{Delivery, Next};
 use headwater_examples::show::now_ms;
@@ -19,108 +18,71 @@ impl Connection {
     /// Takes messages from the store while there is room; tells whether there is more to look at right away.
     pub(super) fn deliver(&mut self) -> Result<bool, End> {
         let now_ms = now_ms();
-        let mut took = false;
         for _ in 0..MESSAGES_A_TURN {
-            let has_room = self.session.is_open()
-                && self.outbox.len() <= OUTBOX_BYTES_MAX
-                && self.session.room(QoS::ExactlyOnce) > 0;
-            let Some(client) = self.client.as_mut().filter(|_| has_room) else { break };
-            let delivery = match client.attached.next(now_ms).map_err(End::Read)? {
-                Next::Delivery(delivery) => delivery,
-                Next::Again => {
-                    self.note_delivered(took);
-                    return Ok(true);
+            if !self.has_room() {
+                // An acknowledgement or a write goes on.
+                return Ok(false);
+            }
+            let Some(client) = &mut self.client else { return Ok(false) };
+            match client.attached.next(now_ms).map_err(End::Read)? {
+                Next::Delivery(delivery) => {
+                    let qos = delivery.qos;
+                    self.session.publish(delivery, qos).map_err(|refused| End::Misuse(refused.misuse))?;
+                    self.transmit();
                 }
-                Next::Idle => {
-                    self.note_delivered(took);
-                    return Ok(false);
-                }
-            };
-            if self.fits(&delivery, now_ms) {
-                let qos = delivery.qos;
-                self.session.publish(delivery, qos).map_err(End::Misuse)?;
-                took |= qos != QoS::AtMostOnce;
-                self.transmit()?;
-            } else {
-                // [MQTT-3.1.2-24] [MQTT-3.1.2-25]: as if it had been sent.
-                count(&self.hub.counters.too_large);
+                Next::Again => return Ok(true),
+                Next::Idle => return Ok(false),
             }
         }
-        self.note_delivered(took);
-        // All the room was used, or all the turns: an acknowledgement, a write or the next turn goes on.
-        Ok(self.session.room(QoS::ExactlyOnce) > 0
+        Ok(self.has_room())
+    }
+
+    fn has_room(&self) -> bool {
+        self.session.is_open()
             && self.outbox.len() <= OUTBOX_BYTES_MAX
-            && self.session.is_open())
+            && self.session.room(QoS::AtMostOnce) > 0
+            && self.session.room(QoS::ExactlyOnce) > 0
     }
 
-    fn note_delivered(&mut self, took: bool) {
-        if took {
-            self.mark_unsaved();
-        }
-    }
-
-    /// Whether the client takes a packet of this size.
-    fn fits(&self, delivery: &Delivery, now_ms: i64) -> bool {
-        let limit = self.session.peer_packet_size_max();
-        if limit == u32::MAX {
-            return true;
-        }
-        let sending = match delivery.qos {
-            QoS::AtMostOnce => Sending::AtMostOnce,
-            QoS::AtLeastOnce => Sending::AtLeastOnce { packet_id: PacketId::MIN, dup: false },
-            QoS::ExactlyOnce => Sending::ExactlyOnce { packet_id: PacketId::MIN, dup: false },
-        };
-        let mut counter = headwater::codec::sink::Counter::new();
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        encode(delivery, sending, self.session.version(), now_ms, |publish, version| {
-            publish.encode(version, &mut Limited::new(&mut counter, limit))
-        })
-        .is_ok()
-    }
-
-    /// Puts what the session wants to be written into the outbox.
-    pub(super) fn transmit(&mut self) -> Result<(), End> {
+    /// Puts what the session wants to be written into the outbox. A message that cannot be sent is let go, as if it had been
+    /// [MQTT-3.1.2-24] [MQTT-3.1.2-25].
+    pub(super) fn transmit(&mut self) {
         let version = self.session.version();
+        let limit = usize::try_from(self.session.peer_packet_size_max()).unwrap_or(usize::MAX);
         // Control packets are small and bounded by what was read; messages wait while there is much to write.
         while self.outbox.len() <= OUTBOX_BYTES_MAX {
             match self.session.poll_transmit() {
                 Some(Transmit::Control(bytes)) => self.outbox.extend(bytes),
                 Some(Transmit::Publish { message, delivery }) => {
-                    count(&self.hub.counters.sent);
-                    write(&mut self.outbox, message, delivery, version).map_err(End::Encode)?;
+                    if write(&mut self.outbox, message, delivery, version, limit).is_ok() {
+                        count(&self.hub.counters.sent);
+                        continue;
+                    }
+                    count(&self.hub.counters.too_large);
+                    if let Some(packet_id) = delivery.packet_id() {
+                        self.session.discard(packet_id);
+                    }
                 }
                 None => break,
             }
         }
-        Ok(())
     }
 }
 
-/// The head is encoded, the payload follows as it is.
+/// The head is encoded, the payload follows as it is. Nothing is written on an error.
 fn write(
     outbox: &mut Outbox,
-    message: &Delivery,
-    sending: Sending,
-    version: Version,
-) -> Result<(), EncodeError> {
-    encode(message, sending, version, now_ms(), |publish, version| {
-        outbox.write(|buffer: &mut BytesMut| publish.encode_head(version, buffer))?;
-        outbox.payload(&message.message.payload);
-        Ok(())
-    })
-}
-
-/// Lends the packet of a delivery.
-fn encode<R>(
     delivery: &Delivery,
     sending: Sending,
     version: Version,
-    now_ms: i64,
-    encode: impl FnOnce(&headwater::codec::Publish<'_>, Version) -> Result<R, EncodeError>,
-) -> Result<R, EncodeError> {
+    limit: usize,
+) -> Result<(), EncodeError> {
     let mut properties = Vec::new();
     if version == Version::V5 {
-        delivery.message.fill(&delivery.subscription_ids, now_ms, &mut properties);
+        delivery.message.fill(&delivery.subscription_ids, now_ms(), &mut properties);
     }
-    encode(&delivery.message.publish(sending, delivery.retain, &properties), version)
+    let publish = delivery.message.publish(sending, delivery.retain, &properties);
+    outbox.write(|buffer| publish.encode_head(version, &mut Limited::new(buffer, limit)))?;
+    outbox.payload(&delivery.message.payload);
+    Ok(())
 }

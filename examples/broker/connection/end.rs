@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater::codec::{DecodeError, EncodeError, ReasonCode};
+use headwater::codec::{DecodeError, ReasonCode};
 use headwater::log::{AppendError, ReadError, SyncError};
 use headwater::session::{Misuse, ProtocolError};
 use headwater_examples::show::now_ms;
@@ -39,8 +39,6 @@ pub(super) enum End {
     Append(AppendError),
     #[error("the log cannot be read: {0}")]
     Read(ReadError),
-    #[error("a packet cannot be encoded: {0}")]
-    Encode(EncodeError),
     #[error("a call out of turn: {0}")]
     Misuse(Misuse),
 }
@@ -59,7 +57,7 @@ impl End {
             Self::NotStored | Self::Store(_) | Self::Append(_) | Self::Read(_) => {
                 Some(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR)
             }
-            Self::Encode(_) | Self::Misuse(_) => Some(ReasonCode::UNSPECIFIED_ERROR),
+            Self::Misuse(_) => Some(ReasonCode::UNSPECIFIED_ERROR),
         }
     }
 
@@ -74,31 +72,32 @@ impl Connection {
     /// Says farewell, publishes the will if there is reason to, and keeps of the session what outlives the connection.
     pub(super) async fn finish(mut self, end: End, mut writer: impl AsyncWrite + Unpin) {
         tracing::debug!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
-        if let End::Store(_) | End::Append(_) | End::Read(_) | End::Encode(_) | End::Misuse(_) = end {
+        if let End::Store(_) | End::Append(_) | End::Read(_) | End::Misuse(_) = end {
             tracing::error!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
         }
         self.settle().await;
         if let Some(reason) = end.farewell() {
             self.session.disconnect(reason);
         }
-        if self.transmit().is_ok() {
-            // A client that does not read does not hold its successor up.
-            let _ = tokio::time::timeout(FAREWELL, writer.write_all_buf(&mut self.outbox)).await;
-        }
+        self.transmit();
+        // A client that does not read does not hold its successor up.
+        let _ = tokio::time::timeout(FAREWELL, writer.write_all_buf(&mut self.outbox)).await;
         let _ = tokio::time::timeout(FAREWELL, writer.shutdown()).await;
 
         let expiry_secs = self.session.session_expiry_secs();
         let Some(client) = self.client.take() else { return };
         let Client { attached, connect, seat, .. } = client;
         let client_id = attached.client_id().to_owned();
-        let state = self.session.into_state();
-        match attached.detach(&state, expiry_secs, now_ms()) {
-            Ok(placement) => {
-                if self.hub.store.durable(&placement).await.is_err() {
-                    tracing::warn!(client = client_id, "the end of the session may not be durable");
-                }
+        // If the client was never let in, what was saved before holds.
+        if let Some(state) = self.session.into_state() {
+            let detached = attached.detach(&state, expiry_secs, now_ms()).map_err(End::Append);
+            let kept = match detached {
+                Ok(placement) => self.hub.store.durable(&placement).await.map_err(End::Store),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
+                tracing::warn!(client = client_id, %error, "the end of the session may not be kept");
             }
-            Err(error) => tracing::warn!(client = client_id, %error, "the end of the session was not saved"),
         }
         if end.publishes_will() {
             self.hub.wills.publish(&self.hub, &client_id, connect, expiry_secs);
@@ -120,7 +119,8 @@ impl Connection {
                 if store.durable(&placement).await.is_err() {
                     break;
                 }
-                session.acknowledge(receipt, ReasonCode::SUCCESS);
+                let acknowledged = session.acknowledge(receipt, ReasonCode::SUCCESS);
+                debug_assert!(acknowledged.is_ok(), "success can be said");
             }
         };
         let _ = tokio::time::timeout(SETTLE, settle).await;

@@ -61,6 +61,8 @@ pub(crate) struct Connection {
     stalled_since: Option<Millis>,
     /// Since when a packet is incomplete.
     partial_since: Option<Millis>,
+    /// Whether it is read, or held back.
+    reads: bool,
 }
 
 /// The client, once CONNECT has come and was accepted.
@@ -68,7 +70,8 @@ struct Client {
     attached: Attached,
     /// CONNECT, for the will that is in it.
     connect: Frame,
-    /// Whether something was delivered since the session was saved.
+    /// What of the session was saved last, and since when it is not all.
+    saved_revision: u64,
     unsaved_since: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
@@ -89,6 +92,7 @@ impl Connection {
             wake: Arc::default(),
             stalled_since: None,
             partial_since: None,
+            reads: true,
         }
     }
 
@@ -116,18 +120,17 @@ impl Connection {
         stopping: &mut tokio::sync::watch::Receiver<bool>,
     ) -> Result<(), End> {
         self.handle_frames().await?;
-        self.acknowledge();
+        self.acknowledge()?;
         let more = self.deliver()?;
-        self.transmit()?;
+        self.transmit();
         if self.session.is_closed() {
             return Err(End::Closed);
         }
         let now = self.hub.now();
-        self.watch_progress(now);
+        let may_read = self.watch(now);
         let deadline = self.deadline();
         let sleep =
             Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
-        let may_read = self.may_read();
         let durable = self.durable();
 
         let Self { frames, outbox, client, wake, stalled_since, .. } = self;
@@ -168,28 +171,41 @@ impl Connection {
     }
 
     /// Hands in the receipts of messages that are durable.
-    fn acknowledge(&mut self) {
+    fn acknowledge(&mut self) -> Result<(), End> {
         while let Some((receipt, placement)) = self.pending.front() {
             if !self.hub.store.is_durable(placement) {
-                return;
+                break;
             }
-            self.session.acknowledge(*receipt, ReasonCode::SUCCESS);
+            self.session.acknowledge(*receipt, ReasonCode::SUCCESS).map_err(End::Misuse)?;
             self.pending.pop_front();
         }
+        Ok(())
     }
 
-    /// Notes since when the peer has taken nothing, and since when it owes the rest of a packet.
-    fn watch_progress(&mut self, now: Millis) {
+    /// Notes since when the peer takes nothing, owes the rest of a packet, or has not been saved; tells whether it is read.
+    fn watch(&mut self, now: Millis) -> bool {
+        let may_read = self.may_read();
+        if may_read && !self.reads {
+            self.session.read_again(now);
+        }
+        self.reads = may_read;
         self.stalled_since = self.outbox.has_remaining().then(|| self.stalled_since.unwrap_or(now));
-        let partial = self.frames.buffered() > 0 && self.may_read();
+        let partial = may_read && self.frames.buffered() > 0;
         self.partial_since = partial.then(|| self.partial_since.unwrap_or(now));
+        if let Some(client) = &mut self.client
+            && client.saved_revision != self.session.revision()
+        {
+            client.unsaved_since.get_or_insert(now);
+        }
+        may_read
     }
 
     /// When something must be done though nothing happens.
     fn deadline(&self) -> Option<Millis> {
         let save = self.client.as_ref().and_then(|client| client.unsaved_since);
         [
-            self.session.next_deadline(),
+            // The silence of one that is not read is not its own.
+            self.session.next_deadline().filter(|_| self.reads || !self.session.is_open()),
             self.stalled_since.map(|since| since.after(WRITE_TIMEOUT_MILLIS)),
             self.partial_since.map(|since| since.after(PACKET_TIMEOUT_MILLIS)),
             save.map(|since| since.after(SAVE_MILLIS)),
@@ -207,7 +223,9 @@ impl Connection {
         {
             return Err(End::Lost);
         }
-        self.session.handle_timeout(now).map_err(End::Protocol)?;
+        if self.reads || !self.session.is_open() {
+            self.session.handle_timeout(now).map_err(End::Protocol)?;
+        }
         let unsaved = self.client.as_ref().and_then(|client| client.unsaved_since);
         if is_over(unsaved, SAVE_MILLIS) {
             self.save();
@@ -219,6 +237,7 @@ impl Connection {
     fn save(&mut self) {
         let Some(client) = &mut self.client else { return };
         client.unsaved_since = None;
+        client.saved_revision = self.session.revision();
         let expiry_secs = self.session.session_expiry_secs();
         if expiry_secs > 0
             && let Err(error) = client.attached.save(&self.session.state(), expiry_secs)

@@ -1,12 +1,12 @@
 //! What the client sends.
 
 use headwater::codec::{
-    Connect, DecodeError, Frame, PacketId, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    Connect, DecodeError, Frame, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
     Unsubscribe, Version,
 };
 use headwater::log::AppendError;
 use headwater::session::Receipt;
-use headwater::session::server::Event;
+use headwater::session::server::{Event, Request};
 use headwater::store::{Placement, PublishError};
 use headwater_examples::show::now_ms;
 
@@ -25,8 +25,8 @@ impl Connection {
             };
             self.handle_frame(&frame).await?;
             // What the client is owed for this packet may already be there.
-            self.acknowledge();
-            self.transmit()?;
+            self.acknowledge()?;
+            self.transmit();
         }
         Ok(())
     }
@@ -40,15 +40,16 @@ impl Connection {
             None => {}
             Some(Event::Connect(connect)) => self.admit(frame, &connect).await?,
             Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
-            Some(Event::Subscribe(subscribe)) => self.subscribe(&subscribe).await?,
-            Some(Event::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe).await?,
-            Some(Event::Delivered { .. }) => self.mark_unsaved(),
-            Some(Event::Disconnect(disconnect)) => {
-                // [MQTT-3.14.4-3]; before 5.0 there is no other reason than this.
-                let with_will = disconnect.reason == ReasonCode::DISCONNECT_WITH_WILL;
-                return Err(End::Disconnected { with_will });
+            Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
+            Some(Event::Unsubscribe { unsubscribe, request }) => {
+                self.unsubscribe(&unsubscribe, request).await?
             }
-            // `Event` may grow; what is not known here asks for nothing.
+            Some(Event::Disconnect(disconnect)) => {
+                // [MQTT-3.1.2-8] [MQTT-3.14.4-3]; before 5.0 there is no other reason than success.
+                return Err(End::Disconnected { with_will: disconnect.reason != ReasonCode::SUCCESS });
+            }
+            // That a message was delivered changes what is to be saved, which is seen elsewhere. `Event` may grow; what is not known
+            // here asks for nothing.
             Some(_) => {}
         }
         Ok(())
@@ -60,10 +61,11 @@ impl Connection {
             frame.filter(|frame| self.client.is_none() && frame.packet_type() == PacketType::Connect);
         if let Some(frame) = connect {
             let reason = error.reason_code();
+            // Before 5.0 a malformed CONNECT has no answer [MQTT-3.1.4-1], but for a version that is not known [MQTT-3.1.2-2].
             let version = match Connect::peek_version(frame.bytes()) {
-                Some(version) => Some(version),
+                Some(Version::V5) => Some(Version::V5),
                 None if reason == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => Some(Version::V3_1_1),
-                None => None,
+                _ => None,
             };
             if let Some(version) = version {
                 self.refuse_unread(version, reason);
@@ -95,14 +97,13 @@ impl Connection {
                 PublishError::Append(AppendError::BatchTooLarge { .. }) => ReasonCode::QUOTA_EXCEEDED,
                 _ => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
             };
-            self.session.acknowledge(receipt, reason);
-            return Ok(());
+            return self.session.acknowledge(receipt, reason).map_err(End::Misuse);
         }
         // Before 5.0 PUBACK cannot refuse: without a connection the client keeps the message and sends it again.
         Err(End::NotStored)
     }
 
-    async fn subscribe(&mut self, subscribe: &Subscribe<'_>) -> Result<(), End> {
+    async fn subscribe(&mut self, subscribe: &Subscribe<'_>, request: Request) -> Result<(), End> {
         let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
         let id = subscribe.properties.subscription_identifiers().next();
         let Some(client) = &mut self.client else { return Ok(()) };
@@ -124,10 +125,10 @@ impl Connection {
             reasons.push(reason);
         }
         self.keep().await?;
-        self.answer(subscribe.packet_id, &reasons, true)
+        self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 
-    async fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>) -> Result<(), End> {
+    async fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, request: Request) -> Result<(), End> {
         let Some(client) = &mut self.client else { return Ok(()) };
         let mut reasons = Vec::new();
         for filter in unsubscribe.filters.iter() {
@@ -136,32 +137,17 @@ impl Connection {
             reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
         }
         self.keep().await?;
-        self.answer(unsubscribe.packet_id, &reasons, false)
-    }
-
-    fn answer(&mut self, packet_id: PacketId, reasons: &[ReasonCode], subscribe: bool) -> Result<(), End> {
-        let answered = if subscribe {
-            self.session.acknowledge_subscribe(packet_id, reasons)
-        } else {
-            self.session.acknowledge_unsubscribe(packet_id, reasons)
-        };
-        answered.map_err(End::Misuse)
+        self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 
     /// Saves the session and waits until that is durable: what is acknowledged after it survives a crash.
     async fn keep(&mut self) -> Result<(), End> {
         let Some(client) = &mut self.client else { return Ok(()) };
         client.unsaved_since = None;
+        client.saved_revision = self.session.revision();
         let expiry_secs = self.session.session_expiry_secs();
         let placement: Placement =
             client.attached.save(&self.session.state(), expiry_secs).map_err(End::Append)?;
         self.hub.store.durable(&placement).await.map_err(End::Store)
-    }
-
-    pub(super) fn mark_unsaved(&mut self) {
-        let now = self.hub.now();
-        if let Some(client) = &mut self.client {
-            client.unsaved_since.get_or_insert(now);
-        }
     }
 }

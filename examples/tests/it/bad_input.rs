@@ -70,6 +70,47 @@ fn a_version_that_is_not_spoken_is_refused_in_words_the_client_knows() {
 }
 
 #[test]
+fn a_malformed_connect_of_3_1_1_is_closed_without_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    // The reserved flag is set.
+    let mut client = Raw::open(&broker, Version::V3_1_1);
+    client.stream.write_all(b"\x10\x0d\x00\x04MQTT\x04\x03\x00\x00\x00\x01c").unwrap();
+    assert!(client.read().is_none());
+    let mut client = Raw::open(&broker, Version::V5);
+    client.stream.write_all(b"\x10\x0e\x00\x04MQTT\x05\x03\x00\x00\x00\x00\x01c").unwrap();
+    let frame = client.read().unwrap();
+    let Packet::ConnAck(connack) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
+    assert_eq!(connack.reason, ReasonCode::MALFORMED_PACKET);
+}
+
+#[test]
+fn a_3_1_1_client_may_have_more_qos_2_messages_under_way_than_the_broker_keeps() {
+    use headwater::codec::{Delivery, PacketId, Publish};
+    use headwater::topic::TopicName;
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--inflight-max", "10"]);
+    let mut client = Raw::connect(&broker, Version::V3_1_1, "c", 0);
+    let ids = (1..=100).filter_map(PacketId::new);
+    for packet_id in ids.clone() {
+        let publish = Publish::new(TopicName::parse("t").unwrap(), b"x");
+        client.send(&Packet::Publish(publish.with_delivery(Delivery::ExactlyOnce { packet_id, dup: false })));
+    }
+    for packet_id in ids.clone() {
+        let frame = client.read().unwrap();
+        let Packet::PubRec(received) = frame.packet(Version::V3_1_1).unwrap() else { panic!("{frame:?}") };
+        assert_eq!(received.packet_id, packet_id);
+    }
+    for packet_id in ids {
+        client.send(&Packet::PubRel(headwater::codec::PubRel::new(packet_id)));
+        let frame = client.read().unwrap();
+        assert!(
+            matches!(frame.packet(Version::V3_1_1).unwrap(), Packet::PubComp(ack) if ack.packet_id == packet_id)
+        );
+    }
+}
+
+#[test]
 fn one_connection_too_many_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(folder.path(), &["--connections-max", "1"]);

@@ -103,6 +103,8 @@ fn a_will_is_published_when_a_client_dies_and_not_when_it_leaves() {
     with_will(&broker, "leaves", 0, 0, Some(ReasonCode::SUCCESS));
     with_will(&broker, "leaves with a will", 0, 0, Some(ReasonCode::DISCONNECT_WITH_WILL));
     assert_eq!(listener.receive(), b"leaves with a will");
+    with_will(&broker, "leaves with an error", 0, 0, Some(ReasonCode::UNSPECIFIED_ERROR));
+    assert_eq!(listener.receive(), b"leaves with an error");
     with_will(&broker, "dies", 0, 0, None);
     assert_eq!(listener.receive(), b"dies");
     // The session ends with the connection, so the delay does too [MQTT-3.1.2-8].
@@ -110,6 +112,10 @@ fn a_will_is_published_when_a_client_dies_and_not_when_it_leaves() {
     assert_eq!(listener.receive(), b"dies with its session");
     with_will(&broker, "comes back", 1, 600, None);
     let back = Raw::connect(&broker, Version::V5, "comes back", 600);
+    // A clean start ends the old session, and its will is due at once.
+    with_will(&broker, "starts anew", 600, 600, None);
+    Raw::connect(&broker, Version::V5, "starts anew", 0);
+    assert_eq!(listener.receive(), b"starts anew");
     with_will(&broker, "stays away", 1, 600, None);
     assert_eq!(listener.receive(), b"stays away");
     drop(back);

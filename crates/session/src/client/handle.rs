@@ -1,12 +1,13 @@
 //! Packets from the server.
 
-use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroU32};
 
-use headwater_codec::{ConnAck, Packet, PacketType, Publish, ReasonCode, Version};
+use headwater_codec::{ConnAck, Disconnect, Packet, PacketId, PacketType, Publish, QoS, Version};
 
 use super::{Event, Phase, Session};
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
+use crate::outgoing::Request;
 use crate::time::Millis;
 
 impl<T> Session<T> {
@@ -37,32 +38,31 @@ impl<T> Session<T> {
             self.phase = Phase::Closed;
             return Ok(Some(Event::Refused(connack)));
         }
-        self.enter(&connack)?;
-        let mut unfinished = Vec::new();
-        if !connack.session_present {
-            // [MQTT-3.2.2-5]: the server knows nothing of it, so nothing can be completed.
-            self.exchange.incoming.clear();
-            unfinished = self.exchange.outgoing.forget_sent();
+        // [MQTT-3.2.2-4]. Before 5.0 a client may find that it has a session.
+        if connack.session_present && !self.exists && self.exchange.version == Version::V5 {
+            return Err(ProtocolError::SessionPresentUnexpected);
         }
-        self.phase = Phase::Open { ping: None };
-        let receive_maximum =
-            connack.properties.receive_maximum().map_or(u16::MAX, core::num::NonZeroU16::get);
-        self.exchange.resume(receive_maximum);
+        // 3.1 has no such flag.
+        if !connack.session_present && self.exchange.version != Version::V3_1 {
+            // [MQTT-3.2.2-5]: the server knows nothing of it, so nothing can be completed.
+            self.give_up();
+        }
+        self.enter(&connack);
+        let unfinished = core::mem::take(&mut self.unfinished);
         Ok(Some(Event::Connected { connack, unfinished }))
     }
 
     /// Takes in what CONNACK settles.
-    fn enter(&mut self, connack: &ConnAck<'_>) -> Result<(), ProtocolError> {
-        // [MQTT-3.2.2-4]. A client that did not ask for a clean start has a session, were it an empty one.
-        if connack.session_present && self.clean_start {
-            return Err(ProtocolError::SessionPresentUnexpected);
-        }
+    fn enter(&mut self, connack: &ConnAck<'_>) {
         let properties = &connack.properties;
         // [MQTT-3.2.2-21]
         self.keep_alive_secs = properties.server_keep_alive().unwrap_or(self.keep_alive_secs);
         self.session_expiry_secs = properties.session_expiry_interval().unwrap_or(self.session_expiry_secs);
-        self.packet_size_max = properties.maximum_packet_size().map_or(u32::MAX, core::num::NonZeroU32::get);
-        Ok(())
+        self.exchange.packet_size_max = properties.maximum_packet_size().map_or(u32::MAX, NonZeroU32::get);
+        self.maximum_qos = properties.maximum_qos().unwrap_or(QoS::ExactlyOnce);
+        self.exists = self.session_expiry_secs > 0;
+        self.phase = Phase::Open { ping: None };
+        self.exchange.resume(properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get));
     }
 
     fn handle_open<'p>(&mut self, packet: Packet<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
@@ -73,17 +73,17 @@ impl<T> Session<T> {
                 Ok(delivered.map(|(message, reason)| Event::Delivered { message, reason }))
             }
             Packet::SubAck(suback) => {
-                if !self.finish(suback.packet_id) {
-                    let packet = PacketType::SubAck;
-                    return Err(ProtocolError::UnexpectedResponse { packet, packet_id: suback.packet_id });
-                }
+                let answered = Request::Subscribe(suback.reasons.len());
+                self.finish(PacketType::SubAck, suback.packet_id, |request| request == answered)?;
                 Ok(Some(Event::Subscribed(suback)))
             }
             Packet::UnsubAck(unsuback) => {
-                if !self.finish(unsuback.packet_id) {
-                    let packet = PacketType::UnsubAck;
-                    return Err(ProtocolError::UnexpectedResponse { packet, packet_id: unsuback.packet_id });
-                }
+                let answered = unsuback.reasons.len();
+                let counted = self.exchange.version == Version::V5;
+                self.finish(PacketType::UnsubAck, unsuback.packet_id, |request| match request {
+                    Request::Unsubscribe(asked) => asked == answered || !counted,
+                    Request::Subscribe(_) => false,
+                })?;
                 Ok(Some(Event::Unsubscribed(unsuback)))
             }
             Packet::PingResp => {
@@ -91,9 +91,7 @@ impl<T> Session<T> {
                 Ok(None)
             }
             Packet::Disconnect(disconnect) if self.exchange.version == Version::V5 => {
-                self.phase = Phase::Closed;
-                self.exchange.clear_queue();
-                Ok(Some(Event::Disconnect(disconnect)))
+                self.handle_disconnect(disconnect)
             }
             Packet::Auth(_) => Err(ProtocolError::UnexpectedAuth),
             Packet::Connect(_)
@@ -102,6 +100,18 @@ impl<T> Session<T> {
             | Packet::Unsubscribe(_)
             | Packet::PingReq
             | Packet::Disconnect(_) => Err(ProtocolError::WrongDirection { packet: packet.packet_type() }),
+        }
+    }
+
+    fn finish(
+        &mut self,
+        packet: PacketType,
+        packet_id: PacketId,
+        fits: impl FnOnce(Request) -> bool,
+    ) -> Result<(), ProtocolError> {
+        match self.exchange.outgoing.finish_request(packet_id) {
+            Some(request) if fits(request) => Ok(()),
+            _ => Err(ProtocolError::UnexpectedResponse { packet, packet_id }),
         }
     }
 
@@ -116,19 +126,24 @@ impl<T> Session<T> {
         }
     }
 
+    fn handle_disconnect<'p>(
+        &mut self,
+        disconnect: Disconnect<'p>,
+    ) -> Result<Option<Event<'p, T>>, ProtocolError> {
+        // [MQTT-3.14.2-2]
+        if disconnect.properties.session_expiry_interval().is_some() {
+            return Err(ProtocolError::SessionExpiryFromServer);
+        }
+        self.phase = Phase::Closed;
+        self.exchange.clear_queue();
+        Ok(Some(Event::Disconnect(disconnect)))
+    }
+
     /// Queues what the protocol wants said about an error, and closes.
-    pub(super) fn fail(&mut self, error: &ProtocolError) {
+    fn fail(&mut self, error: &ProtocolError) {
         // Before 5.0 a DISCONNECT would say that all is well.
         if self.exchange.version == Version::V5 {
             self.disconnect(error.reason_code());
-        }
-        self.phase = Phase::Closed;
-    }
-
-    /// Ends the connection because bytes could not be decoded, with the decoder's reason (5.0).
-    pub fn reject(&mut self, reason: ReasonCode) {
-        if self.exchange.version == Version::V5 {
-            self.disconnect(reason);
         }
         self.phase = Phase::Closed;
     }

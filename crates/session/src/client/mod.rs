@@ -12,11 +12,12 @@
 mod config;
 mod handle;
 mod poll;
-mod request;
+mod query;
+mod say;
 
 use alloc::vec::Vec;
 
-use headwater_codec::{ConnAck, Disconnect, PacketId, Publish, ReasonCode, SubAck, UnsubAck};
+use headwater_codec::{ConnAck, Disconnect, Publish, QoS, ReasonCode, SubAck, UnsubAck, Version};
 
 pub use self::config::Config;
 use crate::exchange::Exchange;
@@ -36,7 +37,7 @@ use crate::time::Millis;
 /// # Examples
 ///
 /// ```
-/// use headwater_codec::{ConnAck, Connect, Packet, QoS, ReasonCode, Version};
+/// use headwater_codec::{ConnAck, Connect, Packet, QoS, Version};
 /// use headwater_session::client::{Config, Event, Session};
 /// use headwater_session::{Millis, Transmit};
 ///
@@ -59,11 +60,16 @@ pub struct Session<T> {
     config: Config,
     phase: Phase,
     exchange: Exchange<T>,
-    clean_start: bool,
+    /// Whether there is a session that a server may know.
+    exists: bool,
+    /// Messages of a session that was given up, until the caller is told.
+    unfinished: Vec<T>,
     keep_alive_secs: u16,
     receive_maximum: u16,
+    /// What CONNECT asked for, or the server made of it.
     session_expiry_secs: u32,
-    packet_size_max: u32,
+    /// The highest QoS that the server takes.
+    maximum_qos: QoS,
     /// When something was last written.
     spoke: Millis,
 }
@@ -89,8 +95,8 @@ pub enum Event<'p, T> {
     Connected {
         /// What it said; [`session_present`](ConnAck::session_present) tells whether it knows our subscriptions.
         connack: ConnAck<'p>,
-        /// Messages whose exchange was under way in a session that the server no longer has: they may have arrived or not. Publish
-        /// them again or let them go. Empty when the session is present.
+        /// Messages whose exchange was under way in a session that is given up, because the server no longer has it or a clean start
+        /// was asked for: they may have arrived or not. Publish them again or let them go.
         unfinished: Vec<T>,
     },
     /// The server turned us away.
@@ -119,69 +125,37 @@ pub enum Event<'p, T> {
 
 impl<T> Session<T> {
     /// A session that has no connection yet and nothing under way.
+    ///
+    /// A 5.0 server that claims to have a session for it is not believed [MQTT-3.2.2-4]. A program that lost its own state, and takes the
+    /// server's session as it finds it, uses [`resumed`](Self::resumed) with an empty [`State`].
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self::resumed(config, None)
+        Self {
+            exchange: Exchange::new(Version::V5, config.window, u16::MAX),
+            config,
+            phase: Phase::Idle,
+            exists: false,
+            unfinished: Vec::new(),
+            keep_alive_secs: 0,
+            receive_maximum: u16::MAX,
+            session_expiry_secs: 0,
+            maximum_qos: QoS::ExactlyOnce,
+            spoke: Millis(0),
+        }
     }
 
     /// A session that goes on where an earlier program stopped. The next CONNECT should not ask for a clean start.
     #[must_use]
-    pub fn resumed(config: Config, state: Option<State<T>>) -> Self {
-        let mut exchange = Exchange::new(config.version, config.window, u16::MAX);
-        if let Some(state) = state {
-            exchange.restore(state);
-        }
-        Self {
-            config,
-            phase: Phase::Idle,
-            exchange,
-            clean_start: true,
-            keep_alive_secs: 0,
-            receive_maximum: u16::MAX,
-            session_expiry_secs: 0,
-            packet_size_max: u32::MAX,
-            spoke: Millis(0),
-        }
+    pub fn resumed(config: Config, state: State<T>) -> Self {
+        let mut session = Self::new(config);
+        session.exchange.restore(state);
+        session.exists = true;
+        session
     }
 
     /// Ends the session in this program and gives what a later one can go on from.
     #[must_use]
     pub fn into_state(mut self) -> State<T> {
         self.exchange.take_state()
-    }
-
-    /// Whether messages can be exchanged.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open { .. })
-    }
-
-    /// Whether the connection is to be closed once everything is written.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
-    }
-
-    /// How many messages of QoS 1 and 2 to the server are not complete.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.exchange.outgoing.len()
-    }
-
-    /// The largest packet that the server takes; a larger message must not be sent to it [MQTT-3.2.2-15].
-    #[must_use]
-    pub fn peer_packet_size_max(&self) -> u32 {
-        self.packet_size_max
-    }
-
-    /// Bytes of control packets that wait to be written; the caller bounds them by not reading more.
-    #[must_use]
-    pub fn queued_bytes(&self) -> usize {
-        self.exchange.queued_bytes()
-    }
-
-    /// Whether a request has this identifier; so that a caller can tell its own from others'.
-    fn finish(&mut self, packet_id: PacketId) -> bool {
-        self.exchange.outgoing.finish_request(packet_id)
     }
 }

@@ -24,12 +24,13 @@ impl<T> Session<T> {
     pub fn next_deadline(&self) -> Option<Millis> {
         match self.phase {
             Phase::Asked { deadline } => Some(deadline),
-            Phase::Open { ping: Some(deadline) } => Some(deadline),
-            Phase::Open { ping: None } if self.keep_alive_secs > 0 => {
-                Some(self.spoke.after_secs(u64::from(self.keep_alive_secs)))
-            }
-            Phase::Open { ping: None } | Phase::Idle | Phase::Closed => None,
+            Phase::Open { ping } => ping.into_iter().chain(self.ping_due()).min(),
+            Phase::Idle | Phase::Closed => None,
         }
+    }
+
+    fn ping_due(&self) -> Option<Millis> {
+        (self.keep_alive_secs > 0).then(|| self.spoke.after_secs(u64::from(self.keep_alive_secs)))
     }
 
     /// A deadline may have passed: queues a PINGREQ, or gives the connection up. Earlier calls do no harm.
@@ -38,16 +39,24 @@ impl<T> Session<T> {
     ///
     /// [`ProtocolError::ResponseTimeout`] when the server did not answer in time; the session is closed.
     pub fn handle_timeout(&mut self, now: Millis) -> Result<(), ProtocolError> {
-        if self.next_deadline().is_none_or(|deadline| now < deadline) {
-            return Ok(());
+        let is_over = |deadline: Option<Millis>| deadline.is_some_and(|deadline| now >= deadline);
+        let late = match self.phase {
+            Phase::Asked { deadline } => is_over(Some(deadline)),
+            Phase::Open { ping } => is_over(ping),
+            Phase::Idle | Phase::Closed => false,
+        };
+        if late {
+            self.phase = Phase::Closed;
+            return Err(ProtocolError::ResponseTimeout);
         }
-        if let Phase::Open { ping: None } = self.phase {
-            let queued = self.exchange.queue(&Packet::PingReq);
-            debug_assert!(queued.is_ok(), "PINGREQ is two bytes");
-            self.phase = Phase::Open { ping: Some(now.after(self.config.response_timeout_millis)) };
-            return Ok(());
+        if let Phase::Open { ping } = self.phase
+            && is_over(self.ping_due())
+        {
+            self.exchange.queue_small(&Packet::PingReq);
+            // Also while an answer is awaited: the server counts the silence.
+            self.spoke = now;
+            self.phase = Phase::Open { ping: ping.or(Some(now.after(self.config.response_timeout_millis))) };
         }
-        self.phase = Phase::Closed;
-        Err(ProtocolError::ResponseTimeout)
+        Ok(())
     }
 }

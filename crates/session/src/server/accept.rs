@@ -1,8 +1,9 @@
 //! Letting a client in, or not.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
-use headwater_codec::{ConnAck, Packet, Properties, Property, QoS, ReasonCode, Version};
+use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, ReasonCode, Version};
 
 use super::{Phase, Session};
 use crate::error::Misuse;
@@ -11,9 +12,18 @@ use crate::time::Millis;
 
 /// What the caller adds to the CONNACK of a client that it lets in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accept<'a> {
     /// The identifier made up for a client that sent none. Needed by 5.0 clients then [MQTT-3.2.2-16].
     pub assigned_client_id: Option<&'a str>,
+}
+
+impl<'a> Accept<'a> {
+    /// The same with this identifier for a client that sent none.
+    #[must_use]
+    pub fn assigned_client_id(self, client_id: Option<&'a str>) -> Self {
+        Self { assigned_client_id: client_id }
+    }
 }
 
 impl<T> Session<T> {
@@ -23,8 +33,10 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer, [`Misuse::CleanStart`] if the client wants no old session,
-    /// [`Misuse::Encode`] if CONNACK cannot be encoded.
+    /// Nothing has changed then, but `resumed` is gone. [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer,
+    /// [`Misuse::CleanStart`] if the client wants no old session, [`Misuse::ClientIdNeeded`] if it has no identifier,
+    /// [`Misuse::Authentication`] if it wants more than a password, [`Misuse::Encode`] if CONNACK cannot be encoded, or is larger than
+    /// the client takes.
     pub fn accept(
         &mut self,
         resumed: Option<State<T>>,
@@ -37,9 +49,16 @@ impl<T> Session<T> {
         if self.client.clean_start && resumed.is_some() {
             return Err(Misuse::CleanStart);
         }
+        if self.client.wants_authentication {
+            return Err(Misuse::Authentication);
+        }
         let mut properties = Vec::new();
+        let mut keep_alive_secs = self.client.keep_alive_secs;
         if self.exchange.version == Version::V5 {
-            self.announce(accept, &mut properties);
+            if self.client.empty_client_id && accept.assigned_client_id.is_none() {
+                return Err(Misuse::ClientIdNeeded);
+            }
+            keep_alive_secs = self.announce(accept, &mut properties);
         }
         self.exchange.queue(&Packet::ConnAck(ConnAck {
             // 3.1 has no such flag: its clients know what they asked for.
@@ -50,19 +69,20 @@ impl<T> Session<T> {
         if let Some(state) = resumed {
             self.exchange.restore(state);
         }
+        self.exchange.incoming.begin(self.config.receive_maximum.get(), self.exchange.version == Version::V5);
         self.exchange.resume(self.client.receive_maximum);
+        self.client.keep_alive_secs = keep_alive_secs;
+        self.accepted = true;
         self.phase = Phase::Open;
         self.heard = now;
         Ok(())
     }
 
-    /// The properties of CONNACK: only what differs from the protocol's own defaults.
-    fn announce<'a>(&mut self, accept: &Accept<'a>, properties: &mut Vec<Property<'a>>) {
-        let config = self.config;
-        let expiry = self.client.session_expiry_secs.min(config.session_expiry_secs_max);
-        if expiry != self.client.session_expiry_secs {
-            self.client.session_expiry_secs = expiry;
-            properties.push(Property::SessionExpiryInterval(expiry));
+    /// The properties of CONNACK: only what differs from the protocol's own defaults. Returns the keep alive that holds.
+    fn announce<'a>(&self, accept: &Accept<'a>, properties: &mut Vec<Property<'a>>) -> u16 {
+        let (config, client) = (&self.config, &self.client);
+        if client.session_expiry_secs != client.asked_expiry_secs {
+            properties.push(Property::SessionExpiryInterval(client.session_expiry_secs));
         }
         properties.push(Property::ReceiveMaximum(config.receive_maximum));
         if config.maximum_qos != QoS::ExactlyOnce {
@@ -84,12 +104,14 @@ impl<T> Session<T> {
         if !config.shared_subscription_available {
             properties.push(Property::SharedSubscriptionAvailable(false));
         }
-        if let Some(most) = config.keep_alive_secs_max.map(core::num::NonZeroU16::get) {
+        let asked = client.keep_alive_secs;
+        match config.keep_alive_secs_max.map(NonZeroU16::get) {
             // Zero is no keep alive at all, which is longer than any.
-            if self.client.keep_alive_secs == 0 || self.client.keep_alive_secs > most {
-                self.client.keep_alive_secs = most;
+            Some(most) if asked == 0 || asked > most => {
                 properties.push(Property::ServerKeepAlive(most));
+                most
             }
+            _ => asked,
         }
     }
 
@@ -97,18 +119,18 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer.
+    /// Nothing has changed then. [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer, [`Misuse::ReasonNotAllowed`] for a reason
+    /// that is no error, or that CONNACK cannot carry, [`Misuse::Encode`] if the client takes no packet of that size.
     pub fn refuse(&mut self, reason: ReasonCode) -> Result<(), Misuse> {
         if !matches!(self.phase, Phase::Asked { .. }) {
             return Err(Misuse::WrongPhase);
         }
-        self.phase = Phase::Closed;
-        self.queue_refusal(reason)
-    }
-
-    pub(super) fn queue_refusal(&mut self, reason: ReasonCode) -> Result<(), Misuse> {
+        if !reason.is_error() || !reason.allowed_in(PacketType::ConnAck) {
+            return Err(Misuse::ReasonNotAllowed { reason });
+        }
         // [MQTT-3.2.2-6]: no session is present in a refusal.
-        let refusal = ConnAck { session_present: false, reason, properties: Properties::EMPTY };
-        self.exchange.queue(&Packet::ConnAck(refusal))
+        self.exchange.queue(&Packet::ConnAck(ConnAck::refused(reason)))?;
+        self.phase = Phase::Closed;
+        Ok(())
     }
 }

@@ -1,14 +1,12 @@
-//! What goes in: packets, time, and what the caller has to say.
+//! What the network and the clock have to say.
 
-use headwater_codec::{
-    Connect, Disconnect, Packet, PacketId, Properties, Publish, QoS, ReasonCode, ReasonCodes, SubAck,
-    UnsubAck, Version,
-};
+use core::num::{NonZeroU16, NonZeroU32};
 
-use super::{Client, Event, Phase, Session};
-use crate::error::{Misuse, ProtocolError};
+use headwater_codec::{Connect, Disconnect, Packet, Publish, QoS, ReasonCode, Version};
+
+use super::{Client, Config, Event, Phase, Request, Session};
+use crate::error::ProtocolError;
 use crate::exchange::Delivered;
-use crate::state::{Receipt, State};
 use crate::time::Millis;
 
 impl<T> Session<T> {
@@ -43,7 +41,9 @@ impl<T> Session<T> {
             return Err(ProtocolError::NotConnected { packet: packet.packet_type() });
         };
         self.exchange.version = connect.version;
-        self.client = Client::new(&connect);
+        self.exchange.packet_size_max =
+            connect.properties.maximum_packet_size().map_or(u32::MAX, NonZeroU32::get);
+        self.client = Client::new(&connect, &self.config);
         self.phase = Phase::Asked { deadline };
         // [MQTT-3.1.3-8] of 3.1.1: without an identifier there is nothing to resume by. 3.1 wants one in any case; in 5.0 the
         // server assigns one.
@@ -69,11 +69,25 @@ impl<T> Session<T> {
                 let delivered = self.exchange.acknowledgement(&packet)?;
                 Ok(delivered.map(|(message, reason)| Event::Delivered { message, reason }))
             }
-            Packet::Subscribe(subscribe) => Ok(Some(Event::Subscribe(subscribe))),
-            Packet::Unsubscribe(unsubscribe) => Ok(Some(Event::Unsubscribe(unsubscribe))),
+            Packet::Subscribe(subscribe) => {
+                let request = Request {
+                    packet_id: subscribe.packet_id,
+                    filters: subscribe.filters.len(),
+                    subscribe: true,
+                };
+                Ok(Some(Event::Subscribe { subscribe, request }))
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                let request = Request {
+                    packet_id: unsubscribe.packet_id,
+                    filters: unsubscribe.filters.len(),
+                    subscribe: false,
+                };
+                Ok(Some(Event::Unsubscribe { unsubscribe, request }))
+            }
             Packet::PingReq => {
                 // [MQTT-3.12.4-1]
-                self.queue(&Packet::PingResp);
+                self.exchange.queue_small(&Packet::PingResp);
                 Ok(None)
             }
             Packet::Disconnect(disconnect) => {
@@ -84,7 +98,7 @@ impl<T> Session<T> {
             }
             // [MQTT-3.1.0-2]
             Packet::Connect(_) => Err(ProtocolError::SecondConnect),
-            // No authentication method was negotiated: `accept` offers none.
+            // No authentication method was negotiated: `accept` lets none in.
             Packet::Auth(_) => Err(ProtocolError::UnexpectedAuth),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 Err(ProtocolError::WrongDirection { packet: packet.packet_type() })
@@ -93,7 +107,7 @@ impl<T> Session<T> {
     }
 
     fn handle_publish<'p>(&mut self, publish: Publish<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
-        self.check_offer(publish.delivery.qos(), publish.retain)?;
+        self.check_offer(publish.qos(), publish.retain)?;
         if let Some(alias) = publish.properties.topic_alias() {
             // None was offered in CONNACK [MQTT-3.2.2-17].
             return Err(ProtocolError::TopicAliasInvalid { alias: alias.get(), maximum: 0 });
@@ -120,8 +134,8 @@ impl<T> Session<T> {
 
     fn set_expiry(&mut self, disconnect: &Disconnect<'_>) -> Result<(), ProtocolError> {
         if let Some(secs) = disconnect.properties.session_expiry_interval() {
-            // [MQTT-3.14.2-2]
-            if self.client.session_expiry_secs == 0 && secs != 0 {
+            // 5.0, section 3.14.2.2.2: it counts what CONNECT asked for, not what the server made of it.
+            if self.client.asked_expiry_secs == 0 && secs != 0 {
                 return Err(ProtocolError::SessionExpiryRaised);
             }
             self.client.session_expiry_secs = secs.min(self.config.session_expiry_secs_max);
@@ -149,107 +163,40 @@ impl<T> Session<T> {
     /// Queues what the protocol wants said about an error, and closes.
     fn fail(&mut self, error: &ProtocolError) {
         match self.phase {
-            // The client knows no answer yet, or would not understand it.
-            Phase::Fresh { .. } | Phase::Closed => self.phase = Phase::Closed,
+            // The client has said nothing that could be answered.
+            Phase::Fresh { .. } | Phase::Closed => {}
             Phase::Asked { .. } => {
-                self.phase = Phase::Closed;
-                let refused = self.queue_refusal(error.reason_code());
-                debug_assert!(refused.is_ok(), "a refusal without properties can be encoded");
+                // Before 5.0 there are return codes for few things; for the others the connection is just closed [MQTT-3.1.4-1].
+                let said = self.exchange.version == Version::V5
+                    || matches!(error, ProtocolError::EmptyClientId | ProtocolError::ConnectTimeout);
+                if said {
+                    // A client that takes no CONNACK of five bytes is told nothing.
+                    let _too_large = self.refuse(error.reason_code());
+                }
             }
             Phase::Open => self.disconnect(error.reason_code()),
-        }
-    }
-
-    /// Ends the connection from this side: a 5.0 client is told the reason [MQTT-3.14.0-1].
-    ///
-    /// Also the answer to bytes that could not be decoded, with the decoder's reason.
-    pub fn disconnect(&mut self, reason: ReasonCode) {
-        if self.phase == Phase::Open && self.exchange.version == Version::V5 {
-            self.queue(&Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY }));
         }
         self.phase = Phase::Closed;
     }
 
-    fn queue(&mut self, packet: &Packet<'_>) {
-        let queued = self.exchange.queue(packet);
-        debug_assert!(queued.is_ok(), "a packet without strings can be encoded");
-    }
-
-    /// Takes a message to be sent to the client.
+    /// Ends the connection from this side: a 5.0 client is told the reason [MQTT-3.14.0-1], or
+    /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) for a reason that a server cannot say in DISCONNECT.
     ///
-    /// # Errors
-    ///
-    /// [`Misuse::Full`] when as many are in flight or waiting as may be: see [`room`](Self::room). [`Misuse::WrongPhase`] when the
-    /// connection is not open. The message is dropped then: look before you publish.
-    pub fn publish(&mut self, message: T, qos: QoS) -> Result<(), Misuse> {
-        if self.phase != Phase::Open {
-            return Err(Misuse::WrongPhase);
+    /// Also the answer to bytes that could not be decoded, with the decoder's reason.
+    pub fn disconnect(&mut self, reason: ReasonCode) {
+        if self.phase == Phase::Open && self.exchange.version == Version::V5 {
+            // 5.0, section 3.14.2.1: this one is the client's alone.
+            let clients = reason == ReasonCode::DISCONNECT_WITH_WILL;
+            self.exchange.queue_farewell(if clients { ReasonCode::PROTOCOL_ERROR } else { reason });
         }
-        self.exchange.outgoing.publish(message, qos).map_err(|_message| Misuse::Full)
-    }
-
-    /// The message under this receipt is safe, or refused with an error: PUBACK or PUBREC leaves as soon as those of all earlier
-    /// messages have left [MQTT-4.6.0-2]. A stale receipt does nothing.
-    ///
-    /// Before 5.0 an acknowledgement cannot refuse: a message that must not be taken for safe is best answered by closing the
-    /// connection, so that the client sends it again.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) {
-        self.exchange.release(receipt, reason);
-    }
-
-    /// Answers a SUBSCRIBE: one reason for each of its filters, in order [MQTT-3.8.4-6].
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::WrongPhase`] when the connection is not open, [`Misuse::Encode`] for reasons that SUBACK cannot carry.
-    pub fn acknowledge_subscribe(
-        &mut self,
-        packet_id: PacketId,
-        reasons: &[ReasonCode],
-    ) -> Result<(), Misuse> {
-        self.answer(&Packet::SubAck(SubAck {
-            packet_id,
-            properties: Properties::EMPTY,
-            reasons: ReasonCodes::from(reasons),
-        }))
-    }
-
-    /// Answers an UNSUBSCRIBE: one reason for each of its filters, in order [MQTT-3.11.3-1]. Before 5.0 they are not sent.
-    ///
-    /// # Errors
-    ///
-    /// As [`acknowledge_subscribe`](Self::acknowledge_subscribe).
-    pub fn acknowledge_unsubscribe(
-        &mut self,
-        packet_id: PacketId,
-        reasons: &[ReasonCode],
-    ) -> Result<(), Misuse> {
-        let reasons = if self.exchange.version == Version::V5 { reasons } else { &[] };
-        self.answer(&Packet::UnsubAck(UnsubAck {
-            packet_id,
-            properties: Properties::EMPTY,
-            reasons: ReasonCodes::from(reasons),
-        }))
-    }
-
-    fn answer(&mut self, packet: &Packet<'_>) -> Result<(), Misuse> {
-        if self.phase != Phase::Open {
-            return Err(Misuse::WrongPhase);
-        }
-        self.exchange.queue(packet)
-    }
-
-    /// Ends the session on this connection and gives what outlives it.
-    #[must_use]
-    pub fn into_state(mut self) -> State<T> {
-        self.exchange.take_state()
+        self.phase = Phase::Closed;
     }
 }
 
 impl Client {
-    fn new(connect: &Connect<'_>) -> Self {
+    fn new(connect: &Connect<'_>, config: &Config) -> Self {
         let properties = &connect.properties;
-        let session_expiry_secs = match connect.version {
+        let asked_expiry_secs = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
             // Clean session is clean start and an expiry of zero in one; without it a session never ends.
             Version::V3_1 | Version::V3_1_1 if connect.clean_start => 0,
@@ -258,10 +205,11 @@ impl Client {
         Self {
             clean_start: connect.clean_start,
             keep_alive_secs: connect.keep_alive_secs,
-            session_expiry_secs,
-            receive_maximum: properties.receive_maximum().map_or(u16::MAX, core::num::NonZeroU16::get),
-            packet_size_max: properties.maximum_packet_size().map_or(u32::MAX, core::num::NonZeroU32::get),
+            asked_expiry_secs,
+            session_expiry_secs: asked_expiry_secs.min(config.session_expiry_secs_max),
+            receive_maximum: properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get),
             empty_client_id: connect.client_id.is_empty(),
+            wants_authentication: properties.authentication_method().is_some(),
             problem_information: properties.request_problem_information().unwrap_or(true),
         }
     }

@@ -12,8 +12,9 @@ mod config;
 mod handle;
 mod poll;
 mod query;
+mod say;
 
-use headwater_codec::{Connect, Disconnect, Publish, ReasonCode, Subscribe, Unsubscribe, Version};
+use headwater_codec::{Connect, Disconnect, PacketId, Publish, ReasonCode, Subscribe, Unsubscribe, Version};
 
 pub use self::accept::Accept;
 pub use self::config::Config;
@@ -28,7 +29,8 @@ use crate::time::Millis;
 ///
 /// Each packet that came goes to [`handle`](Self::handle), which gives at most one [`Event`]; then
 /// [`poll_transmit`](Self::poll_transmit) gives what is to be written until it gives nothing more. When nothing comes until
-/// [`next_deadline`](Self::next_deadline), call [`handle_timeout`](Self::handle_timeout).
+/// [`next_deadline`](Self::next_deadline), call [`handle_timeout`](Self::handle_timeout). While [`wants_packet`](Self::wants_packet) says
+/// no, the next packet waits.
 ///
 /// Memory is bounded by [`Config::window`] messages out, [`Config::receive_maximum`] identifiers in, and the control packets that
 /// were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
@@ -66,7 +68,9 @@ pub struct Session<T> {
     phase: Phase,
     exchange: Exchange<T>,
     client: Client,
-    /// When something was last received.
+    /// Whether the client was let in, so that there is a session to keep.
+    accepted: bool,
+    /// When something was last received, or reading began again.
     heard: Millis,
 }
 
@@ -75,10 +79,13 @@ pub struct Session<T> {
 struct Client {
     clean_start: bool,
     keep_alive_secs: u16,
+    /// What CONNECT asked for.
+    asked_expiry_secs: u32,
+    /// What holds.
     session_expiry_secs: u32,
     receive_maximum: u16,
-    packet_size_max: u32,
     empty_client_id: bool,
+    wants_authentication: bool,
     /// Whether it wants reasons explained.
     problem_information: bool,
 }
@@ -104,10 +111,20 @@ pub enum Event<'p, T> {
         /// For QoS 1 and 2: acknowledge with [`Session::acknowledge`] when the message is safe.
         receipt: Option<Receipt>,
     },
-    /// Answer with [`Session::acknowledge_subscribe`], a reason for each filter.
-    Subscribe(Subscribe<'p>),
-    /// Answer with [`Session::acknowledge_unsubscribe`], a reason for each filter.
-    Unsubscribe(Unsubscribe<'p>),
+    /// The client wants to subscribe.
+    Subscribe {
+        /// The packet, borrowed from the frame.
+        subscribe: Subscribe<'p>,
+        /// Answer with [`Session::answer`], a reason for each filter.
+        request: Request,
+    },
+    /// The client no longer wants to be subscribed.
+    Unsubscribe {
+        /// The packet, borrowed from the frame.
+        unsubscribe: Unsubscribe<'p>,
+        /// Answer with [`Session::answer`], a reason for each filter.
+        request: Request,
+    },
     /// The exchange of a message that was published to the client is complete.
     Delivered {
         /// What was given to [`Session::publish`].
@@ -115,9 +132,18 @@ pub enum Event<'p, T> {
         /// How the client took it; an error means that it refused it.
         reason: ReasonCode,
     },
-    /// The client takes its leave. The will is dropped unless the reason is
-    /// [`DISCONNECT_WITH_WILL`](ReasonCode::DISCONNECT_WITH_WILL) [MQTT-3.14.4-3].
+    /// The client takes its leave. Its will is dropped if the reason is [`SUCCESS`](ReasonCode::SUCCESS), and published otherwise
+    /// [MQTT-3.1.2-8] [MQTT-3.14.4-3].
     Disconnect(Disconnect<'p>),
+}
+
+/// A SUBSCRIBE or UNSUBSCRIBE that waits for its answer; there is one answer to each.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the client waits for an answer"]
+pub struct Request {
+    packet_id: PacketId,
+    filters: usize,
+    subscribe: bool,
 }
 
 impl<T> Session<T> {
@@ -128,13 +154,14 @@ impl<T> Session<T> {
         let client = Client {
             clean_start: true,
             keep_alive_secs: 0,
+            asked_expiry_secs: 0,
             session_expiry_secs: 0,
             receive_maximum: u16::MAX,
-            packet_size_max: u32::MAX,
             empty_client_id: false,
+            wants_authentication: false,
             problem_information: true,
         };
         let phase = Phase::Fresh { deadline: now.after(config.connect_timeout_millis) };
-        Self { config, phase, exchange, client, heard: now }
+        Self { config, phase, exchange, client, accepted: false, heard: now }
     }
 }

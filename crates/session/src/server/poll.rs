@@ -15,12 +15,13 @@ impl<T> Session<T> {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called if no packet comes before: the end of the time for CONNECT, or
-    /// one and a half times the keep alive after the last packet [MQTT-3.1.2-22]. `None` without a keep alive.
+    /// one and a half times the keep alive after the last packet [MQTT-3.1.2-22]. `None` without a keep alive, and while
+    /// [`wants_packet`](Self::wants_packet) says no.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
         match self.phase {
             Phase::Fresh { deadline } | Phase::Asked { deadline } => Some(deadline),
-            Phase::Open if self.client.keep_alive_secs > 0 => {
+            Phase::Open if self.client.keep_alive_secs > 0 && self.wants_packet() => {
                 Some(self.heard.after(u64::from(self.client.keep_alive_secs) * 1_500))
             }
             Phase::Open | Phase::Closed => None,

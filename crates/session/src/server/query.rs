@@ -45,13 +45,24 @@ impl<T> Session<T> {
         self.exchange.state()
     }
 
+    /// A number that rises whenever [`state`](Self::state) changes.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.exchange.revision()
+    }
+
     /// Whether the next packet may be read.
     ///
-    /// Before 5.0 a client cannot be told how many messages may be unacknowledged: it is held back by not reading. A 5.0 client
-    /// was told, and one message too many is an error.
+    /// Not while CONNECT waits for its answer. Before 5.0 a client cannot be told how many messages may be unacknowledged: it is held
+    /// back by not reading. A 5.0 client was told, and one message too many is an error. When it says yes again, tell
+    /// [`read_again`](Self::read_again).
     #[must_use]
     pub fn wants_packet(&self) -> bool {
-        self.exchange.version == Version::V5 || self.phase != Phase::Open || self.exchange.incoming.has_room()
+        match self.phase {
+            Phase::Asked { .. } => false,
+            Phase::Open => self.exchange.version == Version::V5 || self.exchange.incoming.has_room(),
+            Phase::Fresh { .. } | Phase::Closed => true,
+        }
     }
 
     /// Bytes of control packets that wait to be written; the caller bounds them by not reading more.
@@ -66,7 +77,8 @@ impl<T> Session<T> {
         self.exchange.unknown_acknowledgements()
     }
 
-    /// For how many seconds the session outlives its connection; 0 not at all, `u32::MAX` for ever [MQTT-3.1.2-23].
+    /// For how many seconds the session outlives its connection; 0 not at all, `u32::MAX` for ever [MQTT-3.1.2-23]. Never more than
+    /// [`Config::session_expiry_secs_max`](super::Config::session_expiry_secs_max).
     #[must_use]
     pub fn session_expiry_secs(&self) -> u32 {
         self.client.session_expiry_secs
@@ -75,7 +87,7 @@ impl<T> Session<T> {
     /// The largest packet that the client takes; a larger message must not be sent to it [MQTT-3.1.2-24].
     #[must_use]
     pub fn peer_packet_size_max(&self) -> u32 {
-        self.client.packet_size_max
+        self.exchange.packet_size_max
     }
 
     /// Whether the client wants reason strings and user properties in answers other than PUBLISH, CONNACK and DISCONNECT.

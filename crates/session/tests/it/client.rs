@@ -5,10 +5,10 @@ use headwater_codec::{
     ReasonCode, SubAck, SubscribeFilter, Version,
 };
 use headwater_session::client::{Config, Event, Session};
-use headwater_session::{Millis, Misuse, ProtocolError, Transmit};
+use headwater_session::{Millis, Misuse, ProtocolError, Refused, Transmit};
 use headwater_topic::{TopicFilter, TopicName};
 
-fn open(version: Version, connack: ConnAck<'_>) -> Session<u32> {
+pub(crate) fn open(version: Version, connack: ConnAck<'_>) -> Session<u32> {
     let mut session = Session::new(Config::default());
     let mut connect = Connect::new(version, "client");
     connect.keep_alive_secs = 10;
@@ -19,14 +19,14 @@ fn open(version: Version, connack: ConnAck<'_>) -> Session<u32> {
     session
 }
 
-fn control(session: &mut Session<u32>, now: Millis) -> Vec<u8> {
+pub(crate) fn control(session: &mut Session<u32>, now: Millis) -> Vec<u8> {
     match session.poll_transmit(now) {
         Some(Transmit::Control(bytes)) => bytes.to_vec(),
         Some(Transmit::Publish { .. }) | None => Vec::new(),
     }
 }
 
-fn welcome() -> ConnAck<'static> {
+pub(crate) fn welcome() -> ConnAck<'static> {
     ConnAck::accepted(false)
 }
 
@@ -94,7 +94,7 @@ fn requests_and_messages_do_not_share_an_identifier() {
 fn messages_wait_for_the_connection_and_leave_after_connack() {
     let mut session = Session::<u32>::new(Config::default());
     session.publish(1, QoS::AtLeastOnce).unwrap();
-    assert_eq!(session.publish(2, QoS::AtMostOnce), Err(Misuse::WrongPhase));
+    assert_eq!(session.publish(2, QoS::AtMostOnce), Err(Refused { message: 2, misuse: Misuse::WrongPhase }));
     session.connect(&Connect::new(Version::V5, "client"), Millis(0)).unwrap();
     control(&mut session, Millis(0));
     assert!(session.poll_transmit(Millis(0)).is_none());

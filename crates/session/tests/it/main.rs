@@ -10,6 +10,10 @@
 
 mod bad_input;
 mod client;
+mod closing;
+mod limits;
+mod opening;
 mod pair;
+mod reconnection;
 mod server;
 mod simulation;

@@ -1,5 +1,7 @@
 //! A client and a server of one session, joined by a wire that can be cut.
 
+use std::collections::BTreeSet;
+
 use headwater_codec::{Connect, Packet, Publish, QoS, ReasonCode, Version};
 use headwater_session::{Millis, Receipt, State, Transmit, client, server};
 use headwater_testkit::wire::Wire;
@@ -16,8 +18,10 @@ pub(crate) struct Message {
 #[derive(Debug, Default)]
 pub(crate) struct Side {
     pub(crate) received: Vec<Message>,
-    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) receipts: Vec<(Receipt, u32)>,
     pub(crate) delivered: Vec<Message>,
+    /// Messages that were refused at least once.
+    pub(crate) refused: BTreeSet<u32>,
 }
 
 /// Both sides and what is between them.
@@ -74,9 +78,7 @@ impl Pair {
         self.client.connection_lost();
         if let Some(server) = self.server.take() {
             // A server that never let the client in has nothing of the session.
-            if server.is_open() || server.is_closed() {
-                self.kept = Some(server.into_state());
-            }
+            self.kept = server.into_state().or(self.kept.take());
         }
     }
 
@@ -97,7 +99,7 @@ impl Pair {
 
     /// One packet arrives at the server, if one is under way.
     pub(crate) fn deliver_to_server(&mut self) -> bool {
-        let Some(server) = &mut self.server else { return false };
+        let Some(server) = self.server.as_mut().filter(|server| server.wants_packet()) else { return false };
         let Some(bytes) = self.wire.at_server() else { return false };
         let packet = Packet::decode(&bytes, self.version).unwrap();
         match server.handle(packet, self.now).unwrap() {
@@ -107,7 +109,7 @@ impl Pair {
             }
             Some(server::Event::Publish { publish, receipt }) => self.server_side.take(&publish, receipt),
             Some(server::Event::Delivered { message, reason }) => {
-                assert_eq!(reason, ReasonCode::SUCCESS);
+                assert!(!reason.is_error() || self.client_side.refused.contains(&message.number));
                 self.server_side.delivered.push(message);
             }
             Some(other) => panic!("{other:?}"),
@@ -119,17 +121,20 @@ impl Pair {
 
     /// One packet arrives at the client, if one is under way.
     pub(crate) fn deliver_to_client(&mut self) -> bool {
+        if !self.client.wants_packet() {
+            return false;
+        }
         let Some(bytes) = self.wire.at_client() else { return false };
         let packet = Packet::decode(&bytes, self.version).unwrap();
         match self.client.handle(packet, self.now).unwrap() {
             Some(client::Event::Connected { connack, unfinished }) => {
                 assert_eq!(unfinished, [], "the server kept the session");
-                assert!(connack.session_present || !self.connected_before);
+                assert!(connack.session_present || !self.connected_before || self.version == Version::V3_1);
                 self.connected_before = true;
             }
             Some(client::Event::Publish { publish, receipt }) => self.client_side.take(&publish, receipt),
             Some(client::Event::Delivered { message, reason }) => {
-                assert_eq!(reason, ReasonCode::SUCCESS);
+                assert!(!reason.is_error() || self.server_side.refused.contains(&message.number));
                 self.client_side.delivered.push(message);
             }
             Some(other) => panic!("{other:?}"),
@@ -139,21 +144,21 @@ impl Pair {
         true
     }
 
-    /// The server's application acknowledges the oldest, or some other, message.
-    pub(crate) fn acknowledge_at_server(&mut self, which: usize) {
-        let Some(receipt) = self.server_side.take_receipt(which) else { return };
+    /// The server's application acknowledges the oldest, or some other, message; or refuses it.
+    pub(crate) fn acknowledge_at_server(&mut self, which: usize, reason: ReasonCode) {
+        let Some(receipt) = self.server_side.take_receipt(which, reason) else { return };
         match (&mut self.server, &mut self.kept) {
-            (Some(server), _) if server.is_open() => server.acknowledge(receipt, ReasonCode::SUCCESS),
-            (_, Some(kept)) => kept.acknowledge(receipt, ReasonCode::SUCCESS),
+            (Some(server), _) if server.is_open() => server.acknowledge(receipt, reason).unwrap(),
+            (_, Some(kept)) => kept.acknowledge(receipt, reason),
             (_, None) => {}
         }
         self.flush();
     }
 
     /// The client's application does.
-    pub(crate) fn acknowledge_at_client(&mut self, which: usize) {
-        if let Some(receipt) = self.client_side.take_receipt(which) {
-            self.client.acknowledge(receipt, ReasonCode::SUCCESS);
+    pub(crate) fn acknowledge_at_client(&mut self, which: usize, reason: ReasonCode) {
+        if let Some(receipt) = self.client_side.take_receipt(which, reason) {
+            self.client.acknowledge(receipt, reason).unwrap();
         }
         self.flush();
     }
@@ -166,9 +171,9 @@ impl Pair {
         loop {
             let moved = self.deliver_to_server() | self.deliver_to_client();
             let acknowledged = !self.server_side.receipts.is_empty() || !self.client_side.receipts.is_empty();
-            self.acknowledge_at_server(0);
-            self.acknowledge_at_client(0);
-            if !moved && !acknowledged && self.wire.is_idle() {
+            self.acknowledge_at_server(0, ReasonCode::SUCCESS);
+            self.acknowledge_at_client(0, ReasonCode::SUCCESS);
+            if !moved && !acknowledged {
                 return;
             }
         }
@@ -179,11 +184,18 @@ impl Side {
     fn take(&mut self, publish: &Publish<'_>, receipt: Option<Receipt>) {
         let number = std::str::from_utf8(publish.payload).unwrap().parse().unwrap();
         self.received.push(Message { number, qos: publish.delivery.qos() });
-        self.receipts.extend(receipt);
+        self.receipts.extend(receipt.map(|receipt| (receipt, number)));
     }
 
-    fn take_receipt(&mut self, which: usize) -> Option<Receipt> {
-        (!self.receipts.is_empty()).then(|| self.receipts.remove(which % self.receipts.len()))
+    fn take_receipt(&mut self, which: usize, reason: ReasonCode) -> Option<Receipt> {
+        if self.receipts.is_empty() {
+            return None;
+        }
+        let (receipt, number) = self.receipts.remove(which % self.receipts.len());
+        if reason.is_error() {
+            self.refused.insert(number);
+        }
+        Some(receipt)
     }
 }
 

@@ -5,7 +5,7 @@ use headwater_codec::{
     PubRel, Publish, QoS, ReasonCode, Version,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
-use headwater_session::{InFlight, Millis, Misuse, ProtocolError, Receipt, Stage, State, Transmit};
+use headwater_session::{InFlight, Millis, Misuse, ProtocolError, Receipt, Refused, Stage, State, Transmit};
 use headwater_topic::TopicName;
 
 pub(crate) fn id(number: u16) -> PacketId {
@@ -13,7 +13,7 @@ pub(crate) fn id(number: u16) -> PacketId {
 }
 
 /// A session whose client asks to be let in, with a keep alive of ten seconds.
-fn asked(version: Version, config: Config) -> Session<u32> {
+pub(crate) fn asked(version: Version, config: Config) -> Session<u32> {
     let mut session = Session::new(config, Millis(0));
     let mut connect = Connect::new(version, "client");
     connect.keep_alive_secs = 10;
@@ -42,18 +42,18 @@ pub(crate) fn publish(delivery: Delivery) -> Packet<'static> {
     Packet::Publish(Publish::new(TopicName::parse("a").unwrap(), b"x").with_delivery(delivery))
 }
 
-fn receipt(session: &mut Session<u32>, delivery: Delivery) -> Receipt {
+pub(crate) fn receipt(session: &mut Session<u32>, delivery: Delivery) -> Receipt {
     match session.handle(publish(delivery), Millis(1)).unwrap() {
         Some(Event::Publish { receipt: Some(receipt), .. }) => receipt,
         other => panic!("{other:?}"),
     }
 }
 
-fn at_least_once(number: u16) -> Delivery {
+pub(crate) fn at_least_once(number: u16) -> Delivery {
     Delivery::AtLeastOnce { packet_id: id(number), dup: false }
 }
 
-fn exactly_once(number: u16) -> Delivery {
+pub(crate) fn exactly_once(number: u16) -> Delivery {
     Delivery::ExactlyOnce { packet_id: id(number), dup: false }
 }
 
@@ -71,10 +71,10 @@ fn acknowledgements_leave_in_the_order_of_the_messages() {
     let first = receipt(&mut session, at_least_once(7));
     let second = receipt(&mut session, exactly_once(8));
     let third = receipt(&mut session, at_least_once(9));
-    session.acknowledge(third, ReasonCode::SUCCESS);
-    session.acknowledge(second, ReasonCode::SUCCESS);
+    session.acknowledge(third, ReasonCode::SUCCESS).unwrap();
+    session.acknowledge(second, ReasonCode::SUCCESS).unwrap();
     assert_eq!(control(&mut session), [], "the first is not safe yet");
-    session.acknowledge(first, ReasonCode::SUCCESS);
+    session.acknowledge(first, ReasonCode::SUCCESS).unwrap();
     let expected = [
         Packet::PubAck(PubAck::with_reason(id(7), ReasonCode::SUCCESS)),
         Packet::PubRec(PubRec::with_reason(id(8), ReasonCode::SUCCESS)),
@@ -87,10 +87,10 @@ fn acknowledgements_leave_in_the_order_of_the_messages() {
 fn a_stale_receipt_does_nothing() {
     let mut session = open(Version::V3_1_1, Config::default(), None);
     let stale = receipt(&mut session, at_least_once(1));
-    let mut session = open(Version::V3_1_1, Config::default(), Some(session.into_state()));
+    let mut session = open(Version::V3_1_1, Config::default(), session.into_state());
     let fresh = receipt(&mut session, at_least_once(1));
     assert_ne!(stale, fresh);
-    session.acknowledge(stale, ReasonCode::SUCCESS);
+    session.acknowledge(stale, ReasonCode::SUCCESS).unwrap();
     assert_eq!(control(&mut session), []);
 }
 
@@ -98,8 +98,8 @@ fn a_stale_receipt_does_nothing() {
 fn a_receipt_of_qos_2_holds_over_a_reconnection() {
     let mut session = open(Version::V5, Config::default(), None);
     let receipt = receipt(&mut session, exactly_once(3));
-    let mut session = open(Version::V5, Config::default(), Some(session.into_state()));
-    session.acknowledge(receipt, ReasonCode::SUCCESS);
+    let mut session = open(Version::V5, Config::default(), session.into_state());
+    session.acknowledge(receipt, ReasonCode::SUCCESS).unwrap();
     assert_eq!(control(&mut session), [], "the client has not sent PUBLISH again yet");
     let again = Delivery::ExactlyOnce { packet_id: id(3), dup: true };
     assert_eq!(session.handle(publish(again), Millis(2)), Ok(None), "not delivered again");
@@ -119,13 +119,13 @@ fn what_is_in_flight_is_sent_again_in_its_first_order_with_dup() {
         assert!(matches!(session.poll_transmit(), Some(Transmit::Publish { .. })));
     }
     session.handle(Packet::PubRec(PubRec::with_reason(id(2), ReasonCode::SUCCESS)), Millis(1)).unwrap();
-    let state = session.into_state();
+    let state = session.into_state().unwrap();
     let stages: Vec<_> = state.outgoing.iter().map(|kept| (kept.message, kept.stage, kept.sent)).collect();
     let expected = [
         (10, Stage::PubAck, true),
-        (11, Stage::PubComp, true),
         (12, Stage::PubAck, true),
         (13, Stage::PubRec, false),
+        (11, Stage::PubComp, true),
     ];
     assert_eq!(stages, expected);
 
@@ -170,7 +170,7 @@ fn a_message_beyond_the_window_is_refused_and_identifiers_in_flight_are_never_gi
     }
     session.publish(0, QoS::ExactlyOnce).unwrap();
     assert_eq!(session.room(QoS::AtLeastOnce), 0);
-    assert_eq!(session.publish(0, QoS::AtLeastOnce), Err(Misuse::Full));
+    assert_eq!(session.publish(0, QoS::AtLeastOnce), Err(Refused { message: 0, misuse: Misuse::Full }));
     assert_eq!(given, [id(1)]);
 }
 
@@ -217,7 +217,7 @@ fn a_client_that_is_refused_gets_the_reason_and_nothing_else() {
     session.refuse(ReasonCode::NOT_AUTHORIZED).unwrap();
     assert_eq!(control(&mut session), [0x20, 2, 0, 5]);
     assert!(session.is_closed());
-    assert_eq!(session.publish(1, QoS::AtMostOnce), Err(Misuse::WrongPhase));
+    assert_eq!(session.publish(1, QoS::AtMostOnce), Err(Refused { message: 1, misuse: Misuse::WrongPhase }));
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn what_is_announced_is_only_what_differs_from_the_defaults_of_the_protocol() {
     connect.keep_alive_secs = 6;
     connect.properties = Properties::from(&properties[..]);
     session.handle(Packet::Connect(connect), Millis(0)).unwrap();
-    session.accept(None, &Accept { assigned_client_id: Some("made-up") }, Millis(0)).unwrap();
+    session.accept(None, &Accept::default().assigned_client_id(Some("made-up")), Millis(0)).unwrap();
     let bytes = control(&mut session);
     let Packet::ConnAck(connack) = Packet::decode(&bytes, Version::V5).unwrap() else { panic!() };
     let announced = connack.properties;
@@ -284,7 +284,7 @@ fn before_5_0_a_full_client_is_held_back_by_not_reading() {
     let mut session = open(Version::V3_1_1, config, None);
     let receipt = receipt(&mut session, at_least_once(1));
     assert!(!session.wants_packet());
-    session.acknowledge(receipt, ReasonCode::SUCCESS);
+    session.acknowledge(receipt, ReasonCode::SUCCESS).unwrap();
     assert!(session.wants_packet());
     assert_eq!(ProtocolError::SecondConnect.reason_code(), ReasonCode::PROTOCOL_ERROR);
 }

@@ -39,7 +39,12 @@ pub(crate) fn load(
                 let found = snapshot.positions.len();
                 return Err(OpenError::Partitions { offset, found, partitions });
             }
-            snapshot.disconnected_at = snapshot.disconnected_at.or(Some(now_ms));
+            if snapshot.disconnected_at.is_none() {
+                snapshot.disconnected_at = Some(now_ms);
+                // It was connected until a crash, and may have completed these since it was saved. An identifier that is taken for
+                // one that waits for PUBREL swallows the next message under it; a message may come twice instead.
+                snapshot.incoming.clear();
+            }
             snapshots.insert(client_id.into(), snapshot);
         }
     }

@@ -120,6 +120,29 @@ fn exchanges_under_way_come_back_with_their_messages() {
 }
 
 #[test]
+fn identifiers_that_may_have_been_released_since_do_not_survive_a_crash() {
+    let incoming = || vec![Incoming { packet_id: PacketId::new(5).unwrap(), receipt: None }];
+    let bed = Bed::new();
+    let client = bed.lasting("c");
+    let _ = client.attached.save(&State::new(Vec::new(), incoming()), client.expiry_secs).unwrap();
+    bed.run();
+    drop(client);
+    let bed = bed.crash(1);
+    let client = bed.lasting("c");
+    assert_eq!(client.resumed.unwrap().incoming, []);
+
+    let _ =
+        client.attached.detach(&State::new(Vec::new(), incoming()), client.expiry_secs, bed.now_ms).unwrap();
+    bed.run();
+    let bed = bed.crash(2);
+    assert_eq!(
+        bed.lasting("c").resumed.unwrap().incoming,
+        incoming(),
+        "nothing can have happened since it left"
+    );
+}
+
+#[test]
 fn a_clean_start_forgets_and_an_expiry_of_zero_keeps_nothing() {
     let bed = Bed::new();
     let mut client = bed.lasting("c");

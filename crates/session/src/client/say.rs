@@ -1,0 +1,174 @@
+//! What the caller asks for.
+
+use core::num::NonZeroU16;
+
+use headwater_codec::{
+    Connect, Filters, Packet, PacketId, Properties, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    TopicFilters, Unsubscribe, Version,
+};
+use headwater_topic::TopicFilter;
+
+use super::{Phase, Session};
+use crate::error::{Misuse, Refused};
+use crate::outgoing::Request;
+use crate::state::Receipt;
+use crate::time::Millis;
+
+impl<T> Session<T> {
+    /// Begins a network connection that was just made. A clean start gives the session up that there is; what was under way comes back
+    /// in [`Event::Connected`](super::Event::Connected).
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::TopicAliases`] and
+    /// [`Misuse::Authentication`] when CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
+    pub fn connect(&mut self, connect: &Connect<'_>, now: Millis) -> Result<(), Misuse> {
+        if self.phase != Phase::Idle {
+            return Err(Misuse::WrongPhase);
+        }
+        let properties = &connect.properties;
+        if properties.topic_alias_maximum().is_some_and(|maximum| maximum > 0) {
+            return Err(Misuse::TopicAliases);
+        }
+        if properties.authentication_method().is_some() {
+            return Err(Misuse::Authentication);
+        }
+        self.exchange.clear_queue();
+        // What the last server said does not hold for this one.
+        self.exchange.packet_size_max = u32::MAX;
+        self.exchange.queue(&Packet::Connect(*connect))?;
+        self.exchange.version = connect.version;
+        self.receive_maximum = properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
+        self.exchange.incoming.begin(self.receive_maximum, connect.version == Version::V5);
+        self.keep_alive_secs = connect.keep_alive_secs;
+        self.session_expiry_secs = match connect.version {
+            Version::V5 => properties.session_expiry_interval().unwrap_or(0),
+            Version::V3_1 | Version::V3_1_1 if connect.clean_start => 0,
+            Version::V3_1 | Version::V3_1_1 => u32::MAX,
+        };
+        if connect.clean_start {
+            // [MQTT-3.1.2-4]: also if the server's answer is lost.
+            self.give_up();
+        }
+        self.spoke = now;
+        self.phase = Phase::Asked { deadline: now.after(self.config.response_timeout_millis) };
+        Ok(())
+    }
+
+    /// Gives the session up; messages that were never sent stay.
+    pub(super) fn give_up(&mut self) {
+        self.exists = false;
+        self.exchange.incoming.clear();
+        self.unfinished.extend(self.exchange.outgoing.forget_sent());
+    }
+
+    /// The network connection is gone, for whatever reason. What is in flight stays; QoS 0 messages that waited are dropped.
+    pub fn connection_lost(&mut self) {
+        if let Phase::Asked { .. } = self.phase {
+            // The server may have let us in, and its answer may be lost.
+            self.exists |= self.session_expiry_secs > 0;
+        }
+        self.phase = Phase::Idle;
+        self.exchange.clear_queue();
+        self.exchange.incoming.disconnect();
+        self.exchange.outgoing.disconnect();
+    }
+
+    /// Takes a message to be sent to the server, now or on the next connection; gives the packet identifier that it will have, `None`
+    /// for QoS 0.
+    ///
+    /// # Errors
+    ///
+    /// The message comes back: with [`Misuse::Full`] when as many are in flight or waiting as may be, see [`room`](Self::room), with
+    /// [`Misuse::WrongPhase`] for QoS 0 without a connection, with [`Misuse::QosNotSupported`] for a QoS that the server does not take
+    /// [MQTT-3.2.2-11].
+    pub fn publish(&mut self, message: T, qos: QoS) -> Result<Option<PacketId>, Refused<T>> {
+        if qos == QoS::AtMostOnce && !self.is_open() {
+            return Err(Refused { message, misuse: Misuse::WrongPhase });
+        }
+        if qos > self.maximum_qos {
+            return Err(Refused { message, misuse: Misuse::QosNotSupported });
+        }
+        self.exchange.send(message, qos)
+    }
+
+    /// Gives a message up, as if its exchange were complete: one that is larger than the server takes, whose time is over before it was
+    /// sent, or that cannot be encoded. Gives the message back if there was one.
+    pub fn discard(&mut self, packet_id: PacketId) -> Option<T> {
+        self.exchange.discard(packet_id)
+    }
+
+    /// The message under this receipt is safe, or refused with an error: PUBACK or PUBREC leaves as soon as those of all earlier
+    /// messages have left [MQTT-4.6.0-2] [MQTT-4.6.0-3]. A stale receipt does nothing. Without a connection nothing is sent, but the state
+    /// is settled.
+    ///
+    /// O(1) for the oldest message, O(receive maximum) for others.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ReasonNotAllowed`] for a reason that PUBACK cannot carry; the receipt is still good.
+    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> Result<(), Misuse> {
+        let open = self.is_open();
+        self.exchange.release(receipt, reason, open)
+    }
+
+    /// Asks for subscriptions; the answer is [`Event::Subscribed`](super::Event::Subscribed) under the packet identifier that this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::WrongPhase`] without a connection, [`Misuse::Full`] when all packet identifiers are in use, [`Misuse::Encode`] when
+    /// the packet cannot be encoded, or is larger than the server takes.
+    pub fn subscribe(
+        &mut self,
+        subscriptions: &[SubscribeFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<PacketId, Misuse> {
+        self.request(Request::Subscribe(subscriptions.len()), |packet_id| {
+            Packet::Subscribe(Subscribe { packet_id, properties, filters: Filters::from(subscriptions) })
+        })
+    }
+
+    /// Ends subscriptions; the answer is [`Event::Unsubscribed`](super::Event::Unsubscribed).
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn unsubscribe(
+        &mut self,
+        filters: &[TopicFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<PacketId, Misuse> {
+        self.request(Request::Unsubscribe(filters.len()), |packet_id| {
+            Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters: TopicFilters::from(filters) })
+        })
+    }
+
+    fn request<'a>(
+        &mut self,
+        request: Request,
+        packet: impl FnOnce(PacketId) -> Packet<'a>,
+    ) -> Result<PacketId, Misuse> {
+        if !self.is_open() {
+            return Err(Misuse::WrongPhase);
+        }
+        let packet_id = self.exchange.outgoing.begin_request(request).ok_or(Misuse::Full)?;
+        if let Err(error) = self.exchange.queue(&packet(packet_id)) {
+            self.exchange.outgoing.finish_request(packet_id);
+            return Err(error);
+        }
+        Ok(packet_id)
+    }
+
+    /// Takes leave: DISCONNECT, then the end [MQTT-3.14.4-1]. Before 5.0 the reason is not sent; in 5.0 it is
+    /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) in place of one that DISCONNECT cannot carry.
+    ///
+    /// Also the answer to bytes of a 5.0 server that could not be decoded, with the decoder's reason.
+    pub fn disconnect(&mut self, reason: ReasonCode) {
+        if self.is_open() {
+            let reason = if self.exchange.version == Version::V5 { reason } else { ReasonCode::SUCCESS };
+            self.exchange.queue_farewell(reason);
+        }
+        self.phase = Phase::Closed;
+    }
+}

@@ -1,0 +1,217 @@
+//! Sizes, counts and times that are held to.
+
+use std::rc::Rc;
+
+use headwater_codec::{
+    ConnAck, Connect, Delivery, Packet, PacketType, Properties, Property, PubAck, QoS, ReasonCode, SubAck,
+    Subscribe, SubscribeFilter, UnsubAck, Unsubscribe, Version,
+};
+use headwater_session::server::{Accept, Config, Event, Request, Session};
+use headwater_session::{InFlight, Millis, Misuse, ProtocolError, Refused, Stage, State, Transmit, client};
+use headwater_topic::TopicFilter;
+
+use crate::client as client_tests;
+use crate::server::{asked, at_least_once, control, id, open, publish, receipt};
+
+/// A session whose client takes packets of so many bytes.
+fn small(packet_size_max: u32, resumed: Option<State<u32>>) -> Result<Session<u32>, Misuse> {
+    let mut session = Session::new(Config::default(), Millis(0));
+    let properties = [Property::MaximumPacketSize(packet_size_max.try_into().unwrap())];
+    let mut connect = Connect::new(Version::V5, "client");
+    connect.clean_start = resumed.is_none();
+    connect.properties = Properties::from(&properties[..]);
+    session.handle(Packet::Connect(connect), Millis(0)).unwrap();
+    session.accept(resumed, &Accept::default(), Millis(0))?;
+    control(&mut session);
+    Ok(session)
+}
+
+fn subscribe(session: &mut Session<u32>, filters: usize) -> Request {
+    let filter = SubscribeFilter::new(TopicFilter::parse("a").unwrap(), QoS::AtMostOnce);
+    let filters = vec![filter; filters];
+    match session.handle(Packet::Subscribe(Subscribe::new(id(1), &filters)), Millis(1)).unwrap() {
+        Some(Event::Subscribe { request, .. }) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn no_packet_is_larger_than_the_client_takes() {
+    assert!(matches!(small(10, None), Err(Misuse::Encode(_))), "not even CONNACK");
+    let mut session = small(30, None).unwrap();
+    assert_eq!(session.peer_packet_size_max(), 30);
+    let request = subscribe(&mut session, 100);
+    assert!(matches!(session.answer(request, &[ReasonCode::SUCCESS; 100]), Err(Misuse::Encode(_))));
+    assert_eq!(control(&mut session), []);
+    let request = subscribe(&mut session, 10);
+    session.answer(request, &[ReasonCode::SUCCESS; 10]).unwrap();
+    assert_eq!(control(&mut session).len(), 15);
+}
+
+#[test]
+fn no_request_is_larger_than_the_server_takes() {
+    let properties = [Property::MaximumPacketSize(30.try_into().unwrap())];
+    let connack = ConnAck { properties: Properties::from(&properties[..]), ..client_tests::welcome() };
+    let mut client = client_tests::open(Version::V5, connack);
+    let long = "a".repeat(100);
+    let filters = [SubscribeFilter::new(TopicFilter::parse(&long).unwrap(), QoS::AtMostOnce)];
+    assert!(matches!(client.subscribe(&filters, Properties::EMPTY), Err(Misuse::Encode(_))));
+    let short = [TopicFilter::parse("a").unwrap()];
+    assert!(client.unsubscribe(&short, Properties::EMPTY).is_ok(), "and the identifier is free");
+}
+
+#[test]
+fn a_message_in_flight_that_cannot_be_sent_can_be_given_up() {
+    let outgoing = vec![InFlight { packet_id: id(5), stage: Stage::PubAck, sent: true, message: 5 }];
+    let mut session = small(30, Some(State::new(outgoing, Vec::new()))).unwrap();
+    let Some(Transmit::Publish { delivery, .. }) = session.poll_transmit() else { panic!() };
+    let revision = session.revision();
+    assert_eq!(session.discard(delivery.packet_id().unwrap()), Some(5));
+    assert_eq!((session.in_flight(), session.discard(id(5))), (0, None));
+    assert!(session.revision() > revision);
+}
+
+#[test]
+fn an_answer_has_as_many_reasons_as_the_request_has_filters() {
+    let mut session = open(Version::V3_1_1, Config::default(), None);
+    let request = subscribe(&mut session, 2);
+    let error = session.answer(request, &[ReasonCode::SUCCESS]);
+    assert_eq!(error, Err(Misuse::ReasonCount { filters: 2, reasons: 1 }));
+    let request = subscribe(&mut session, 2);
+    session.answer(request, &[ReasonCode::GRANTED_QOS_1, ReasonCode::QUOTA_EXCEEDED]).unwrap();
+    assert_eq!(control(&mut session), [0x90, 4, 0, 1, 1, 0x80]);
+
+    for (version, said) in [(Version::V3_1_1, &[0xB0, 2, 0, 9][..]), (Version::V5, &[0xB0, 4, 0, 9, 0, 0x11])]
+    {
+        let mut session = open(version, Config::default(), None);
+        let filters = [TopicFilter::parse("a").unwrap()];
+        let packet = Packet::Unsubscribe(Unsubscribe::new(id(9), &filters));
+        let Ok(Some(Event::Unsubscribe { request, .. })) = session.handle(packet, Millis(1)) else {
+            panic!()
+        };
+        session.answer(request, &[ReasonCode::NO_SUBSCRIPTION_EXISTED]).unwrap();
+        assert_eq!(control(&mut session), said);
+    }
+    let request = subscribe(&mut session, 1);
+    session.disconnect(ReasonCode::SUCCESS);
+    assert_eq!(session.answer(request, &[ReasonCode::SUCCESS]), Err(Misuse::WrongPhase));
+}
+
+#[test]
+fn a_client_holds_answers_against_what_it_asked() {
+    let filters = [SubscribeFilter::new(TopicFilter::parse("a").unwrap(), QoS::AtMostOnce)];
+    let reasons = [ReasonCode::SUCCESS; 3];
+    let mut client = client_tests::open(Version::V5, client_tests::welcome());
+    let packet_id = client.subscribe(&filters, Properties::EMPTY).unwrap();
+    let error = client.handle(Packet::SubAck(SubAck::new(packet_id, &reasons)), Millis(0)).unwrap_err();
+    assert_eq!(error, ProtocolError::UnexpectedResponse { packet: PacketType::SubAck, packet_id });
+
+    let mut client = client_tests::open(Version::V3_1_1, client_tests::welcome());
+    let packet_id = client.subscribe(&filters, Properties::EMPTY).unwrap();
+    let error = client.handle(Packet::UnsubAck(UnsubAck::new(packet_id, &[])), Millis(0)).unwrap_err();
+    assert_eq!(error, ProtocolError::UnexpectedResponse { packet: PacketType::UnsubAck, packet_id });
+
+    let mut client = client_tests::open(Version::V3_1_1, client_tests::welcome());
+    let packet_id = client.unsubscribe(&[TopicFilter::parse("a").unwrap()], Properties::EMPTY).unwrap();
+    let event = client.handle(Packet::UnsubAck(UnsubAck::new(packet_id, &[])), Millis(0)).unwrap();
+    assert!(matches!(event, Some(client::Event::Unsubscribed(_))), "before 5.0 it has no reasons to count");
+}
+
+#[test]
+fn a_client_does_not_exceed_the_highest_qos_of_the_server() {
+    let properties = [Property::MaximumQoS(QoS::AtMostOnce)];
+    let connack = ConnAck { properties: Properties::from(&properties[..]), ..client_tests::welcome() };
+    let mut client = client_tests::open(Version::V5, connack);
+    let refused = Refused { message: 1, misuse: Misuse::QosNotSupported };
+    assert_eq!(client.publish(1, QoS::AtLeastOnce), Err(refused));
+    assert_eq!(client.publish(1, QoS::AtMostOnce), Ok(None));
+}
+
+#[test]
+fn a_client_observes_the_receive_maximum_of_the_server() {
+    let properties = [Property::ReceiveMaximum(1.try_into().unwrap())];
+    let connack = ConnAck { properties: Properties::from(&properties[..]), ..client_tests::welcome() };
+    let mut client = client_tests::open(Version::V5, connack);
+    client.publish(1, QoS::ExactlyOnce).unwrap();
+    assert_eq!(client.publish(2, QoS::AtLeastOnce), Err(Refused { message: 2, misuse: Misuse::Full }));
+    assert_eq!((client.room(QoS::AtLeastOnce), client.in_flight()), (0, 1));
+}
+
+#[test]
+fn room_counts_the_identifiers_of_requests() {
+    let mut client =
+        client::Session::<u32>::new(client::Config { window: 70_000, ..client::Config::default() });
+    client.connect(&Connect::new(Version::V3_1_1, "client"), Millis(0)).unwrap();
+    client.handle(Packet::ConnAck(client_tests::welcome()), Millis(0)).unwrap();
+    let filters = [SubscribeFilter::new(TopicFilter::parse("a").unwrap(), QoS::AtMostOnce)];
+    for _ in 0..65_534 {
+        client.subscribe(&filters, Properties::EMPTY).unwrap();
+    }
+    assert_eq!(client.room(QoS::AtLeastOnce), 1);
+    client.publish(1, QoS::AtLeastOnce).unwrap();
+    assert_eq!(client.publish(2, QoS::AtLeastOnce), Err(Refused { message: 2, misuse: Misuse::Full }));
+    assert_eq!(client.subscribe(&filters, Properties::EMPTY), Err(Misuse::Full));
+}
+
+#[test]
+fn keep_alive_does_not_count_while_the_server_does_not_read() {
+    let config = Config { receive_maximum: 1.try_into().unwrap(), ..Config::default() };
+    let mut session = open(Version::V3_1_1, config, None);
+    let receipt = receipt(&mut session, at_least_once(1));
+    assert_eq!((session.wants_packet(), session.next_deadline()), (false, None));
+    assert_eq!(session.handle_timeout(Millis(1_000_000)), Ok(()));
+    session.acknowledge(receipt, ReasonCode::SUCCESS).unwrap();
+    session.read_again(Millis(1_000_000));
+    assert_eq!(session.next_deadline(), Some(Millis(1_015_000)));
+}
+
+#[test]
+fn a_client_keeps_its_keep_alive_while_it_waits_for_pingresp() {
+    let mut client = client::Session::<u32>::new(client::Config::default());
+    let mut connect = Connect::new(Version::V3_1_1, "client");
+    connect.keep_alive_secs = 4;
+    client.connect(&connect, Millis(0)).unwrap();
+    client_tests::control(&mut client, Millis(0));
+    client.handle(Packet::ConnAck(client_tests::welcome()), Millis(0)).unwrap();
+    for now in [4_000, 8_000, 12_000].map(Millis) {
+        assert_eq!(client.next_deadline(), Some(now));
+        client.handle_timeout(now).unwrap();
+        assert_eq!(client_tests::control(&mut client, now), [0xC0, 0]);
+    }
+    // Ten seconds after the first PINGREQ.
+    assert_eq!(client.next_deadline(), Some(Millis(14_000)));
+    assert_eq!(client.handle_timeout(Millis(14_000)), Err(ProtocolError::ResponseTimeout));
+}
+
+#[test]
+fn a_message_of_qos_0_is_let_go_once_it_is_written() {
+    let mut session: Session<Rc<()>> = Session::new(Config::default(), Millis(0));
+    session.handle(Packet::Connect(Connect::new(Version::V5, "client")), Millis(0)).unwrap();
+    session.accept(None, &Accept::default(), Millis(0)).unwrap();
+    let message = Rc::new(());
+    session.publish(Rc::clone(&message), QoS::AtMostOnce).unwrap();
+    while session.poll_transmit().is_some() {}
+    assert_eq!(Rc::strong_count(&message), 1);
+}
+
+#[test]
+fn as_many_messages_wait_as_the_window_says() {
+    let mut session = open(Version::V5, Config { window: 3, ..Config::default() }, None);
+    for message in 0..3 {
+        assert_eq!(session.publish(message, QoS::AtMostOnce), Ok(None));
+    }
+    assert_eq!((session.room(QoS::AtMostOnce), session.room(QoS::AtLeastOnce)), (0, 0));
+    let mut order = Vec::new();
+    while let Some(Transmit::Publish { message, delivery }) = session.poll_transmit() {
+        assert_eq!(delivery, Delivery::AtMostOnce);
+        order.push(*message);
+    }
+    assert_eq!(order, [0, 1, 2]);
+    assert_eq!(session.publish(9, QoS::AtLeastOnce), Ok(Some(id(1))), "the identifier that it will have");
+    assert_eq!(
+        session.handle(publish(Delivery::AtMostOnce), Millis(1)).map(|event| event.is_some()),
+        Ok(true)
+    );
+    assert!(session.handle(Packet::PubAck(PubAck::new(id(1))), Millis(1)).is_err(), "it was not sent yet");
+    assert!(asked(Version::V5, Config::default()).next_deadline().is_some());
+}
