@@ -327,3 +327,109 @@ fn a_start_offset_behind_the_end_is_an_error() {
     file.write_at(b"0\n1\nt 0 4\n", 0).unwrap();
     assert_eq!(corruption(bed.try_open()).what, Damage::StartBeyondEnd { start: 4, end: 3 });
 }
+
+/// Any damage to any files: the log opens or says why not, and every record that it gives is the right one.
+#[test]
+fn no_damage_to_any_file_gives_a_wrong_record() {
+    let closed = closed_log(120);
+    let killed = {
+        let bed = Bed::new(0);
+        let (log, partition) = bed.open_partition();
+        for round in 0..120 {
+            append(&partition, if round % 10 == 0 { Ack::Durable } else { Ack::Appended });
+        }
+        let killed = bed.on(bed.disk.kill());
+        drop(log);
+        killed
+    };
+    let (mut opened, mut refused, mut damaged) = (0, 0, 0);
+    for seed in 0..1500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let from = if random.bool() { &closed } else { &killed };
+        let bed = from.on(from.disk.snapshot());
+        let files = bed.disk.files();
+        for _ in 0..random.usize(1..4) {
+            harm(&bed, &files, &mut random);
+        }
+        let reader = headwater_log::ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
+        let reader = Log::open_read_only("/data", reader).unwrap().partition("t", 0);
+        if let Ok(Some(reader)) = reader {
+            for from in [0, 13, 77] {
+                if let Ok(fetched) = reader.read(headwater_log::ReadUpTo::Appended, from, 1000) {
+                    fetched
+                        .views()
+                        .flatten()
+                        .for_each(|view| assert_eq!(view.value, Some(&*payload(view.offset))));
+                }
+            }
+        }
+        let log = match bed.try_open() {
+            Ok(log) => log,
+            Err(error) => {
+                refused += 1;
+                assert!(!error.to_string().is_empty());
+                continue;
+            }
+        };
+        opened += 1;
+        let Some(topic) = log.topic("t") else { continue };
+        let partition = topic.partition(0).unwrap();
+        let (records, damage) = read_until_damage(&partition);
+        damaged += u32::from(damage.is_some());
+        for record in records {
+            assert_eq!(record.value.as_deref(), Some(payload(record.offset).as_slice()), "seed {seed}");
+        }
+        for offset in partition.start_offset()..partition.durable_end() {
+            if let Ok(fetched) = partition.read(offset, 0) {
+                let record = fetched.records().next().unwrap().unwrap();
+                assert_eq!(
+                    record.value.as_deref(),
+                    Some(payload(offset).as_slice()),
+                    "seed {seed}: {offset}"
+                );
+                assert_eq!(record.offset, offset, "seed {seed}");
+            }
+        }
+        let _ = partition.offset_for_timestamp(START_MS);
+        let _ = append_or_error(&partition);
+    }
+    eprintln!("{opened} opened, {damaged} of them with damage found in reading; {refused} refused");
+    assert!(opened > 500 && refused > 200 && damaged > 50);
+}
+
+fn append_or_error(partition: &Partition) -> Result<u64, headwater_log::AppendError> {
+    partition.append(&Record::new(&payload(partition.appended_end())), Ack::Durable)
+}
+
+/// One piece of damage: bits, a run of bytes, a length, a file gone, or one file's content in another's place.
+fn harm(bed: &Bed, files: &[std::path::PathBuf], random: &mut fastrand::Rng) {
+    let path = &files[random.usize(..files.len())];
+    match random.u8(..8) {
+        0 => _ = bed.disk.remove(path),
+        1 => {
+            let other = bed.disk.content(&files[random.usize(..files.len())]);
+            bed.disk.damage(path, |bytes| bytes.clone_from(&other.unwrap_or_default()));
+        }
+        2 => _ = bed.disk.damage(path, |bytes| bytes.truncate(random.usize(..=bytes.len()))),
+        3 => {
+            let more = random.usize(1..5000);
+            let fill = if random.bool() { 0 } else { random.u8(..) };
+            bed.disk.damage(path, |bytes| bytes.resize(bytes.len() + more, fill));
+        }
+        4 => {
+            bed.disk.damage(path, |bytes| {
+                let at = random.usize(..=bytes.len());
+                let end = (at + random.usize(..300)).min(bytes.len());
+                bytes[at..end].iter_mut().for_each(|byte| *byte = random.u8(..));
+            });
+        }
+        _ => {
+            bed.disk.damage(path, |bytes| {
+                if !bytes.is_empty() {
+                    let at = random.usize(..bytes.len());
+                    bytes[at] ^= 1 << random.u8(..8);
+                }
+            });
+        }
+    }
+}
