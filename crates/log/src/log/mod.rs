@@ -150,6 +150,7 @@ impl Log {
     ///
     /// A thread that calls this and then [`Log::sync`] in a loop serves all futures of
     /// [`Partition::readable`](crate::Partition::readable). It returns at once, with false, when the log is closed.
+    /// After [`SyncError::Io`] the records are still not durable, and it returns at once again: wait a moment then.
     #[must_use]
     pub fn wait_unsynced(&self, timeout: Duration) -> bool {
         self.root.wait_unsynced(timeout)
