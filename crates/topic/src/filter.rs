@@ -12,6 +12,7 @@ use crate::error::InvalidFilter;
 use crate::level::Levels;
 use crate::limits::{Limits, SEPARATOR, TEXT_BYTES_MAX};
 use crate::name::TopicName;
+use crate::scan;
 use crate::shared::{self, SharedFilter};
 
 /// A topic filter that keeps every rule of MQTT 5.0, sections 4.7 and 4.8.2.
@@ -53,6 +54,7 @@ impl<'a> TopicFilter<'a> {
     /// # Errors
     ///
     /// As [`TopicFilter::parse`].
+    #[inline]
     pub fn parse_with(text: &'a str, limits: Limits) -> Result<Self, InvalidFilter> {
         check(text, limits)?;
         Ok(Self(text))
@@ -118,8 +120,34 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-/// The rules of a topic filter, each once.
+/// Whether a text keeps every rule of a topic filter; if not, one that it breaks.
+#[inline]
 pub(crate) fn check(text: &str, limits: Limits) -> Result<(), InvalidFilter> {
+    let bytes = text.as_bytes();
+    let right = !bytes.is_empty()
+        && bytes.len() <= TEXT_BYTES_MAX
+        && !text.starts_with(shared::PREFIX)
+        && scan::each_special(bytes, |position| wildcard_is_right(bytes, position))
+        && scan::levels_fit(bytes, limits.levels_max);
+    if right { Ok(()) } else { check_each_rule(text, limits) }
+}
+
+/// True if what stands here is a wildcard, and may stand here.
+#[inline]
+fn wildcard_is_right(bytes: &[u8], position: usize) -> bool {
+    let before = position.checked_sub(1).and_then(|before| bytes.get(before));
+    let after = bytes.get(position + 1);
+    matches!(before, None | Some(&SEPARATOR))
+        && match bytes.get(position) {
+            Some(b'+') => matches!(after, None | Some(&SEPARATOR)),
+            Some(b'#') => after.is_none(),
+            _ => false,
+        }
+}
+
+/// The rules of a topic filter, one by one; shared filters are rare enough to be checked here too.
+#[cold]
+fn check_each_rule(text: &str, limits: Limits) -> Result<(), InvalidFilter> {
     // [MQTT-4.7.3-1]
     if text.is_empty() {
         return Err(InvalidFilter::Empty);

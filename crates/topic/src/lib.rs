@@ -74,6 +74,7 @@ mod name;
 mod name_buf;
 #[cfg(feature = "alloc")]
 mod retained;
+mod scan;
 mod shared;
 #[cfg(feature = "alloc")]
 mod subscription;

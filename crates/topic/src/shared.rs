@@ -13,7 +13,7 @@ use crate::level;
 use crate::limits::Limits;
 
 /// What every shared filter begins with. [MQTT-4.8.2-1]
-const PREFIX: &str = "$share/";
+pub(crate) const PREFIX: &str = "$share/";
 
 /// A shared filter taken apart: the group, and the filter whose messages the group shares.
 ///

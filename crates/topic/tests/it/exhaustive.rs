@@ -67,6 +67,13 @@ fn every_text_is_accepted_or_refused_as_the_oracle_says() {
     let mut texts = level_texts(4);
     texts.extend(character_texts("a/+#\0", 6));
     texts.extend(character_texts("g/+#", 6).iter().map(|rest| format!("$share/{rest}")));
+    // At every place of the words of eight bytes that texts are looked at by, with and without something behind.
+    for before in 1..=8 {
+        for text in character_texts("a/+#\0", 4) {
+            texts.push(format!("{}{text}", &"b/cc/d/e"[..before]));
+            texts.push(format!("{}{text}/éééé", "e".repeat(before)));
+        }
+    }
     texts.extend(character_texts("$/h", 3).iter().map(|rest| format!("$share/g/$share{rest}")));
     texts.extend(["$share", "$shar/g/a", "$sharec//a", "$share\0/g"].map(ToString::to_string));
     for text in &texts {

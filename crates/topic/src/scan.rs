@@ -1,0 +1,189 @@
+//! A text looked at eight bytes at a time, for the few bytes that mean something in topics.
+//!
+//! ```text
+//!   f a c t o r y / l i n e - 1 / + / t e m p
+//!  |---------------|---------------|  words of eight bytes, and the last eight bytes once more:
+//!                        |---------------|  to see a byte twice does no harm
+//! ```
+//!
+//! What is said here is yes or no. Which rule a text breaks, and where, is worked out byte by byte when it is known
+//! that it breaks one.
+
+use crate::limits::SEPARATOR;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// A word in which every byte is this one.
+const fn all(byte: u8) -> u64 {
+    ONES * byte as u64
+}
+
+/// The bit that `+` and `#` differ in; with it set, both are `+` and nothing else is.
+const WILDCARD_BIT: u8 = b'+' ^ b'#';
+const _: () = assert!(WILDCARD_BIT.count_ones() == 1 && b'#' | WILDCARD_BIT == b'+');
+
+/// Not 0 exactly if some byte of the word is 0. Which one, it does not say.
+#[inline]
+const fn has_zero(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
+}
+
+/// The high bit of every byte of the word that is 0, and no other bit.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    !(((word & !HIGH) + !HIGH) | word | !HIGH)
+}
+
+/// Not 0 exactly if the word has a U+0000, a `+` or a `#`.
+#[inline]
+const fn has_special(word: u64) -> u64 {
+    has_zero(word) | has_zero((word | all(WILDCARD_BIT)) ^ all(b'+'))
+}
+
+/// The high bit of every byte of the word that is U+0000, `+` or `#`.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    zeros(word) | zeros((word | all(WILDCARD_BIT)) ^ all(b'+'))
+}
+
+/// True if the text has U+0000, `+` or `#`.
+#[inline]
+pub(crate) fn any_special(text: &[u8]) -> bool {
+    let (words, tail) = text.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        found |= has_special(u64::from_le_bytes(*word));
+    }
+    if tail.is_empty() {
+        return found != 0;
+    }
+    match text.last_chunk::<8>() {
+        Some(word) => (found | has_special(u64::from_le_bytes(*word))) != 0,
+        None => tail.iter().any(|byte| is_special(*byte)),
+    }
+}
+
+/// True if every U+0000, `+` and `#` of the text is right where it stands; asks once or twice for each.
+#[inline]
+pub(crate) fn each_special(text: &[u8], right: impl Fn(usize) -> bool) -> bool {
+    let (words, tail) = text.as_chunks::<8>();
+    for (word, position) in words.iter().zip((0..).step_by(8)) {
+        if !each_in_word(u64::from_le_bytes(*word), position, &right) {
+            return false;
+        }
+    }
+    if tail.is_empty() {
+        return true;
+    }
+    match text.last_chunk::<8>() {
+        Some(word) => each_in_word(u64::from_le_bytes(*word), text.len() - 8, &right),
+        None => tail.iter().enumerate().all(|(position, byte)| !is_special(*byte) || right(position)),
+    }
+}
+
+#[inline]
+fn each_in_word(word: u64, position: usize, right: &impl Fn(usize) -> bool) -> bool {
+    if has_special(word) == 0 {
+        return true;
+    }
+    let mut marks = specials(word);
+    while marks != 0 {
+        if !right(position + (marks.trailing_zeros() / 8) as usize) {
+            return false;
+        }
+        marks &= marks - 1;
+    }
+    true
+}
+
+#[inline]
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0 | b'+' | b'#')
+}
+
+/// How many words can be counted before a byte of the sum could overflow: their separators have to fit one byte.
+const WORDS_A_SUM: usize = 31;
+const _: () = assert!(WORDS_A_SUM * 8 <= u8::MAX as usize);
+
+/// How many levels the text has.
+#[inline]
+fn count_levels(text: &[u8]) -> u32 {
+    let (words, tail) = text.as_chunks::<8>();
+    let mut count = 1;
+    for group in words.chunks(WORDS_A_SUM) {
+        let sum =
+            group.iter().fold(0, |sum, word| sum + (zeros(u64::from_le_bytes(*word) ^ all(SEPARATOR)) >> 7));
+        // The product has the sum of all bytes in its highest.
+        let [.., separators] = sum.wrapping_mul(ONES).to_le_bytes();
+        count += u32::from(separators);
+    }
+    // A text has 65,535 bytes at most: no overflow.
+    tail.iter().fold(count, |count, byte| count + u32::from(*byte == SEPARATOR))
+}
+
+/// True if the text has at most so many levels.
+#[inline]
+pub(crate) fn levels_fit(text: &[u8], levels_max: u32) -> bool {
+    // One level more than there are bytes is the most there can be, so most texts need no counting.
+    text.len() < levels_max as usize || count_levels(text) <= levels_max
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts of every length up to some words, with one byte of interest at every place.
+    fn each_text(mut check: impl FnMut(&[u8])) {
+        const INTEREST: [u8; 13] =
+            [0, 1, b'"', b'#', b'$', b'*', b'+', b',', b'.', b'/', b'0', 0x80 | b'+', 0x80 | b'/'];
+        for filler in [b'a', b'/', 0x01, 0xFF] {
+            for length in 0..28 {
+                let mut room = [filler; 28];
+                let text = &mut room[..length];
+                check(text);
+                for place in 0..length {
+                    for byte in INTEREST {
+                        text[place] = byte;
+                        check(text);
+                    }
+                    text[place] = filler;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_say_what_bytes_say() {
+        each_text(|text| {
+            assert_eq!(any_special(text), text.iter().any(|byte| is_special(*byte)), "{text:?}");
+            let levels = 1 + text.iter().filter(|byte| **byte == b'/').count();
+            assert_eq!(count_levels(text) as usize, levels, "{text:?}");
+        });
+    }
+
+    #[test]
+    fn every_special_byte_is_asked_for_and_no_other() {
+        each_text(|text| {
+            let mut asked = [false; 28];
+            let cells = core::cell::Cell::from_mut(&mut asked[..]).as_slice_of_cells();
+            assert!(each_special(text, |position| {
+                cells[position].set(true);
+                true
+            }));
+            for (place, byte) in text.iter().enumerate() {
+                assert_eq!(asked[place], is_special(*byte), "{place} of {text:?}");
+                assert_eq!(each_special(text, |position| position != place), !is_special(*byte));
+            }
+        });
+    }
+
+    #[test]
+    fn sums_of_many_words_do_not_overflow() {
+        for length in [247, 248, 249, 255, 256, 257, 496, 500, 65_535] {
+            let room = [b'/'; 65_535];
+            assert_eq!(count_levels(&room[..length]) as usize, length + 1);
+        }
+        assert!(levels_fit(b"a/b", 2) && !levels_fit(b"a/b", 1) && !levels_fit(b"a", 0));
+    }
+}
