@@ -8,8 +8,8 @@ use crate::parse::{self, Context, Parsed};
 use crate::properties::{Properties, properties};
 use crate::property::PropertyPlace;
 use crate::reason::ReasonCode;
-use crate::sink::Sink;
 use crate::version::Version;
+use crate::write::Output;
 
 /// Declares one of the four: its documentation, its name and its parser.
 macro_rules! ack {
@@ -83,10 +83,10 @@ macro_rules! ack {
             }
 
             #[inline]
-            fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-                sink.put(&self.packet_id.get().to_be_bytes());
+            fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+                out.put(&self.packet_id.get().to_be_bytes());
                 let (packet, place) = (PacketType::$name, PropertyPlace::$name);
-                ack::write_tail(version, packet, place, self.reason, self.properties, sink)
+                ack::write_tail(version, packet, place, self.reason, self.properties, out)
             }
         }
     };
@@ -119,13 +119,13 @@ pub(crate) fn body<'a>(
 
 /// Reason code and properties at the end of a packet that may leave both out, DISCONNECT and AUTH included.
 #[inline]
-pub(crate) fn write_tail<S: Sink + ?Sized>(
+pub(crate) fn write_tail<O: Output>(
     version: Version,
     packet: PacketType,
     place: PropertyPlace,
     reason: ReasonCode,
     properties: Properties<'_>,
-    sink: &mut S,
+    out: &mut O,
 ) -> Result<(), EncodeError> {
     if reason == ReasonCode::SUCCESS && properties.is_empty() {
         return Ok(());
@@ -134,9 +134,9 @@ pub(crate) fn write_tail<S: Sink + ?Sized>(
         let field = if properties.is_empty() { Field::ReasonCode } else { Field::Properties };
         return Err(EncodeError::NotInVersion { field, version });
     }
-    if !reason.allowed_in(packet) {
+    if O::CHECKS && !reason.allowed_in(packet) {
         return Err(EncodeError::ReasonNotAllowed { reason, packet });
     }
-    sink.put_u8(reason.0);
-    properties.write(version, place, sink)
+    out.put_u8(reason.0);
+    properties.write(version, place, out)
 }

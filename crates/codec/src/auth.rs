@@ -11,7 +11,7 @@ use crate::property::{PropertyId, PropertyPlace};
 use crate::reason::ReasonCode;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// A step of enhanced authentication; 5.0 only.
 ///
@@ -78,7 +78,7 @@ impl Body for Auth<'_> {
         PacketType::Auth.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         if !version.has_properties() {
             return Err(EncodeError::NotInVersion { field: Field::PacketType, version });
         }
@@ -88,6 +88,6 @@ impl Body for Auth<'_> {
             return Err(EncodeError::NoAuthenticationMethod);
         }
         let (packet, place) = (PacketType::Auth, PropertyPlace::Auth);
-        write_tail(version, packet, place, self.reason, self.properties, sink)
+        write_tail(version, packet, place, self.reason, self.properties, out)
     }
 }

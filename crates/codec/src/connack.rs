@@ -10,7 +10,7 @@ use crate::property::PropertyPlace;
 use crate::reason::ReasonCode;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// The server answers a CONNECT.
 ///
@@ -151,7 +151,7 @@ impl Body for ConnAck<'_> {
         PacketType::ConnAck.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         // [MQTT-3.2.2-6]
         if self.session_present && self.reason != ReasonCode::SUCCESS {
             return Err(EncodeError::SessionPresentInRefusal);
@@ -172,8 +172,8 @@ impl Body for ConnAck<'_> {
         let Some(code) = code else {
             return Err(EncodeError::ReasonNotAllowed { reason: self.reason, packet: PacketType::ConnAck });
         };
-        sink.put(&[u8::from(self.session_present), code]);
-        self.properties.write(version, PropertyPlace::ConnAck, sink)
+        out.put(&[u8::from(self.session_present), code]);
+        self.properties.write(version, PropertyPlace::ConnAck, out)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::qos::QoS;
 use crate::sink::Sink;
 use crate::version::Version;
 use crate::will::{Will, will};
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// A client asks for a connection.
 ///
@@ -234,9 +234,9 @@ impl Body for Connect<'_> {
         PacketType::Connect.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        write::string(sink, Field::ProtocolName, version.protocol_name())?;
-        sink.put_u8(version.level());
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+        write::string(out, Field::ProtocolName, version.protocol_name())?;
+        out.put_u8(version.level());
         // [MQTT-3.1.2-22] of 3.1.1
         if version < Version::V5 && self.password.is_some() && self.user_name.is_none() {
             return Err(EncodeError::PasswordWithoutUserName);
@@ -257,21 +257,21 @@ impl Body for Connect<'_> {
         if self.password.is_some() {
             flags |= Flags::PASSWORD;
         }
-        sink.put_u8(flags);
-        sink.put(&self.keep_alive_secs.to_be_bytes());
+        out.put_u8(flags);
+        out.put(&self.keep_alive_secs.to_be_bytes());
         if data_without_method(self.properties) {
             return Err(EncodeError::AuthenticationDataAlone);
         }
-        self.properties.write(version, PropertyPlace::Connect, sink)?;
-        write::string(sink, Field::ClientId, self.client_id)?;
+        self.properties.write(version, PropertyPlace::Connect, out)?;
+        write::string(out, Field::ClientId, self.client_id)?;
         if let Some(will) = &self.will {
-            will.write(version, sink)?;
+            will.write(version, out)?;
         }
         if let Some(user_name) = self.user_name {
-            write::string(sink, Field::UserName, user_name)?;
+            write::string(out, Field::UserName, user_name)?;
         }
         if let Some(password) = self.password {
-            write::binary(sink, Field::Password, password)?;
+            write::binary(out, Field::Password, password)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::property::PropertyPlace;
 use crate::reason::ReasonCode;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// The sender is about to close the connection.
 ///
@@ -80,8 +80,8 @@ impl Body for Disconnect<'_> {
         PacketType::Disconnect.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         let (packet, place) = (PacketType::Disconnect, PropertyPlace::Disconnect);
-        write_tail(version, packet, place, self.reason, self.properties, sink)
+        write_tail(version, packet, place, self.reason, self.properties, out)
     }
 }

@@ -98,6 +98,7 @@ mod reason_codes;
 pub mod sink;
 mod suback;
 mod subscribe;
+mod text;
 mod unsuback;
 mod unsubscribe;
 mod version;

@@ -24,7 +24,7 @@ use crate::subscribe::{Subscribe, subscribe};
 use crate::unsuback::{UnsubAck, unsuback};
 use crate::unsubscribe::{Unsubscribe, unsubscribe};
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// Any packet of any revision.
 ///
@@ -281,7 +281,7 @@ impl Body for Ping {
         self.0.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, _version: Version, _sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, _version: Version, _out: &mut O) -> Result<(), EncodeError> {
         Ok(())
     }
 }

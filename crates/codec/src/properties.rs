@@ -13,9 +13,8 @@ use crate::id::SubscriptionId;
 use crate::packet::DecodeOptions;
 use crate::parse::{self, Context, Fault, Parsed};
 use crate::property::{self, Property, PropertyId, PropertyPlace};
-use crate::sink::{Counter, Sink};
 use crate::version::Version;
-use crate::write;
+use crate::write::Output;
 
 /// The properties of a packet, in order.
 ///
@@ -139,11 +138,12 @@ impl<'a> Properties<'a> {
     }
 
     /// Writes length and properties; before 5.0, nothing.
-    pub(crate) fn write<S: Sink + ?Sized>(
+    #[inline]
+    pub(crate) fn write<O: Output>(
         self,
         version: Version,
         place: PropertyPlace,
-        sink: &mut S,
+        out: &mut O,
     ) -> Result<(), EncodeError> {
         if !version.has_properties() {
             return if self.is_empty() {
@@ -153,42 +153,30 @@ impl<'a> Properties<'a> {
             };
         }
         match self.0 {
-            Form::Wire { bytes, place: valid_in, .. } if valid_in == place => {
-                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                write::variable(sink, length);
-                sink.put(bytes);
-            }
-            Form::Wire { .. } | Form::List(_) => {
-                let mut counter = Counter::new();
-                self.write_each(place, &mut counter)?;
-                let Some(length) = u32::try_from(counter.count()).ok().filter(|n| *n <= SubscriptionId::MAX)
-                else {
-                    // Too long for its own length; the packet is too large as well.
-                    return Err(EncodeError::PacketTooLarge {
-                        size: counter.count(),
-                        limit: sink.packet_size_max(),
-                    });
-                };
-                write::variable(sink, length);
-                self.write_each(place, sink)?;
-            }
+            Form::Wire { bytes, place: valid_in, .. } if valid_in == place => out.block(|out| {
+                out.put(bytes);
+                Ok(())
+            }),
+            Form::List([]) => out.block(|_| Ok(())),
+            Form::Wire { .. } | Form::List(_) => out.block(|out| self.write_each(place, out)),
         }
-        Ok(())
     }
 
     /// Writes the properties after checking that each may stand in the place, and as often as it does.
-    fn write_each<S: Sink + ?Sized>(self, place: PropertyPlace, sink: &mut S) -> Result<(), EncodeError> {
+    fn write_each<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
         let mut seen = 0_u64;
         for property in self.iter() {
             let id = property.id();
-            if !id.allowed_in(place) {
-                return Err(EncodeError::PropertyNotAllowed { property: id, place });
+            if O::CHECKS {
+                if !id.allowed_in(place) {
+                    return Err(EncodeError::PropertyNotAllowed { property: id, place });
+                }
+                if seen & id.bit() != 0 && !id.repeatable_in(place) {
+                    return Err(EncodeError::PropertyTwice { property: id });
+                }
+                seen |= id.bit();
             }
-            if seen & id.bit() != 0 && !id.repeatable_in(place) {
-                return Err(EncodeError::PropertyTwice { property: id });
-            }
-            seen |= id.bit();
-            property.write(sink)?;
+            property.write(out)?;
         }
         Ok(())
     }

@@ -18,8 +18,7 @@ use crate::id::SubscriptionId;
 use crate::parse::{self, Fault, Parsed};
 use crate::properties::Properties;
 use crate::qos::QoS;
-use crate::sink::Sink;
-use crate::write;
+use crate::write::{self, Output};
 
 /// Lists every property but the user property: meaning, number, variant with type, getter, name, and where it may
 /// stand. The user property, a pair that may be repeated anywhere, is written out below.
@@ -105,14 +104,14 @@ macro_rules! properties {
 
             /// Writes identifier and value.
             #[inline]
-            pub(crate) fn write<S: Sink + ?Sized>(self, sink: &mut S) -> Result<(), EncodeError> {
+            pub(crate) fn write<O: Output>(self, out: &mut O) -> Result<(), EncodeError> {
                 let id = self.id();
-                sink.put_u8(id.as_u8());
+                out.put_u8(id.as_u8());
                 match self {
-                    $(Self::$name(value) => value.write(id, sink),)+
+                    $(Self::$name(value) => value.write(id, out),)+
                     Self::UserProperty(name, value) => {
-                        write::string(sink, Field::Property(id), name)?;
-                        write::string(sink, Field::Property(id), value)
+                        write::string(out, Field::Property(id), name)?;
+                        write::string(out, Field::Property(id), value)
                     }
                 }
             }

@@ -10,7 +10,7 @@ use crate::property::PropertyPlace;
 use crate::reason::ReasonCode;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 ack! {
     /// Answers a PUBREL: the exchange is complete.

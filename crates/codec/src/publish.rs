@@ -13,7 +13,7 @@ use crate::property::{PropertyId, PropertyPlace};
 use crate::qos::QoS;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// A message.
 ///
@@ -267,19 +267,19 @@ impl Body for Publish<'_> {
         byte
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         match self.topic {
-            Some(topic) => write::binary(sink, Field::TopicName, topic.as_str().as_bytes())?,
+            Some(topic) => write::binary(out, Field::TopicName, topic.as_str().as_bytes())?,
             // Section 3.3.2.1
             None if version.has_properties() && self.properties.contains(PropertyId::TopicAlias) => {
-                sink.put(&[0, 0]);
+                out.put(&[0, 0]);
             }
             None => return Err(EncodeError::NoTopic),
         }
         if let Some(packet_id) = self.packet_id() {
-            sink.put(&packet_id.get().to_be_bytes());
+            out.put(&packet_id.get().to_be_bytes());
         }
-        self.properties.write(version, PropertyPlace::Publish, sink)
+        self.properties.write(version, PropertyPlace::Publish, out)
     }
 
     fn payload(&self) -> &[u8] {

@@ -20,6 +20,16 @@ pub trait Sink {
         self.put(&[byte]);
     }
 
+    /// Appends so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
+    ///
+    /// A sink that lends is written to without a call for each field. Encoding never asks for more than [`Sink::room`]
+    /// said, asks for heads only, never for payloads, and overwrites all of what it gets.
+    #[inline]
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        let _ = bytes;
+        None
+    }
+
     /// The largest whole packet the receiver takes, in bytes.
     ///
     /// A larger one is refused by [`EncodeError::PacketTooLarge`](crate::EncodeError::PacketTooLarge).
@@ -43,6 +53,11 @@ impl<S: Sink + ?Sized> Sink for &mut S {
     #[inline]
     fn put_u8(&mut self, byte: u8) {
         (**self).put_u8(byte);
+    }
+
+    #[inline]
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        (**self).lend(bytes)
     }
 
     #[inline]
@@ -104,6 +119,14 @@ impl Sink for SliceSink<'_> {
             room.copy_from_slice(bytes);
             self.length += bytes.len();
         }
+    }
+
+    #[inline]
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        let spare = self.buffer.get_mut(self.length..).unwrap_or_default();
+        let (room, _) = spare.split_at_mut_checked(bytes)?;
+        self.length += bytes;
+        Some(room)
     }
 }
 
@@ -200,6 +223,11 @@ impl<S: Sink> Sink for Limited<S> {
     }
 
     #[inline]
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        self.sink.lend(bytes)
+    }
+
+    #[inline]
     fn packet_size_max(&self) -> usize {
         self.packet_size_max.min(self.sink.packet_size_max())
     }
@@ -242,6 +270,13 @@ mod growing {
         fn put(&mut self, bytes: &[u8]) {
             self.extend_from_slice(bytes);
         }
+
+        #[inline]
+        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+            let end = self.len();
+            self.resize(end + bytes, 0);
+            self.get_mut(end..)
+        }
     }
 
     impl Sink for Vec<u8> {
@@ -253,6 +288,13 @@ mod growing {
         #[inline]
         fn put(&mut self, bytes: &[u8]) {
             self.extend_from_slice(bytes);
+        }
+
+        #[inline]
+        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+            let end = self.len();
+            self.resize(end + bytes, 0);
+            self.get_mut(end..)
         }
     }
 }

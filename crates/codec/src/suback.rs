@@ -10,7 +10,7 @@ use crate::reason::ReasonCode;
 use crate::reason_codes::{ReasonCodes, reason_codes};
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// The server answers a SUBSCRIBE.
 ///
@@ -71,10 +71,10 @@ impl Body for SubAck<'_> {
         PacketType::SubAck.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         let packet = PacketType::SubAck;
-        sink.put(&self.packet_id.get().to_be_bytes());
-        self.properties.write(version, PropertyPlace::SubAck, sink)?;
+        out.put(&self.packet_id.get().to_be_bytes());
+        self.properties.write(version, PropertyPlace::SubAck, out)?;
         // [MQTT-3.8.4-6]
         if self.reasons.is_empty() {
             return Err(EncodeError::NoReasonCodes { packet });
@@ -88,7 +88,7 @@ impl Body for SubAck<'_> {
                 Version::V3_1 | Version::V3_1_1 if reason.is_error() => ReasonCode::UNSPECIFIED_ERROR,
                 Version::V3_1 | Version::V3_1_1 | Version::V5 => reason,
             };
-            sink.put_u8(code.0);
+            out.put_u8(code.0);
         }
         Ok(())
     }

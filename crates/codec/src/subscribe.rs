@@ -14,7 +14,7 @@ use crate::property::PropertyPlace;
 use crate::qos::QoS;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// A client asks for messages.
 ///
@@ -232,9 +232,9 @@ impl Body for Subscribe<'_> {
         PacketType::Subscribe.as_u8() << 4 | PacketType::Subscribe.fixed_flags().unwrap_or(0)
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        sink.put(&self.packet_id.get().to_be_bytes());
-        self.properties.write(version, PropertyPlace::Subscribe, sink)?;
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+        out.put(&self.packet_id.get().to_be_bytes());
+        self.properties.write(version, PropertyPlace::Subscribe, out)?;
         // [MQTT-3.8.3-2]
         if self.filters.is_empty() {
             return Err(EncodeError::NoFilters { packet: PacketType::Subscribe });
@@ -247,8 +247,8 @@ impl Body for Subscribe<'_> {
             if options.no_local && filter.shared().is_some() {
                 return Err(EncodeError::NoLocalShared);
             }
-            write::binary(sink, Field::TopicFilter, filter.as_str().as_bytes())?;
-            sink.put_u8(options.to_byte());
+            write::binary(out, Field::TopicFilter, filter.as_str().as_bytes())?;
+            out.put_u8(options.to_byte());
         }
         Ok(())
     }

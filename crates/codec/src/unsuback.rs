@@ -11,7 +11,7 @@ use crate::reason::ReasonCode;
 use crate::reason_codes::{ReasonCodes, reason_codes};
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// The server answers an UNSUBSCRIBE.
 ///
@@ -73,10 +73,10 @@ impl Body for UnsubAck<'_> {
         PacketType::UnsubAck.as_u8() << 4
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         let packet = PacketType::UnsubAck;
-        sink.put(&self.packet_id.get().to_be_bytes());
-        self.properties.write(version, PropertyPlace::UnsubAck, sink)?;
+        out.put(&self.packet_id.get().to_be_bytes());
+        self.properties.write(version, PropertyPlace::UnsubAck, out)?;
         match (version.has_properties(), self.reasons.is_empty()) {
             (false, false) => return Err(EncodeError::NotInVersion { field: Field::ReasonCode, version }),
             (true, true) => return Err(EncodeError::NoReasonCodes { packet }),
@@ -87,7 +87,7 @@ impl Body for UnsubAck<'_> {
             if !reason.allowed_in(packet) {
                 return Err(EncodeError::ReasonNotAllowed { reason, packet });
             }
-            sink.put_u8(reason.0);
+            out.put_u8(reason.0);
         }
         Ok(())
     }

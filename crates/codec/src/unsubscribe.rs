@@ -13,7 +13,7 @@ use crate::properties::{Properties, properties};
 use crate::property::PropertyPlace;
 use crate::sink::Sink;
 use crate::version::Version;
-use crate::write::{self, Body, Part};
+use crate::write::{self, Body, Output, Part};
 
 /// A client wants messages no longer.
 ///
@@ -87,15 +87,15 @@ impl Body for Unsubscribe<'_> {
         PacketType::Unsubscribe.as_u8() << 4 | PacketType::Unsubscribe.fixed_flags().unwrap_or(0)
     }
 
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        sink.put(&self.packet_id.get().to_be_bytes());
-        self.properties.write(version, PropertyPlace::Unsubscribe, sink)?;
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+        out.put(&self.packet_id.get().to_be_bytes());
+        self.properties.write(version, PropertyPlace::Unsubscribe, out)?;
         // [MQTT-3.10.3-2]
         if self.filters.is_empty() {
             return Err(EncodeError::NoFilters { packet: PacketType::Unsubscribe });
         }
         for filter in self.filters.iter() {
-            write::binary(sink, Field::TopicFilter, filter.as_str().as_bytes())?;
+            write::binary(out, Field::TopicFilter, filter.as_str().as_bytes())?;
         }
         Ok(())
     }

@@ -8,9 +8,8 @@ use crate::parse::{self, Context, Parsed};
 use crate::properties::{Properties, properties};
 use crate::property::PropertyPlace;
 use crate::qos::QoS;
-use crate::sink::Sink;
 use crate::version::Version;
-use crate::write;
+use crate::write::{self, Output};
 
 /// What the server publishes if the client vanishes.
 ///
@@ -40,10 +39,10 @@ impl<'a> Will<'a> {
     }
 
     /// Writes the part behind the client identifier.
-    pub(crate) fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        self.properties.write(version, PropertyPlace::Will, sink)?;
-        write::binary(sink, Field::WillTopic, self.topic.as_str().as_bytes())?;
-        write::binary(sink, Field::WillPayload, self.payload)
+    pub(crate) fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+        self.properties.write(version, PropertyPlace::Will, out)?;
+        write::binary(out, Field::WillTopic, self.topic.as_str().as_bytes())?;
+        write::binary(out, Field::WillPayload, self.payload)
     }
 }
 

@@ -5,22 +5,162 @@ use crate::field::Field;
 use crate::frame::PACKET_SIZE_MAX;
 use crate::id::SubscriptionId;
 use crate::sink::{Counter, Sink};
+use crate::text;
 use crate::version::Version;
 
 /// A packet as the two things that differ between packets.
 ///
-/// Encoding runs [`Body::write`] twice: over a counter, which checks every rule and gives the length, and over the
-/// sink. So there is no second description of a packet's size that could disagree.
+/// Encoding runs [`Body::write`] twice: over [`Measure`], which checks every rule and counts, and over memory of the
+/// length that was counted. So there is no second description of a packet's size that could disagree.
 pub(crate) trait Body {
     /// Packet type and flags.
     fn first_byte(&self) -> u8;
 
     /// Writes everything behind the fixed header but the payload.
-    fn write<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError>;
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError>;
 
     /// What comes last and needs no encoding.
+    #[inline]
     fn payload(&self) -> &[u8] {
         &[]
+    }
+}
+
+/// What a packet writes itself to: first to be measured, then for good.
+pub(crate) trait Output {
+    /// True for the pass that measures. What it let pass needs no checking in the other.
+    const CHECKS: bool;
+
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+
+    /// Appends one byte.
+    fn put_u8(&mut self, byte: u8);
+
+    /// Appends a part with its length in front, as a variable byte integer.
+    fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError>;
+}
+
+/// The lengths of a packet's blocks in order, from the first pass to the second; CONNECT with a will has two.
+#[derive(Clone, Copy, Default)]
+struct Blocks {
+    first: u32,
+    second: u32,
+}
+
+impl Blocks {
+    /// Notes the length of one block more.
+    #[inline]
+    const fn push(&mut self, length: u32, is_first: bool) {
+        if is_first {
+            self.first = length;
+        } else {
+            self.second = length;
+        }
+    }
+
+    /// The length of the next block.
+    #[inline]
+    const fn next(&mut self) -> u32 {
+        core::mem::replace(&mut self.first, self.second)
+    }
+}
+
+/// The pass that checks and counts.
+#[derive(Clone, Copy, Default)]
+struct Measure {
+    counter: Counter,
+    blocks: Blocks,
+    any_block: bool,
+}
+
+impl Output for Measure {
+    const CHECKS: bool = true;
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.counter.put(bytes);
+    }
+
+    #[inline]
+    fn put_u8(&mut self, byte: u8) {
+        self.counter.put_u8(byte);
+    }
+
+    #[inline]
+    fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError> {
+        let before = self.counter.count();
+        part(self)?;
+        let count = self.counter.count() - before;
+        match u32::try_from(count) {
+            Ok(length) if length <= SubscriptionId::MAX => {
+                self.blocks.push(length, !self.any_block);
+                self.any_block = true;
+                // Where it stands makes no difference to the count.
+                variable(self, length);
+                Ok(())
+            }
+            // Too long for its own length; the packet is too large as well.
+            _ => Err(EncodeError::PacketTooLarge { size: count, limit: PACKET_SIZE_MAX as usize }),
+        }
+    }
+}
+
+/// The pass that writes into memory that a sink lent.
+struct Fill<'b> {
+    room: &'b mut [u8],
+    blocks: Blocks,
+}
+
+impl Output for Fill<'_> {
+    const CHECKS: bool = false;
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        // As much room as was measured, so there always is enough.
+        if let Some((room, rest)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.room = rest;
+        }
+    }
+
+    #[inline]
+    fn put_u8(&mut self, byte: u8) {
+        self.put(&[byte]);
+    }
+
+    #[inline]
+    fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError> {
+        let length = self.blocks.next();
+        variable(self, length);
+        part(self)
+    }
+}
+
+/// The pass that writes to a sink that lends nothing.
+struct Pass<'s, S: ?Sized> {
+    sink: &'s mut S,
+    blocks: Blocks,
+}
+
+impl<S: Sink + ?Sized> Output for Pass<'_, S> {
+    const CHECKS: bool = false;
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.sink.put(bytes);
+    }
+
+    #[inline]
+    fn put_u8(&mut self, byte: u8) {
+        self.sink.put_u8(byte);
+    }
+
+    #[inline]
+    fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError> {
+        let length = self.blocks.next();
+        variable(self, length);
+        part(self)
     }
 }
 
@@ -33,10 +173,42 @@ pub(crate) enum Part {
     Head,
 }
 
+/// A packet that was checked and measured.
+#[derive(Clone, Copy)]
+struct Measured {
+    blocks: Blocks,
+    /// All but the payload.
+    head_len: usize,
+    remaining: u32,
+    /// The whole packet.
+    size: usize,
+}
+
+/// Checks all of a packet and measures it.
+#[inline]
+fn measure<B: Body>(packet: &B, version: Version) -> Result<Measured, EncodeError> {
+    let mut measure = Measure::default();
+    packet.write(version, &mut measure)?;
+    let body_len = measure.counter.count();
+    let length = body_len.saturating_add(packet.payload().len());
+    match u32::try_from(length) {
+        Ok(remaining) if remaining <= SubscriptionId::MAX => {
+            let header_len = 1 + variable_len(remaining);
+            let (head_len, size) = (header_len + body_len, header_len + length);
+            Ok(Measured { blocks: measure.blocks, head_len, remaining, size })
+        }
+        // Section 2.1.4: the remaining length has four bytes at most.
+        _ => Err(EncodeError::PacketTooLarge {
+            size: length.saturating_add(5),
+            limit: PACKET_SIZE_MAX as usize,
+        }),
+    }
+}
+
 /// The size of a whole packet, fixed header included; checks all that [`encode`] checks but the sink's room.
 #[inline]
 pub(crate) fn encoded_len<B: Body>(packet: &B, version: Version) -> Result<usize, EncodeError> {
-    remaining_length(packet, version).map(whole)
+    measure(packet, version).map(|measured| measured.size)
 }
 
 /// Writes a packet; on an error nothing is written.
@@ -47,8 +219,7 @@ pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     part: Part,
     sink: &mut S,
 ) -> Result<(), EncodeError> {
-    let remaining = remaining_length(packet, version)?;
-    let size = whole(remaining);
+    let Measured { blocks, head_len, remaining, size } = measure(packet, version)?;
     let limit = sink.packet_size_max();
     // [MQTT-3.1.2-24], [MQTT-3.2.2-15]
     if size > limit {
@@ -56,66 +227,69 @@ pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     }
     let needed = match part {
         Part::Whole => size,
-        Part::Head => size - packet.payload().len(),
+        Part::Head => head_len,
     };
     let room = sink.room();
     if needed > room {
         return Err(EncodeError::NoRoom { needed, room });
     }
-    sink.put_u8(packet.first_byte());
-    variable(sink, remaining);
-    packet.write(version, sink)?;
+    match sink.lend(head_len) {
+        Some(room) => head(packet, version, remaining, &mut Fill { room, blocks })?,
+        None => head(packet, version, remaining, &mut Pass { sink, blocks })?,
+    }
     if part == Part::Whole {
         sink.put(packet.payload());
     }
     Ok(())
 }
 
-/// The remaining length of a packet.
+/// Writes all of a packet but its payload.
 #[inline]
-fn remaining_length<B: Body>(packet: &B, version: Version) -> Result<u32, EncodeError> {
-    let mut counter = Counter::new();
-    packet.write(version, &mut counter)?;
-    let length = counter.count().saturating_add(packet.payload().len());
-    match u32::try_from(length) {
-        Ok(length) if length <= SubscriptionId::MAX => Ok(length),
-        // Section 2.1.4: the remaining length has four bytes at most.
-        _ => Err(EncodeError::PacketTooLarge {
-            size: length.saturating_add(5),
-            limit: PACKET_SIZE_MAX as usize,
-        }),
-    }
-}
-
-/// The size of a packet with this remaining length.
-#[inline]
-fn whole(remaining: u32) -> usize {
-    let mut prefix = Counter::new();
-    variable(&mut prefix, remaining);
-    1 + prefix.count() + remaining as usize
+fn head<B: Body, O: Output>(
+    packet: &B,
+    version: Version,
+    remaining: u32,
+    out: &mut O,
+) -> Result<(), EncodeError> {
+    out.put_u8(packet.first_byte());
+    variable(out, remaining);
+    packet.write(version, out)
 }
 
 /// A variable byte integer of at most 268,435,455 (section 1.5.5).
 #[inline]
-pub(crate) fn variable<S: Sink + ?Sized>(sink: &mut S, value: u32) {
-    let mut rest = value;
+pub(crate) fn variable<O: Output>(out: &mut O, value: u32) {
+    let [group, ..] = (value & 0x7F).to_le_bytes();
+    if value < 0x80 {
+        return out.put_u8(group);
+    }
+    out.put_u8(group | 0x80);
+    let mut rest = value >> 7;
     loop {
         let [group, ..] = (rest & 0x7F).to_le_bytes();
         rest >>= 7;
         if rest == 0 {
-            return sink.put_u8(group);
+            return out.put_u8(group);
         }
-        sink.put_u8(group | 0x80);
+        out.put_u8(group | 0x80);
     }
+}
+
+/// How many bytes a variable byte integer has.
+#[inline]
+fn variable_len(value: u32) -> usize {
+    let mut measure = Measure::default();
+    variable(&mut measure, value);
+    measure.counter.count()
 }
 
 /// Binary data (section 1.5.6).
 #[inline]
-pub(crate) fn binary<S: Sink + ?Sized>(sink: &mut S, field: Field, bytes: &[u8]) -> Result<(), EncodeError> {
+pub(crate) fn binary<O: Output>(out: &mut O, field: Field, bytes: &[u8]) -> Result<(), EncodeError> {
     match u16::try_from(bytes.len()) {
         Ok(length) => {
-            sink.put(&length.to_be_bytes());
-            sink.put(bytes);
+            out.put(&length.to_be_bytes());
+            out.put(bytes);
             Ok(())
         }
         Err(_) => Err(EncodeError::TooLong { field, bytes: bytes.len() }),
@@ -124,28 +298,29 @@ pub(crate) fn binary<S: Sink + ?Sized>(sink: &mut S, field: Field, bytes: &[u8])
 
 /// A string (section 1.5.4).
 #[inline]
-pub(crate) fn string<S: Sink + ?Sized>(sink: &mut S, field: Field, text: &str) -> Result<(), EncodeError> {
+pub(crate) fn string<O: Output>(out: &mut O, field: Field, string: &str) -> Result<(), EncodeError> {
     // [MQTT-1.5.4-2]
-    if text.as_bytes().contains(&0) {
+    if O::CHECKS && text::has_null(string) {
         return Err(EncodeError::NullCharacter { field });
     }
-    binary(sink, field, text.as_bytes())
+    binary(out, field, string.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::parse::{Integer, integer};
-    use crate::sink::SliceSink;
 
     #[test]
     fn a_variable_byte_integer_comes_back_at_every_border() {
         for power in 0..28 {
             for value in [(1_u32 << power) - 1, 1 << power, (1 << power) + 1, SubscriptionId::MAX] {
-                let mut room = [0; 4];
-                let mut sink = SliceSink::new(&mut room);
-                variable(&mut sink, value);
-                assert_eq!(integer(sink.written()), Integer::Complete(value, sink.written().len()));
+                let mut room = [0; 5];
+                let mut fill = Fill { room: &mut room, blocks: Blocks::default() };
+                variable(&mut fill, value);
+                let length = 5 - fill.room.len();
+                assert_eq!(integer(&room[..length]), Integer::Complete(value, length));
+                assert_eq!(variable_len(value), length);
             }
         }
     }

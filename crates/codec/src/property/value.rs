@@ -11,8 +11,7 @@ use crate::field::Field;
 use crate::id::SubscriptionId;
 use crate::parse::{self, Fault, Parsed};
 use crate::qos::QoS;
-use crate::sink::Sink;
-use crate::write;
+use crate::write::{self, Output};
 
 /// A type of value: how it is read and written.
 pub(super) trait Value<'a>: Sized {
@@ -20,7 +19,7 @@ pub(super) trait Value<'a>: Sized {
     fn parse(id: PropertyId, limits: Limits, input: &'a [u8]) -> Parsed<'a, Self>;
 
     /// Writes the value of a property.
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError>;
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError>;
 }
 
 /// A value outside the range its section gives.
@@ -41,8 +40,8 @@ impl<'a> Value<'a> for bool {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, _id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        sink.put_u8(u8::from(self));
+    fn write<O: Output>(self, _id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        out.put_u8(u8::from(self));
         Ok(())
     }
 }
@@ -59,11 +58,11 @@ impl<'a> Value<'a> for QoS {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
         if self == Self::ExactlyOnce {
             return Err(EncodeError::PropertyOutOfRange { property: id });
         }
-        sink.put_u8(self.as_u8());
+        out.put_u8(self.as_u8());
         Ok(())
     }
 }
@@ -75,8 +74,8 @@ impl<'a> Value<'a> for u16 {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, _id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        sink.put(&self.to_be_bytes());
+    fn write<O: Output>(self, _id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        out.put(&self.to_be_bytes());
         Ok(())
     }
 }
@@ -88,8 +87,8 @@ impl<'a> Value<'a> for u32 {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, _id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        sink.put(&self.to_be_bytes());
+    fn write<O: Output>(self, _id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        out.put(&self.to_be_bytes());
         Ok(())
     }
 }
@@ -110,8 +109,8 @@ impl<'a> Value<'a> for NonZeroU16 {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        self.get().write(id, sink)
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        self.get().write(id, out)
     }
 }
 
@@ -127,8 +126,8 @@ impl<'a> Value<'a> for NonZeroU32 {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        self.get().write(id, sink)
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        self.get().write(id, out)
     }
 }
 
@@ -144,8 +143,8 @@ impl<'a> Value<'a> for SubscriptionId {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, _id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        write::variable(sink, self.get());
+    fn write<O: Output>(self, _id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        write::variable(out, self.get());
         Ok(())
     }
 }
@@ -157,8 +156,8 @@ impl<'a> Value<'a> for &'a str {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        write::string(sink, Field::Property(id), self)
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        write::string(out, Field::Property(id), self)
     }
 }
 
@@ -169,8 +168,8 @@ impl<'a> Value<'a> for &'a [u8] {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        write::binary(sink, Field::Property(id), self)
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        write::binary(out, Field::Property(id), self)
     }
 }
 
@@ -182,7 +181,7 @@ impl<'a> Value<'a> for TopicName<'a> {
     }
 
     #[inline]
-    fn write<S: Sink + ?Sized>(self, id: PropertyId, sink: &mut S) -> Result<(), EncodeError> {
-        write::binary(sink, Field::Property(id), self.as_str().as_bytes())
+    fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
+        write::binary(out, Field::Property(id), self.as_str().as_bytes())
     }
 }
