@@ -137,6 +137,12 @@ impl Flags {
 
 /// Protocol name and level: the revision.
 fn protocol(input: &[u8]) -> Parsed<'_, Version> {
+    // What nearly all clients send.
+    match input {
+        [0, 4, b'M', b'Q', b'T', b'T', 4, rest @ ..] => return Ok((rest, Version::V3_1_1)),
+        [0, 4, b'M', b'Q', b'T', b'T', 5, rest @ ..] => return Ok((rest, Version::V5)),
+        _ => {}
+    }
     let (rest, name) = parse::binary(Field::ProtocolName)(input)?;
     // [MQTT-3.1.2-1]
     if name != b"MQTT" && name != b"MQIsdp" {

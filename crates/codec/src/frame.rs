@@ -12,7 +12,7 @@
 //! on whole packets, and behind it a packet that ends too early is malformed. Without a heap, [`first`] finds the
 //! packet in the caller's buffer; with `alloc`, [`FrameReader`] keeps the buffer.
 
-mod header;
+pub(crate) mod header;
 mod limits;
 #[cfg(feature = "alloc")]
 mod owned;

@@ -2,11 +2,12 @@
 
 use crate::parse::{Fault, Parsed};
 
-/// Declares a list: its documentation and name, its item, and the parser of one item.
+/// Declares a list: its documentation and name, its item, what the parser of one item has to know besides, and the
+/// parser.
 ///
 /// A macro and not a generic, so that each list reads by itself in the documentation and needs no public trait.
 macro_rules! list {
-    ($(#[doc = $doc:literal])+ $name:ident of $item:ty, parsed by $parse:path) => {
+    ($(#[doc = $doc:literal])+ $name:ident of $item:ty, with $with:ty, parsed by $parse:path) => {
         $(#[doc = $doc])+
         ///
         /// Either the bytes of a frame, validated once and read where they lie, or the caller's slice. Two lists are
@@ -17,7 +18,7 @@ macro_rules! list {
         #[derive(Clone, Copy)]
         enum Form<'a> {
             /// Validated bytes.
-            Wire(&'a [u8]),
+            Wire(&'a [u8], $with),
             /// The caller's own.
             List(&'a [$item]),
         }
@@ -34,15 +35,15 @@ macro_rules! list {
 
             /// The items in bytes of which each was parsed.
             #[inline]
-            const fn validated(bytes: &'a [u8]) -> Self {
-                Self(Form::Wire(bytes))
+            const fn validated(bytes: &'a [u8], with: $with) -> Self {
+                Self(Form::Wire(bytes, with))
             }
 
             /// True if there are none.
             #[inline]
             pub const fn is_empty(self) -> bool {
                 match self.0 {
-                    Form::Wire(bytes) => bytes.is_empty(),
+                    Form::Wire(bytes, _) => bytes.is_empty(),
                     Form::List(list) => list.is_empty(),
                 }
             }
@@ -51,7 +52,7 @@ macro_rules! list {
             #[inline]
             pub fn len(self) -> usize {
                 match self.0 {
-                    Form::Wire(_) => self.iter().count(),
+                    Form::Wire(..) => self.iter().count(),
                     Form::List(list) => list.len(),
                 }
             }
@@ -61,9 +62,9 @@ macro_rules! list {
             pub fn iter(self) -> impl Iterator<Item = $item> + Clone {
                 let mut form = self.0;
                 core::iter::from_fn(move || match &mut form {
-                    Form::Wire(bytes) => {
+                    Form::Wire(bytes, with) => {
                         // The bytes were validated, so what fails here is only their end.
-                        let (rest, item) = $parse(bytes).ok()?;
+                        let (rest, item) = $parse(*with, bytes).ok()?;
                         *bytes = rest;
                         Some(item)
                     }

@@ -9,7 +9,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::disconnect::{Disconnect, disconnect};
 use crate::encode_error::EncodeError;
 use crate::field::Field;
-use crate::frame::{Header, Limits, Status};
+use crate::frame::{Limits, header};
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
 use crate::parse::{Context, Fault, Parsed};
@@ -73,13 +73,22 @@ pub struct DecodeOptions {
     /// A client that has to take any topic its server sends sets
     /// [`Limits::SPECIFICATION`](headwater_topic::Limits::SPECIFICATION).
     pub topic_limits: TopicLimits,
+    /// True to take a remaining length of more bytes than it needs before 5.0; false by default. What it is for is said at
+    /// [`Limits::with_overlong_lengths`], which decides it for frames.
+    pub overlong_lengths: bool,
 }
 
 impl DecodeOptions {
     /// These options with other bounds on topic names and filters.
     #[must_use]
     pub const fn topic_limits(self, topic_limits: TopicLimits) -> Self {
-        Self { topic_limits }
+        Self { topic_limits, ..self }
+    }
+
+    /// These options with a remaining length that may have more bytes than it needs.
+    #[must_use]
+    pub const fn overlong_lengths(self, overlong_lengths: bool) -> Self {
+        Self { overlong_lengths, ..self }
     }
 }
 
@@ -122,39 +131,46 @@ impl<'a> Packet<'a> {
         version: Version,
         options: DecodeOptions,
     ) -> Result<Self, DecodeError> {
-        let fault = |rule, field, position| DecodeError { rule, field, position };
-        let header = match Header::decode(frame, &Limits::PROTOCOL)? {
-            Status::Complete(header) => header,
-            Status::Partial { .. } => {
-                return Err(fault(Rule::Truncated, Field::RemainingLength, frame.len()));
-            }
+        let limits = if options.overlong_lengths {
+            const { &Limits::PROTOCOL.with_overlong_lengths() }
+        } else {
+            const { &Limits::PROTOCOL }
         };
-        let size = header.packet_len();
-        let body = frame.get(header.header_len()..).unwrap_or_default();
-        if frame.len() < size {
-            return Err(fault(Rule::Truncated, Field::Body, frame.len()));
-        }
-        if frame.len() > size {
-            return Err(fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size));
-        }
-        header.check_in(version)?;
+        let (first, body) = header::split(frame, version, limits)?;
+        Self::of_body(frame, first, body, version, options)
+    }
+
+    /// Decodes the body of a frame whose fixed header is right in this revision.
+    #[inline]
+    pub(crate) fn of_body(
+        frame: &'a [u8],
+        first: u8,
+        body: &'a [u8],
+        version: Version,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
         let context = Context { version, topic_limits: options.topic_limits };
-        match header.packet_type {
-            PacketType::Connect => whole(frame, connect(context, body), Self::Connect),
-            PacketType::ConnAck => whole(frame, connack(context, body), Self::ConnAck),
-            PacketType::Publish => whole(frame, publish(context, header.flags, body), Self::Publish),
-            PacketType::PubAck => whole(frame, puback(context, body), Self::PubAck),
-            PacketType::PubRec => whole(frame, pubrec(context, body), Self::PubRec),
-            PacketType::PubRel => whole(frame, pubrel(context, body), Self::PubRel),
-            PacketType::PubComp => whole(frame, pubcomp(context, body), Self::PubComp),
-            PacketType::Subscribe => whole(frame, subscribe(context, body), Self::Subscribe),
-            PacketType::SubAck => whole(frame, suback(context, body), Self::SubAck),
-            PacketType::Unsubscribe => whole(frame, unsubscribe(context, body), Self::Unsubscribe),
-            PacketType::UnsubAck => whole(frame, unsuback(context, body), Self::UnsubAck),
-            PacketType::PingReq => whole(frame, Ok((body, ())), |()| Self::PingReq),
-            PacketType::PingResp => whole(frame, Ok((body, ())), |()| Self::PingResp),
-            PacketType::Disconnect => whole(frame, disconnect(context, body), Self::Disconnect),
-            PacketType::Auth => whole(frame, auth(context, body), Self::Auth),
+        match PacketType::from_u8(first >> 4) {
+            Some(PacketType::Publish) => whole(frame, publish(context, first & 0x0F, body), Self::Publish),
+            Some(PacketType::PubAck) => whole(frame, puback(context, body), Self::PubAck),
+            Some(PacketType::PubRec) => whole(frame, pubrec(context, body), Self::PubRec),
+            Some(PacketType::PubRel) => whole(frame, pubrel(context, body), Self::PubRel),
+            Some(PacketType::PubComp) => whole(frame, pubcomp(context, body), Self::PubComp),
+            Some(PacketType::Connect) => whole(frame, connect(context, body), Self::Connect),
+            Some(PacketType::ConnAck) => whole(frame, connack(context, body), Self::ConnAck),
+            Some(PacketType::Subscribe) => whole(frame, subscribe(context, body), Self::Subscribe),
+            Some(PacketType::SubAck) => whole(frame, suback(context, body), Self::SubAck),
+            Some(PacketType::Unsubscribe) => whole(frame, unsubscribe(context, body), Self::Unsubscribe),
+            Some(PacketType::UnsubAck) => whole(frame, unsuback(context, body), Self::UnsubAck),
+            Some(PacketType::PingReq) => whole(frame, Ok((body, ())), |()| Self::PingReq),
+            Some(PacketType::PingResp) => whole(frame, Ok((body, ())), |()| Self::PingResp),
+            Some(PacketType::Disconnect) => whole(frame, disconnect(context, body), Self::Disconnect),
+            Some(PacketType::Auth) => whole(frame, auth(context, body), Self::Auth),
+            None => Err(DecodeError {
+                rule: Rule::PacketTypeReserved { packet_type: first >> 4 },
+                field: Field::PacketType,
+                position: 0,
+            }),
         }
     }
 

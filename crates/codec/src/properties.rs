@@ -219,7 +219,7 @@ fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Propertie
             return Err(Fault { at: input, field: Field::Property(id), rule: Rule::PropertyTwice });
         }
         present |= id.bit();
-        (input, _) = property::value(id, limits, rest).map_err(|error| Fault::of(error, rest))?;
+        (input, ()) = property::skip(id, limits, rest).map_err(|error| Fault::of(error, rest))?;
     }
     Ok(Properties(Form::Wire { bytes, place, present }))
 }

@@ -102,6 +102,19 @@ macro_rules! properties {
                 }
             }
 
+            /// Goes past the value behind an identifier, after all checks.
+            #[inline]
+            fn skip(id: PropertyId, limits: Limits, input: &'a [u8]) -> Parsed<'a, ()> {
+                match id {
+                    $(PropertyId::$name => <$value as Value<'a>>::skip(id, limits, input),)+
+                    PropertyId::UserProperty => {
+                        // [MQTT-1.5.7-1]
+                        let (rest, ()) = parse::skip_string(Field::Property(id), input)?;
+                        parse::skip_string(Field::Property(id), rest)
+                    }
+                }
+            }
+
             /// Writes identifier and value.
             #[inline]
             pub(crate) fn write<O: Output>(self, out: &mut O) -> Result<(), EncodeError> {
@@ -234,11 +247,21 @@ impl fmt::Display for PropertyId {
 /// Reads the identifier of a property.
 #[inline]
 pub(crate) fn id(input: &[u8]) -> Parsed<'_, PropertyId> {
-    // Section 2.2.2.2: the identifier is a variable byte integer, though all there are fit one byte.
-    let (rest, number) = parse::variable(Field::PropertyId)(input)?;
-    match u8::try_from(number).ok().and_then(PropertyId::from_u8) {
-        Some(id) => Ok((rest, id)),
-        None => Err(Fault::new(input, Field::PropertyId, Rule::PropertyUnknown { id: number })),
+    // All there are fit one byte, the first of a variable byte integer that has no other.
+    if let [first, rest @ ..] = input
+        && let Some(id) = PropertyId::from_u8(*first)
+    {
+        return Ok((rest, id));
+    }
+    Err(wrong_id(input))
+}
+
+/// What is wrong with an identifier that is none. Section 2.2.2.2: it is a variable byte integer.
+#[cold]
+fn wrong_id(input: &[u8]) -> nom::Err<Fault<'_>> {
+    match parse::variable(Field::PropertyId)(input) {
+        Ok((_, number)) => Fault::new(input, Field::PropertyId, Rule::PropertyUnknown { id: number }),
+        Err(error) => error,
     }
 }
 
@@ -246,6 +269,12 @@ pub(crate) fn id(input: &[u8]) -> Parsed<'_, PropertyId> {
 #[inline]
 pub(crate) fn value(id: PropertyId, limits: Limits, input: &[u8]) -> Parsed<'_, Property<'_>> {
     Property::value(id, limits, input)
+}
+
+/// Goes past the value of a property, after all checks.
+#[inline]
+pub(crate) fn skip(id: PropertyId, limits: Limits, input: &[u8]) -> Parsed<'_, ()> {
+    Property::skip(id, limits, input)
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ pub(crate) mod flags {
 
 /// The rule the flags of a PUBLISH break, if they do.
 #[inline]
-pub(crate) fn check_flags(bits: u8) -> Result<QoS, Rule> {
+pub(crate) const fn check_flags(bits: u8) -> Result<QoS, Rule> {
     match QoS::from_u8((bits & flags::QOS) >> flags::QOS_SHIFT) {
         // [MQTT-3.3.1-4]
         None => Err(Rule::QosReserved),
@@ -231,7 +231,7 @@ pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Pa
         let (rest, _empty) = parse::two_bytes(Field::TopicName)(body)?;
         (rest, None)
     } else {
-        let (rest, topic) = parse::topic_name(Field::TopicName, context.topic_limits)(body)?;
+        let (rest, topic) = parse::topic_name(Field::TopicName, context.topic_limits, body)?;
         (rest, Some(topic))
     };
     let dup = flag_bits & flags::DUP != 0;

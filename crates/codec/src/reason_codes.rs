@@ -10,12 +10,12 @@ use crate::version::Version;
 
 list! {
     /// The reason codes of a SUBACK or UNSUBACK, in the order of the filters they answer.
-    ReasonCodes of ReasonCode, parsed by validated
+    ReasonCodes of ReasonCode, with (), parsed by validated
 }
 
 /// One code that passed before.
 #[inline]
-fn validated(input: &[u8]) -> Parsed<'_, ReasonCode> {
+fn validated((): (), input: &[u8]) -> Parsed<'_, ReasonCode> {
     parse::byte(Field::ReasonCode)(input).map(|(rest, code)| (rest, ReasonCode(code)))
 }
 
@@ -44,5 +44,5 @@ pub(crate) fn reason_codes<'a>(
         // [MQTT-3.9.3-2], [MQTT-3.11.3-2]
         Version::V5 => check_each(input, parse::reason_code(packet))?,
     }
-    Ok((&[], ReasonCodes::validated(input)))
+    Ok((&[], ReasonCodes::validated(input, ())))
 }

@@ -8,7 +8,7 @@ use crate::field::Field;
 use crate::id::PacketId;
 use crate::list::{check_each, list};
 use crate::packet_type::PacketType;
-use crate::parse::{self, Context, Fault, Parsed};
+use crate::parse::{self, Context, Fault, Parsed, Strings};
 use crate::properties::{Properties, properties};
 use crate::property::PropertyPlace;
 use crate::qos::QoS;
@@ -98,7 +98,7 @@ pub enum RetainHandling {
 
 list! {
     /// The filters of a SUBSCRIBE with their options.
-    Filters of SubscribeFilter<'a>, parsed by validated
+    Filters of SubscribeFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> SubscribeFilter<'a> {
@@ -196,9 +196,14 @@ impl<'a> Subscribe<'a> {
 
 /// One filter with its options.
 #[inline]
-fn filter<'a>(version: Version, limits: Limits, input: &'a [u8]) -> Parsed<'a, SubscribeFilter<'a>> {
+fn filter<'a>(
+    version: Version,
+    limits: Limits,
+    strings: Strings<'a>,
+    input: &'a [u8],
+) -> Parsed<'a, SubscribeFilter<'a>> {
     // [MQTT-3.8.3-1]
-    let (at, filter) = parse::topic_filter(limits)(input)?;
+    let (at, filter) = parse::topic_filter(strings, limits, input)?;
     let (rest, byte) = parse::byte(Field::SubscriptionOptions)(at)?;
     let options = SubscribeOptions::from_byte(version, byte)
         .map_err(|rule| Fault::new(at, Field::SubscriptionOptions, rule))?;
@@ -211,8 +216,8 @@ fn filter<'a>(version: Version, limits: Limits, input: &'a [u8]) -> Parsed<'a, S
 
 /// One filter that passed before: the options of the older revisions are a part of those of 5.0.
 #[inline]
-fn validated<'a>(input: &'a [u8]) -> Parsed<'a, SubscribeFilter<'a>> {
-    filter(Version::V5, Limits::SPECIFICATION, input)
+fn validated<'a>(strings: Strings<'a>, input: &'a [u8]) -> Parsed<'a, SubscribeFilter<'a>> {
+    filter(Version::V5, Limits::SPECIFICATION, strings, input)
 }
 
 /// The body of SUBSCRIBE.
@@ -223,8 +228,9 @@ pub(crate) fn subscribe<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Subs
     if rest.is_empty() {
         return Err(Fault::new(rest, Field::TopicFilter, Rule::NoFilters));
     }
-    check_each(rest, |input| filter(context.version, context.topic_limits, input))?;
-    Ok((&[], Subscribe { packet_id, properties, filters: Filters::validated(rest) }))
+    let strings = Strings::new(rest);
+    check_each(rest, |input| filter(context.version, context.topic_limits, strings, input))?;
+    Ok((&[], Subscribe { packet_id, properties, filters: Filters::validated(rest, strings) }))
 }
 
 impl Body for Subscribe<'_> {

@@ -8,7 +8,7 @@ use crate::field::Field;
 use crate::id::PacketId;
 use crate::list::{check_each, list};
 use crate::packet_type::PacketType;
-use crate::parse::{self, Context, Fault, Parsed};
+use crate::parse::{self, Context, Fault, Parsed, Strings};
 use crate::properties::{Properties, properties};
 use crate::property::PropertyPlace;
 use crate::sink::Sink;
@@ -33,7 +33,7 @@ pub struct Unsubscribe<'a> {
 
 list! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters of TopicFilter<'a>, parsed by validated
+    TopicFilters of TopicFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> Unsubscribe<'a> {
@@ -65,8 +65,8 @@ impl<'a> Unsubscribe<'a> {
 
 /// One filter that passed before.
 #[inline]
-fn validated<'a>(input: &'a [u8]) -> Parsed<'a, TopicFilter<'a>> {
-    parse::topic_filter(Limits::SPECIFICATION)(input)
+fn validated<'a>(strings: Strings<'a>, input: &'a [u8]) -> Parsed<'a, TopicFilter<'a>> {
+    parse::topic_filter(strings, Limits::SPECIFICATION, input)
 }
 
 /// The body of UNSUBSCRIBE.
@@ -78,8 +78,9 @@ pub(crate) fn unsubscribe<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Un
         return Err(Fault::new(rest, Field::TopicFilter, Rule::NoFilters));
     }
     // [MQTT-3.10.3-1]
-    check_each(rest, parse::topic_filter(context.topic_limits))?;
-    Ok((&[], Unsubscribe { packet_id, properties, filters: TopicFilters::validated(rest) }))
+    let strings = Strings::new(rest);
+    check_each(rest, |input| parse::topic_filter(strings, context.topic_limits, input))?;
+    Ok((&[], Unsubscribe { packet_id, properties, filters: TopicFilters::validated(rest, strings) }))
 }
 
 impl Body for Unsubscribe<'_> {

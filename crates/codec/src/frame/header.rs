@@ -32,6 +32,8 @@ pub struct Header {
     pub flags: u8,
     /// How many bytes follow the fixed header, at most 268,435,455.
     pub remaining_length: u32,
+    /// The size of the fixed header itself, 2 to 5.
+    len: u8,
 }
 
 impl Header {
@@ -41,8 +43,9 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// A reserved packet type or reserved flags, from the first byte on; a remaining length that is too long or not
-    /// minimal, from its fourth byte on at the latest; and a packet above the limit of its kind.
+    /// A reserved packet type or reserved flags, from the first byte on; a remaining length that is too long, or not
+    /// minimal where the limits do not allow that, from its fourth byte on at the latest; and a packet above the limit of
+    /// its kind.
     ///
     /// # Examples
     ///
@@ -61,29 +64,29 @@ impl Header {
         let Some((first, rest)) = buffer.split_first() else {
             return Ok(Status::Partial { needed: 2 });
         };
-        let at_0 = |field, rule| Err(DecodeError { rule, field, position: 0 });
-        let at_1 = |rule| Err(DecodeError { rule, field: Field::RemainingLength, position: 1 });
-        let number = first >> 4;
+        let (number, flags) = (first >> 4, first & 0x0F);
         let Some(packet_type) = PacketType::from_u8(number) else {
-            return at_0(Field::PacketType, Rule::PacketTypeReserved { packet_type: number });
+            return Err(at_0(Field::PacketType, Rule::PacketTypeReserved { packet_type: number }));
         };
-        let flag_bits = first & 0x0F;
-        if let Err(rule) = check(packet_type, flag_bits) {
-            return at_0(Field::Flags, rule);
+        if let Err(rule) = check(packet_type, flags) {
+            return Err(at_0(Field::Flags, rule));
         }
-        let remaining_length = match integer(rest) {
-            Integer::Complete(length, _) => length,
+        let (remaining_length, count) = match integer(rest) {
+            Integer::Complete(length, count) => (length, count),
+            Integer::NotMinimal(length, count) if limits.takes_overlong_lengths() => (length, count),
             Integer::Partial => return Ok(Status::Partial { needed: 1 }),
-            Integer::TooLong => return at_1(Rule::VariableByteIntegerTooLong),
-            Integer::NotMinimal => return at_1(Rule::VariableByteIntegerNotMinimal),
+            Integer::TooLong => return Err(at_1(Rule::VariableByteIntegerTooLong)),
+            Integer::NotMinimal(..) => return Err(at_1(Rule::VariableByteIntegerNotMinimal)),
         };
-        let header = Self { packet_type, flags: flag_bits, remaining_length };
+        // Four bytes at most.
+        let [count, ..] = count.to_le_bytes();
+        let header = Self { packet_type, flags, remaining_length, len: 1 + count };
         let limit = limits.of(packet_type);
         // At most 5 + 268,435,455.
-        let size = header.prefix_len() + remaining_length;
+        let size = u32::from(header.len) + remaining_length;
         if size > limit {
             // Section 3.1.2.11.4: packet too large, 0x95.
-            return at_1(Rule::PacketTooLarge { size, limit });
+            return Err(at_1(Rule::PacketTooLarge { size, limit }));
         }
         Ok(Status::Complete(header))
     }
@@ -91,56 +94,179 @@ impl Header {
     /// The size of the fixed header itself, 2 to 5 bytes.
     #[inline]
     pub const fn header_len(&self) -> usize {
-        self.prefix_len() as usize
+        self.len as usize
     }
 
     /// The size of the whole packet in bytes.
     #[inline]
     pub const fn packet_len(&self) -> usize {
-        (self.prefix_len() as usize).saturating_add(self.remaining_length as usize)
+        (self.len as usize).saturating_add(self.remaining_length as usize)
+    }
+
+    /// Packet type and flags as they were on the wire.
+    #[inline]
+    pub(crate) const fn first_byte(&self) -> u8 {
+        self.packet_type.as_u8() << 4 | self.flags
+    }
+
+    /// True if the remaining length has more bytes than it needs.
+    #[inline]
+    const fn is_overlong(&self) -> bool {
+        self.len > 2 && self.remaining_length >> (7 * (self.len - 2)) == 0
     }
 
     /// The checks of [`Header::decode`] that depend on the revision.
     #[inline]
     pub(crate) fn check_in(&self, version: Version) -> Result<(), DecodeError> {
-        // Table 2.1 of 3.1.1: 15 is reserved.
-        if self.packet_type == PacketType::Auth && version < Version::V5 {
-            let rule = Rule::PacketTypeReserved { packet_type: self.packet_type.as_u8() };
-            return Err(DecodeError { rule, field: Field::PacketType, position: 0 });
+        if first_byte_is_right(self.first_byte(), version) && !self.is_overlong() {
+            return Ok(());
         }
-        match self.packet_type.fixed_flags() {
-            // [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1]: since 3.1.1 there is no DUP here.
-            Some(fixed) if self.flags != fixed && version > Version::V3_1 => {
-                let rule = Rule::FlagsReserved { flags: self.flags };
-                Err(DecodeError { rule, field: Field::Flags, position: 0 })
-            }
-            _ => Ok(()),
-        }
+        self.check_in_full(version)
     }
 
-    /// 1 byte, and 1 for each 7 bits of the remaining length: the length is minimal.
-    #[inline]
-    const fn prefix_len(&self) -> u32 {
-        match self.remaining_length {
-            0..0x80 => 2,
-            0x80..0x4000 => 3,
-            0x4000..0x20_0000 => 4,
-            _ => 5,
+    /// As [`Header::check_in`], step by step.
+    #[cold]
+    fn check_in_full(&self, version: Version) -> Result<(), DecodeError> {
+        if let Err(rule) = check_in(self.packet_type, self.flags, version) {
+            let field = match rule {
+                Rule::PacketTypeReserved { .. } => Field::PacketType,
+                _ => Field::Flags,
+            };
+            return Err(at_0(field, rule));
         }
+        // [MQTT-1.5.5-1]; 3.1 and 3.1.1 do not ask for it.
+        if version >= Version::V5 && self.is_overlong() {
+            return Err(at_1(Rule::VariableByteIntegerNotMinimal));
+        }
+        Ok(())
     }
+}
+
+#[cold]
+const fn at_0(field: Field, rule: Rule) -> DecodeError {
+    DecodeError { rule, field, position: 0 }
+}
+
+#[cold]
+const fn at_1(rule: Rule) -> DecodeError {
+    DecodeError { rule, field: Field::RemainingLength, position: 1 }
 }
 
 /// The rule the flags break in every revision, if they do.
 #[inline]
-fn check(packet_type: PacketType, bits: u8) -> Result<(), Rule> {
+const fn check(packet_type: PacketType, bits: u8) -> Result<(), Rule> {
     // [MQTT-2.1.3-1]; 3.1.1: [MQTT-2.2.2-1], [MQTT-2.2.2-2]
     match packet_type.fixed_flags() {
-        None => check_flags(bits).map(|_| ()),
+        None => match check_flags(bits) {
+            Ok(_) => Ok(()),
+            Err(rule) => Err(rule),
+        },
         Some(fixed) if bits == fixed => Ok(()),
         // 3.1 sends these three with QoS 1 and sets DUP when it repeats them.
         Some(fixed) if fixed != 0 && bits == fixed | flags::DUP => Ok(()),
         Some(_) => Err(Rule::FlagsReserved { flags: bits }),
     }
+}
+
+/// The rule that type or flags break in one revision, if they do, besides those of [`check`].
+const fn check_in(packet_type: PacketType, bits: u8, version: Version) -> Result<(), Rule> {
+    // Table 2.1 of 3.1.1: 15 is reserved.
+    if matches!(packet_type, PacketType::Auth) && !version.has_properties() {
+        return Err(Rule::PacketTypeReserved { packet_type: packet_type.as_u8() });
+    }
+    match packet_type.fixed_flags() {
+        // [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1]: since 3.1.1 there is no DUP here.
+        Some(fixed) if bits != fixed && !matches!(version, Version::V3_1) => {
+            Err(Rule::FlagsReserved { flags: bits })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// By packet type, the flags that pass both checks in one revision, a bit for each of their sixteen values.
+const fn right_flags(version: Version) -> [u16; 16] {
+    let mut right = [0; 16];
+    let mut first = 0_u8;
+    loop {
+        let (number, bits) = (first >> 4, first & 0x0F);
+        if let Some(packet_type) = PacketType::from_u8(number)
+            && check(packet_type, bits).is_ok()
+            && check_in(packet_type, bits, version).is_ok()
+        {
+            #[expect(clippy::indexing_slicing, reason = "16 types, in a constant")]
+            {
+                right[number as usize] |= 1 << bits;
+            }
+        }
+        if first == u8::MAX {
+            return right;
+        }
+        first += 1;
+    }
+}
+
+const RIGHT_3_1: [u16; 16] = right_flags(Version::V3_1);
+const RIGHT_3_1_1: [u16; 16] = right_flags(Version::V3_1_1);
+const RIGHT_5: [u16; 16] = right_flags(Version::V5);
+
+/// True if the first byte of a packet is right in this revision.
+#[inline]
+pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
+    let right = match version {
+        Version::V3_1 => &RIGHT_3_1,
+        Version::V3_1_1 => &RIGHT_3_1_1,
+        Version::V5 => &RIGHT_5,
+    };
+    right.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
+}
+
+/// Cuts the fixed header off a frame that is to be one whole packet: its first byte, and its body.
+#[inline]
+pub(crate) fn split<'a>(
+    frame: &'a [u8],
+    version: Version,
+    limits: &Limits,
+) -> Result<(u8, &'a [u8]), DecodeError> {
+    // What is right is found right in few steps; what is wrong is looked at again to say what is wrong.
+    if let [first, rest @ ..] = frame
+        && first_byte_is_right(*first, version)
+    {
+        match rest {
+            [length @ 0..0x80, body @ ..] if body.len() == usize::from(*length) => return Ok((*first, body)),
+            [_, ..] => {
+                if let Integer::Complete(length, count) = integer(rest)
+                    && let Some(body) = rest.get(count..)
+                    && body.len() == length as usize
+                {
+                    return Ok((*first, body));
+                }
+            }
+            [] => {}
+        }
+    }
+    split_in_full(frame, version, limits)
+}
+
+/// As [`split`], step by step.
+#[cold]
+fn split_in_full<'a>(
+    frame: &'a [u8],
+    version: Version,
+    limits: &Limits,
+) -> Result<(u8, &'a [u8]), DecodeError> {
+    let fault = |rule, field, position| DecodeError { rule, field, position };
+    let Status::Complete(header) = Header::decode(frame, limits)? else {
+        return Err(fault(Rule::Truncated, Field::RemainingLength, frame.len()));
+    };
+    let size = header.packet_len();
+    let (Some(body), Some(first)) = (frame.get(header.header_len()..size), frame.first()) else {
+        return Err(fault(Rule::Truncated, Field::Body, frame.len()));
+    };
+    if frame.len() > size {
+        return Err(fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size));
+    }
+    header.check_in(version)?;
+    Ok((*first, body))
 }
 
 /// Finds the first packet of a buffer that may hold a part of one, or many.

@@ -3,7 +3,7 @@
 use crate::frame::PACKET_SIZE_MAX;
 use crate::packet_type::PacketType;
 
-/// The largest packets that are taken, by kind, in bytes of the whole packet.
+/// What fixed headers are taken: the largest packets by kind, in bytes of the whole packet.
 ///
 /// The limit is applied to the fixed header alone, before any byte of the body is waited for, so a peer cannot make
 /// a receiver buffer more than this. The answer to a larger packet is reason code 0x95.
@@ -22,6 +22,7 @@ use crate::packet_type::PacketType;
 pub struct Limits {
     /// By the number of the packet type; the first is never asked for.
     sizes: [u32; 16],
+    overlong_lengths: bool,
 }
 
 impl Limits {
@@ -31,7 +32,7 @@ impl Limits {
     /// The same limit for every kind of packet.
     #[inline]
     pub const fn new(packet_size_max: u32) -> Self {
-        Self { sizes: [packet_size_max; 16] }
+        Self { sizes: [packet_size_max; 16], overlong_lengths: false }
     }
 
     /// These limits with another one for one kind of packet.
@@ -41,6 +42,42 @@ impl Limits {
             *size = packet_size_max;
         }
         self
+    }
+
+    /// These limits, and a remaining length may have more bytes than it needs, such as `85 00` for 5. Lenient; off by
+    /// default.
+    ///
+    /// Some small devices write the length into a field of a fixed size, since they learn it last. 3.1 and 3.1.1 do not
+    /// forbid that in so many words. 5.0 does [MQTT-1.5.5-1], and there such a packet is refused all the same, when it
+    /// is decoded. Four bytes are the most in any case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{FrameReader, Limits, PacketType, Version};
+    ///
+    /// let padded = [0x40, 0x82, 0x00, 0x00, 0x07];
+    /// let mut strict = FrameReader::new(Limits::default());
+    /// strict.extend(&padded);
+    /// assert!(strict.next_frame().is_err());
+    ///
+    /// let mut lenient = FrameReader::new(Limits::default().with_overlong_lengths());
+    /// lenient.extend(&padded);
+    /// let frame = lenient.next_frame()?.expect("the packet is complete");
+    /// assert_eq!(frame.packet(Version::V3_1_1)?.packet_type(), PacketType::PubAck);
+    /// assert!(frame.packet(Version::V5).is_err());
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub const fn with_overlong_lengths(mut self) -> Self {
+        self.overlong_lengths = true;
+        self
+    }
+
+    /// True if a remaining length may have more bytes than it needs.
+    #[inline]
+    pub const fn takes_overlong_lengths(&self) -> bool {
+        self.overlong_lengths
     }
 
     /// The limit for a kind of packet.

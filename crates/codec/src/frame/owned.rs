@@ -55,7 +55,7 @@ impl Frame {
     /// The first rule the packet breaks, see [`Rule`](crate::Rule).
     #[inline]
     pub fn packet(&self, version: Version) -> Result<Packet<'_>, DecodeError> {
-        Packet::decode(&self.bytes, version)
+        self.packet_with(version, DecodeOptions::default())
     }
 
     /// Decodes the packet; allocates nothing.
@@ -65,7 +65,10 @@ impl Frame {
     /// The first rule the packet breaks, see [`Rule`](crate::Rule).
     #[inline]
     pub fn packet_with(&self, version: Version, options: DecodeOptions) -> Result<Packet<'_>, DecodeError> {
-        Packet::decode_with(&self.bytes, version, options)
+        self.header.check_in(version)?;
+        // The bytes are as long as the header says.
+        let body = self.bytes.get(self.header.header_len()..).unwrap_or_default();
+        Packet::of_body(&self.bytes, self.header.first_byte(), body, version, options)
     }
 
     /// A part of this frame, such as a payload or a topic name, as shared bytes of its own.

@@ -18,6 +18,13 @@ pub(super) trait Value<'a>: Sized {
     /// Reads the value of a property.
     fn parse(id: PropertyId, limits: Limits, input: &'a [u8]) -> Parsed<'a, Self>;
 
+    /// Goes past the value of a property, after all checks.
+    #[inline]
+    fn skip(id: PropertyId, limits: Limits, input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = Self::parse(id, limits, input)?;
+        Ok((rest, ()))
+    }
+
     /// Writes the value of a property.
     fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError>;
 }
@@ -156,6 +163,11 @@ impl<'a> Value<'a> for &'a str {
     }
 
     #[inline]
+    fn skip(id: PropertyId, _limits: Limits, input: &'a [u8]) -> Parsed<'a, ()> {
+        parse::skip_string(Field::Property(id), input)
+    }
+
+    #[inline]
     fn write<O: Output>(self, id: PropertyId, out: &mut O) -> Result<(), EncodeError> {
         write::string(out, Field::Property(id), self)
     }
@@ -177,7 +189,7 @@ impl<'a> Value<'a> for &'a [u8] {
 impl<'a> Value<'a> for TopicName<'a> {
     #[inline]
     fn parse(id: PropertyId, limits: Limits, input: &'a [u8]) -> Parsed<'a, Self> {
-        parse::topic_name(Field::Property(id), limits)(input)
+        parse::topic_name(Field::Property(id), limits, input)
     }
 
     #[inline]
