@@ -38,7 +38,7 @@ macro_rules! ack {
             /// It went well.
             #[inline]
             pub const fn new(packet_id: PacketId) -> Self {
-                Self { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }
+                Self { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::new(&[]) }
             }
 
             /// With another reason code, for 5.0.
@@ -94,6 +94,15 @@ macro_rules! ack {
 
 pub(crate) use ack;
 
+/// The identifier of a body that is nothing else, which means success in every revision; `None` for any other body.
+#[inline]
+pub(crate) fn identifier(body: &[u8]) -> Option<PacketId> {
+    match body {
+        [high, low] => PacketId::new(u16::from_be_bytes([*high, *low])),
+        _ => None,
+    }
+}
+
 /// The body of all four.
 #[inline(always)]
 pub(crate) fn body<'a>(
@@ -102,18 +111,21 @@ pub(crate) fn body<'a>(
     place: PropertyPlace,
     input: &'a [u8],
 ) -> Parsed<'a, (PacketId, ReasonCode, Properties<'a>)> {
-    let (rest, packet_id) = parse::packet_id(input)?;
     // Section 3.4.2.1: with a remaining length of 2 the reason code is 0x00.
-    if !context.version.has_properties() || rest.is_empty() {
-        return Ok((rest, (packet_id, ReasonCode::SUCCESS, Properties::EMPTY)));
+    if let Some(packet_id) = identifier(input) {
+        return Ok((&[], (packet_id, ReasonCode::SUCCESS, Properties::new(&[]))));
+    }
+    let (rest, packet_id) = parse::packet_id(input)?;
+    if !context.version.has_properties() {
+        return Ok((rest, (packet_id, ReasonCode::SUCCESS, Properties::new(&[]))));
     }
     // [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.6.2-1], [MQTT-3.7.2-1]
     let (rest, reason) = parse::reason_code(packet)(rest)?;
     // Section 3.4.2.2.1: with a remaining length of 3 there is no property length.
     if rest.is_empty() {
-        return Ok((rest, (packet_id, reason, Properties::EMPTY)));
+        return Ok((rest, (packet_id, reason, Properties::new(&[]))));
     }
-    let (rest, properties) = properties(context, place)(rest)?;
+    let (rest, properties) = properties(context, place, rest)?;
     Ok((rest, (packet_id, reason, properties)))
 }
 

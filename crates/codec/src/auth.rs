@@ -58,6 +58,7 @@ impl<'a> Auth<'a> {
 }
 
 /// The body of AUTH.
+#[inline(always)]
 pub(crate) fn auth<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Auth<'a>> {
     // Section 3.15.2.1: with a remaining length of 0 the reason code is 0x00.
     if body.is_empty() {
@@ -65,7 +66,7 @@ pub(crate) fn auth<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Auth<'a>>
     }
     // [MQTT-3.15.2-1]
     let (at, reason) = parse::reason_code(PacketType::Auth)(body)?;
-    let (rest, properties) = properties(context, PropertyPlace::Auth)(at)?;
+    let (rest, properties) = properties(context, PropertyPlace::Auth, at)?;
     // Section 3.15.2.2.2
     if !properties.contains(PropertyId::AuthenticationMethod) {
         return Err(Fault::new(at, Field::Properties, Rule::NoAuthenticationMethod));

@@ -121,6 +121,7 @@ const fn to_return_code(reason: ReasonCode) -> Option<u8> {
 }
 
 /// The body of CONNACK.
+#[inline(always)]
 pub(crate) fn connack<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, ConnAck<'a>> {
     let (rest, flags) = parse::byte(Field::AcknowledgeFlags)(body)?;
     // [MQTT-3.2.2-1]; in 3.1 the whole byte is reserved.
@@ -142,7 +143,7 @@ pub(crate) fn connack<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, ConnAc
     if session_present && reason != ReasonCode::SUCCESS {
         return Err(Fault::new(body, Field::AcknowledgeFlags, Rule::SessionPresentInRefusal));
     }
-    let (rest, properties) = properties(context, PropertyPlace::ConnAck)(after)?;
+    let (rest, properties) = properties(context, PropertyPlace::ConnAck, after)?;
     Ok((rest, ConnAck { session_present, reason, properties }))
 }
 

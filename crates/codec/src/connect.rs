@@ -186,13 +186,14 @@ fn flags(version: Version, input: &[u8]) -> Parsed<'_, (Flags, Option<QoS>)> {
 }
 
 /// The body of CONNECT; the fields come in this order. [MQTT-3.1.3-1]
+#[inline(always)]
 pub(crate) fn connect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Connect<'a>> {
     let (rest, version) = protocol(body)?;
     let context = Context { version, ..context };
     let (rest, (flags, will_qos)) = flags(version, rest)?;
     let (rest, keep_alive_secs) = parse::two_bytes(Field::KeepAlive)(rest)?;
     let at = rest;
-    let (rest, properties) = properties(context, PropertyPlace::Connect)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::Connect, rest)?;
     if data_without_method(properties) {
         return Err(Fault::new(at, Field::Properties, Rule::AuthenticationDataAlone));
     }

@@ -60,6 +60,7 @@ impl<'a> Disconnect<'a> {
 }
 
 /// The body of DISCONNECT.
+#[inline(always)]
 pub(crate) fn disconnect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Disconnect<'a>> {
     // Section 3.14.2.1: with a remaining length of 0 the reason code is 0x00.
     if !context.version.has_properties() || body.is_empty() {
@@ -71,7 +72,7 @@ pub(crate) fn disconnect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Dis
     if rest.is_empty() {
         return Ok((rest, Disconnect::new(reason)));
     }
-    let (rest, properties) = properties(context, PropertyPlace::Disconnect)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::Disconnect, rest)?;
     Ok((rest, Disconnect { reason, properties }))
 }
 

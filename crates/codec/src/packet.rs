@@ -2,6 +2,7 @@
 
 use headwater_topic::Limits as TopicLimits;
 
+use crate::ack;
 use crate::auth::{Auth, auth};
 use crate::connack::{ConnAck, connack};
 use crate::connect::{Connect, connect};
@@ -131,47 +132,54 @@ impl<'a> Packet<'a> {
         version: Version,
         options: DecodeOptions,
     ) -> Result<Self, DecodeError> {
-        let limits = if options.overlong_lengths {
-            const { &Limits::PROTOCOL.with_overlong_lengths() }
-        } else {
-            const { &Limits::PROTOCOL }
-        };
-        let (first, body) = header::split(frame, version, limits)?;
-        Self::of_body(frame, first, body, version, options)
+        match header::len_if_right(frame, version) {
+            Some(header_len) => Self::after_header(frame, header_len, version, options),
+            None => Self::decode_in_full(frame, version, options),
+        }
     }
 
-    /// Decodes the body of a frame whose fixed header is right in this revision.
-    #[inline]
-    pub(crate) fn of_body(
+    /// As [`Packet::decode_with`], where a look at the fixed header was not enough.
+    #[cold]
+    fn decode_in_full(
         frame: &'a [u8],
-        first: u8,
-        body: &'a [u8],
+        version: Version,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
+        let limits = match options.overlong_lengths {
+            true => const { &Limits::PROTOCOL.with_overlong_lengths() },
+            false => const { &Limits::PROTOCOL },
+        };
+        let header_len = header::len(frame, version, limits)?;
+        Self::after_header(frame, header_len, version, options)
+    }
+
+    /// Decodes what follows a fixed header that is right in this revision.
+    ///
+    /// What is most of the traffic, messages and the identifiers that acknowledge them, passes through short functions.
+    #[inline(always)]
+    pub(crate) fn after_header(
+        frame: &'a [u8],
+        header_len: usize,
         version: Version,
         options: DecodeOptions,
     ) -> Result<Self, DecodeError> {
         let context = Context { version, topic_limits: options.topic_limits };
-        match PacketType::from_u8(first >> 4) {
-            Some(PacketType::Publish) => whole(frame, publish(context, first & 0x0F, body), Self::Publish),
-            Some(PacketType::PubAck) => whole(frame, puback(context, body), Self::PubAck),
-            Some(PacketType::PubRec) => whole(frame, pubrec(context, body), Self::PubRec),
-            Some(PacketType::PubRel) => whole(frame, pubrel(context, body), Self::PubRel),
-            Some(PacketType::PubComp) => whole(frame, pubcomp(context, body), Self::PubComp),
-            Some(PacketType::Connect) => whole(frame, connect(context, body), Self::Connect),
-            Some(PacketType::ConnAck) => whole(frame, connack(context, body), Self::ConnAck),
-            Some(PacketType::Subscribe) => whole(frame, subscribe(context, body), Self::Subscribe),
-            Some(PacketType::SubAck) => whole(frame, suback(context, body), Self::SubAck),
-            Some(PacketType::Unsubscribe) => whole(frame, unsubscribe(context, body), Self::Unsubscribe),
-            Some(PacketType::UnsubAck) => whole(frame, unsuback(context, body), Self::UnsubAck),
-            Some(PacketType::PingReq) => whole(frame, Ok((body, ())), |()| Self::PingReq),
-            Some(PacketType::PingResp) => whole(frame, Ok((body, ())), |()| Self::PingResp),
-            Some(PacketType::Disconnect) => whole(frame, disconnect(context, body), Self::Disconnect),
-            Some(PacketType::Auth) => whole(frame, auth(context, body), Self::Auth),
-            None => Err(DecodeError {
-                rule: Rule::PacketTypeReserved { packet_type: first >> 4 },
-                field: Field::PacketType,
-                position: 0,
-            }),
+        let number = frame.first().map_or(0, |first| first >> 4);
+        if number == PacketType::Publish.as_u8() {
+            return message(frame, header_len, context);
         }
+        if let [_, 2, id @ ..] = frame
+            && let Some(packet_id) = ack::identifier(id)
+        {
+            match PacketType::from_u8(number) {
+                Some(PacketType::PubAck) => return Ok(Self::PubAck(PubAck::new(packet_id))),
+                Some(PacketType::PubRec) => return Ok(Self::PubRec(PubRec::new(packet_id))),
+                Some(PacketType::PubRel) => return Ok(Self::PubRel(PubRel::new(packet_id))),
+                Some(PacketType::PubComp) => return Ok(Self::PubComp(PubComp::new(packet_id))),
+                _ => {}
+            }
+        }
+        other(frame, header_len, context)
     }
 
     /// The kind of packet.
@@ -267,6 +275,54 @@ impl<'a> Packet<'a> {
             Self::Auth(packet) => packet.encode(version, sink),
         }
     }
+}
+
+/// A PUBLISH.
+#[inline(always)]
+fn message<'a>(frame: &'a [u8], header_len: usize, context: Context) -> Result<Packet<'a>, DecodeError> {
+    let first = frame.first().copied().unwrap_or_default();
+    let body = frame.get(header_len..).unwrap_or_default();
+    whole(frame, publish(context, first & 0x0F, body), Packet::Publish)
+}
+
+/// Any other packet.
+#[inline(never)]
+fn other<'a>(frame: &'a [u8], header_len: usize, context: Context) -> Result<Packet<'a>, DecodeError> {
+    let number = frame.first().map_or(0, |first| first >> 4);
+    let Some(packet_type) = PacketType::from_u8(number) else {
+        let rule = Rule::PacketTypeReserved { packet_type: number };
+        return Err(DecodeError { rule, field: Field::PacketType, position: 0 });
+    };
+    let at = (frame, header_len, context);
+    match packet_type {
+        PacketType::Connect => read(at, connect, Packet::Connect),
+        PacketType::ConnAck => read(at, connack, Packet::ConnAck),
+        PacketType::Publish => message(frame, header_len, context),
+        PacketType::PubAck => read(at, puback, Packet::PubAck),
+        PacketType::PubRec => read(at, pubrec, Packet::PubRec),
+        PacketType::PubRel => read(at, pubrel, Packet::PubRel),
+        PacketType::PubComp => read(at, pubcomp, Packet::PubComp),
+        PacketType::Subscribe => read(at, subscribe, Packet::Subscribe),
+        PacketType::SubAck => read(at, suback, Packet::SubAck),
+        PacketType::Unsubscribe => read(at, unsubscribe, Packet::Unsubscribe),
+        PacketType::UnsubAck => read(at, unsuback, Packet::UnsubAck),
+        PacketType::PingReq => read(at, |_, body| Ok((body, ())), |()| Packet::PingReq),
+        PacketType::PingResp => read(at, |_, body| Ok((body, ())), |()| Packet::PingResp),
+        PacketType::Disconnect => read(at, disconnect, Packet::Disconnect),
+        PacketType::Auth => read(at, auth, Packet::Auth),
+    }
+}
+
+/// One kind of packet. A function for each, into which its parser is inlined: the packet is built where it is returned,
+/// and not moved there through the stack.
+#[inline(never)]
+fn read<'a, T>(
+    (frame, header_len, context): (&'a [u8], usize, Context),
+    parser: impl FnOnce(Context, &'a [u8]) -> Parsed<'a, T>,
+    wrap: impl FnOnce(T) -> Packet<'a>,
+) -> Result<Packet<'a>, DecodeError> {
+    let body = frame.get(header_len..).unwrap_or_default();
+    whole(frame, parser(context, body), wrap)
 }
 
 /// The packet that was parsed, if its fields are all of the frame.

@@ -206,7 +206,7 @@ pub(crate) fn skip_string(field: Field, input: &[u8]) -> Parsed<'_, ()> {
 }
 
 /// A topic name: a string that keeps the rules of names (section 4.7), U+0000 among them.
-#[inline]
+#[inline(always)]
 pub(crate) fn topic_name(field: Field, limits: Limits, input: &[u8]) -> Parsed<'_, TopicName<'_>> {
     let (rest, bytes) = binary(field)(input)?;
     let text = utf8(field, bytes)?;
@@ -259,7 +259,7 @@ impl<'a> Strings<'a> {
 }
 
 /// A topic filter: a string that keeps the rules of filters (sections 4.7 and 4.8.2), U+0000 among them.
-#[inline]
+#[inline(always)]
 pub(crate) fn topic_filter<'a>(
     strings: Strings<'a>,
     limits: Limits,

@@ -187,20 +187,29 @@ impl<'a> Properties<'a> {
 pub(crate) fn properties<'a>(
     context: Context,
     place: PropertyPlace,
-) -> impl Fn(&'a [u8]) -> Parsed<'a, Properties<'a>> {
-    move |input| {
-        if !context.version.has_properties() {
-            return Ok((input, Properties::EMPTY));
-        }
-        let (rest, length) = parse::variable(Field::Properties)(input)?;
-        let taken: Parsed<'a, &'a [u8]> = take(length).parse(rest);
-        let Ok((rest, bytes)) = taken else {
-            return Err(Fault::new(rest, Field::Properties, Rule::Truncated));
-        };
-        match check(bytes, place, context.topic_limits) {
-            Ok(properties) => Ok((rest, properties)),
-            Err(fault) => Err(nom::Err::Failure(fault)),
-        }
+    input: &'a [u8],
+) -> Parsed<'a, Properties<'a>> {
+    match input {
+        _ if !context.version.has_properties() => Ok((input, Properties::new(&[]))),
+        [0, rest @ ..] => Ok((rest, Properties(Form::Wire { bytes: &[], place, present: 0 }))),
+        _ => some_properties(context, place, input),
+    }
+}
+
+/// As [`properties`], where there are some.
+fn some_properties<'a>(
+    context: Context,
+    place: PropertyPlace,
+    input: &'a [u8],
+) -> Parsed<'a, Properties<'a>> {
+    let (rest, length) = parse::variable(Field::Properties)(input)?;
+    let taken: Parsed<'a, &'a [u8]> = take(length).parse(rest);
+    let Ok((rest, bytes)) = taken else {
+        return Err(Fault::new(rest, Field::Properties, Rule::Truncated));
+    };
+    match check(bytes, place, context.topic_limits) {
+        Ok(properties) => Ok((rest, properties)),
+        Err(fault) => Err(nom::Err::Failure(fault)),
     }
 }
 

@@ -246,7 +246,7 @@ pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Pa
             (rest, Delivery::ExactlyOnce { packet_id, dup })
         }
     };
-    let (payload, properties) = properties(context, PropertyPlace::Publish)(rest)?;
+    let (payload, properties) = properties(context, PropertyPlace::Publish, rest)?;
     // Section 3.3.2.1: an empty topic name needs a topic alias.
     if topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
         return Err(Fault::new(body, Field::TopicName, Rule::TopicName(InvalidTopicName::Empty)));

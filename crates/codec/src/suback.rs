@@ -59,9 +59,10 @@ impl<'a> SubAck<'a> {
 }
 
 /// The body of SUBACK.
+#[inline(always)]
 pub(crate) fn suback<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, SubAck<'a>> {
     let (rest, packet_id) = parse::packet_id(body)?;
-    let (rest, properties) = properties(context, PropertyPlace::SubAck)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::SubAck, rest)?;
     let (rest, reasons) = reason_codes(context, PacketType::SubAck, rest)?;
     Ok((rest, SubAck { packet_id, properties, reasons }))
 }

@@ -195,7 +195,7 @@ impl<'a> Subscribe<'a> {
 }
 
 /// One filter with its options.
-#[inline]
+#[inline(always)]
 fn filter<'a>(
     version: Version,
     limits: Limits,
@@ -221,9 +221,10 @@ fn validated<'a>(strings: Strings<'a>, input: &'a [u8]) -> Parsed<'a, SubscribeF
 }
 
 /// The body of SUBSCRIBE.
+#[inline(always)]
 pub(crate) fn subscribe<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Subscribe<'a>> {
     let (rest, packet_id) = parse::packet_id(body)?;
-    let (rest, properties) = properties(context, PropertyPlace::Subscribe)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::Subscribe, rest)?;
     // [MQTT-3.8.3-2]; 3.1.1: [MQTT-3.8.3-3]
     if rest.is_empty() {
         return Err(Fault::new(rest, Field::TopicFilter, Rule::NoFilters));

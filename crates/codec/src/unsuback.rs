@@ -58,12 +58,13 @@ impl<'a> UnsubAck<'a> {
 }
 
 /// The body of UNSUBACK.
+#[inline(always)]
 pub(crate) fn unsuback<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, UnsubAck<'a>> {
     let (rest, packet_id) = parse::packet_id(body)?;
     if !context.version.has_properties() {
         return Ok((rest, UnsubAck::new(packet_id, &[])));
     }
-    let (rest, properties) = properties(context, PropertyPlace::UnsubAck)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::UnsubAck, rest)?;
     let (rest, reasons) = reason_codes(context, PacketType::UnsubAck, rest)?;
     Ok((rest, UnsubAck { packet_id, properties, reasons }))
 }

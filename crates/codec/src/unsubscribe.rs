@@ -70,9 +70,10 @@ fn validated<'a>(strings: Strings<'a>, input: &'a [u8]) -> Parsed<'a, TopicFilte
 }
 
 /// The body of UNSUBSCRIBE.
+#[inline(always)]
 pub(crate) fn unsubscribe<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Unsubscribe<'a>> {
     let (rest, packet_id) = parse::packet_id(body)?;
-    let (rest, properties) = properties(context, PropertyPlace::Unsubscribe)(rest)?;
+    let (rest, properties) = properties(context, PropertyPlace::Unsubscribe, rest)?;
     // [MQTT-3.10.3-2]
     if rest.is_empty() {
         return Err(Fault::new(rest, Field::TopicFilter, Rule::NoFilters));

@@ -54,7 +54,7 @@ impl<'a> TopicFilter<'a> {
     /// # Errors
     ///
     /// As [`TopicFilter::parse`].
-    #[inline]
+    #[inline(always)]
     pub fn parse_with(text: &'a str, limits: Limits) -> Result<Self, InvalidFilter> {
         check(text, limits)?;
         Ok(Self(text))
@@ -121,15 +121,19 @@ impl<'a> TopicFilter<'a> {
 }
 
 /// Whether a text keeps every rule of a topic filter; if not, one that it breaks.
-#[inline]
+#[inline(always)]
 pub(crate) fn check(text: &str, limits: Limits) -> Result<(), InvalidFilter> {
-    let bytes = text.as_bytes();
-    let right = !bytes.is_empty()
-        && bytes.len() <= TEXT_BYTES_MAX
-        && !text.starts_with(shared::PREFIX)
-        && scan::each_special(bytes, |position| wildcard_is_right(bytes, position))
-        && scan::levels_fit(bytes, limits.levels_max);
-    if right { Ok(()) } else { check_each_rule(text, limits) }
+    if is_right(text.as_bytes(), limits.levels_max) { Ok(()) } else { check_each_rule(text, limits) }
+}
+
+/// True if the bytes of a text keep every rule and are not a shared filter.
+#[inline]
+fn is_right(text: &[u8], levels_max: u32) -> bool {
+    !text.is_empty()
+        && text.len() <= TEXT_BYTES_MAX
+        && !text.starts_with(shared::PREFIX.as_bytes())
+        && scan::each_special(text, |position| wildcard_is_right(text, position))
+        && scan::levels_fit(text, levels_max)
 }
 
 /// True if what stands here is a wildcard, and may stand here.

@@ -46,7 +46,7 @@ impl<'a> TopicName<'a> {
     /// # Errors
     ///
     /// The first rule the text breaks, see [`InvalidTopicName`].
-    #[inline]
+    #[inline(always)]
     pub fn parse_with(text: &'a str, limits: Limits) -> Result<Self, InvalidTopicName> {
         check(text, limits)?;
         Ok(Self(text))
@@ -75,14 +75,18 @@ impl<'a> TopicName<'a> {
 }
 
 /// Whether a text keeps every rule of a topic name; if not, which it breaks first.
-#[inline]
+#[inline(always)]
 pub(crate) fn check(text: &str, limits: Limits) -> Result<(), InvalidTopicName> {
-    let bytes = text.as_bytes();
-    let right = !bytes.is_empty()
-        && bytes.len() <= TEXT_BYTES_MAX
-        && !scan::any_special(bytes)
-        && scan::levels_fit(bytes, limits.levels_max);
-    if right { Ok(()) } else { check_each_rule(text, limits) }
+    if is_right(text.as_bytes(), limits.levels_max) { Ok(()) } else { check_each_rule(text, limits) }
+}
+
+/// True if the bytes of a text keep every rule.
+#[inline]
+fn is_right(text: &[u8], levels_max: u32) -> bool {
+    !text.is_empty()
+        && text.len() <= TEXT_BYTES_MAX
+        && !scan::any_special(text)
+        && scan::levels_fit(text, levels_max)
 }
 
 /// The rules of a topic name, one by one.

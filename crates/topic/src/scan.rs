@@ -47,26 +47,59 @@ const fn specials(word: u64) -> u64 {
     zeros(word) | zeros((word | all(WILDCARD_BIT)) ^ all(b'+'))
 }
 
+/// Something with its high bits set if the word has a U+0000, a `+`, a `#`, or a letter beyond ASCII.
+#[inline]
+const fn unusual(word: u64) -> u64 {
+    // A zero byte borrows from its own highest bit. Where all bytes are below 0x80, no other does.
+    word | word.wrapping_sub(ONES) | ((word | all(WILDCARD_BIT)) ^ all(b'+')).wrapping_sub(ONES)
+}
+
+/// True if one of sixteen bytes is U+0000, `+` or `#`. Without a branch, so that it becomes a few vector instructions.
+#[inline(always)]
+fn any_of_16(bytes: &[u8; 16]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | (*byte == 0) | (*byte | WILDCARD_BIT == b'+'))
+}
+
 /// True if the text has U+0000, `+` or `#`.
 #[inline]
 pub(crate) fn any_special(text: &[u8]) -> bool {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut found = 0;
-    for word in words {
-        found |= has_special(u64::from_le_bytes(*word));
+    any_in_halves(text).unwrap_or_else(|| any_special_by_words(text))
+}
+
+/// As [`any_special`] for texts of 16 to 32 bytes, as most are: two halves that may overlap cover them.
+#[inline(always)]
+fn any_in_halves(text: &[u8]) -> Option<bool> {
+    if text.len() > 32 {
+        return None;
     }
-    if tail.is_empty() {
-        return found != 0;
-    }
-    match text.last_chunk::<8>() {
-        Some(word) => (found | has_special(u64::from_le_bytes(*word))) != 0,
-        None => tail.iter().any(|byte| is_special(*byte)),
-    }
+    let (first, last) = (text.first_chunk::<16>()?, text.last_chunk::<16>()?);
+    Some(any_of_16(first) | any_of_16(last))
+}
+
+/// As [`any_special`], for texts of other lengths.
+#[inline(never)]
+fn any_special_by_words(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk::<8>() else {
+        return text.iter().any(|byte| is_special(*byte));
+    };
+    let (words, _) = text.as_chunks::<8>();
+    let last = unusual(u64::from_le_bytes(*last));
+    let seen = words.iter().fold(last, |seen, word| seen | unusual(u64::from_le_bytes(*word)));
+    seen & HIGH != 0 && any_special_in_full(text)
+}
+
+/// As [`any_special`], for texts that are not plain ASCII without any.
+#[cold]
+fn any_special_in_full(text: &[u8]) -> bool {
+    !each_special(text, |_| false)
 }
 
 /// True if every U+0000, `+` and `#` of the text is right where it stands; asks once or twice for each.
 #[inline]
 pub(crate) fn each_special(text: &[u8], right: impl Fn(usize) -> bool) -> bool {
+    if any_in_halves(text) == Some(false) {
+        return true;
+    }
     let (words, tail) = text.as_chunks::<8>();
     for (word, position) in words.iter().zip((0..).step_by(8)) {
         if !each_in_word(u64::from_le_bytes(*word), position, &right) {
@@ -78,7 +111,20 @@ pub(crate) fn each_special(text: &[u8], right: impl Fn(usize) -> bool) -> bool {
     }
     match text.last_chunk::<8>() {
         Some(word) => each_in_word(u64::from_le_bytes(*word), text.len() - 8, &right),
+        None if halves_are_plain(text) => true,
         None => tail.iter().enumerate().all(|(position, byte)| !is_special(*byte) || right(position)),
+    }
+}
+
+/// True if the text has 4 to 7 bytes and no U+0000, `+` or `#`.
+#[inline]
+fn halves_are_plain(text: &[u8]) -> bool {
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            has_special(u64::from(first) | u64::from(last) << 32) == 0
+        }
+        _ => false,
     }
 }
 
@@ -107,7 +153,7 @@ const WORDS_A_SUM: usize = 31;
 const _: () = assert!(WORDS_A_SUM * 8 <= u8::MAX as usize);
 
 /// How many levels the text has.
-#[inline]
+#[inline(never)]
 fn count_levels(text: &[u8]) -> u32 {
     let (words, tail) = text.as_chunks::<8>();
     let mut count = 1;

@@ -220,53 +220,38 @@ pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
     right.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
 }
 
-/// Cuts the fixed header off a frame that is to be one whole packet: its first byte, and its body.
+/// The size of the fixed header of a frame that is one whole packet, as far as the header tells; `None` if something is
+/// wrong, or only unusual, and [`len`] has to look.
 #[inline]
-pub(crate) fn split<'a>(
-    frame: &'a [u8],
-    version: Version,
-    limits: &Limits,
-) -> Result<(u8, &'a [u8]), DecodeError> {
-    // What is right is found right in few steps; what is wrong is looked at again to say what is wrong.
-    if let [first, rest @ ..] = frame
-        && first_byte_is_right(*first, version)
-    {
-        match rest {
-            [length @ 0..0x80, body @ ..] if body.len() == usize::from(*length) => return Ok((*first, body)),
-            [_, ..] => {
-                if let Integer::Complete(length, count) = integer(rest)
-                    && let Some(body) = rest.get(count..)
-                    && body.len() == length as usize
-                {
-                    return Ok((*first, body));
-                }
-            }
-            [] => {}
-        }
+pub(crate) fn len_if_right(frame: &[u8], version: Version) -> Option<usize> {
+    let [first, rest @ ..] = frame else { return None };
+    if !first_byte_is_right(*first, version) {
+        return None;
     }
-    split_in_full(frame, version, limits)
+    match rest {
+        [length @ 0..0x80, body @ ..] if body.len() == usize::from(*length) => Some(2),
+        _ => match integer(rest) {
+            Integer::Complete(length, count) if rest.len() - count == length as usize => Some(1 + count),
+            _ => None,
+        },
+    }
 }
 
-/// As [`split`], step by step.
-#[cold]
-fn split_in_full<'a>(
-    frame: &'a [u8],
-    version: Version,
-    limits: &Limits,
-) -> Result<(u8, &'a [u8]), DecodeError> {
-    let fault = |rule, field, position| DecodeError { rule, field, position };
+/// The size of the fixed header of a frame that is to be one whole packet.
+pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usize, DecodeError> {
+    let fault = |rule, field, position| Err(DecodeError { rule, field, position });
     let Status::Complete(header) = Header::decode(frame, limits)? else {
-        return Err(fault(Rule::Truncated, Field::RemainingLength, frame.len()));
+        return fault(Rule::Truncated, Field::RemainingLength, frame.len());
     };
     let size = header.packet_len();
-    let (Some(body), Some(first)) = (frame.get(header.header_len()..size), frame.first()) else {
-        return Err(fault(Rule::Truncated, Field::Body, frame.len()));
-    };
+    if frame.len() < size {
+        return fault(Rule::Truncated, Field::Body, frame.len());
+    }
     if frame.len() > size {
-        return Err(fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size));
+        return fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size);
     }
     header.check_in(version)?;
-    Ok((*first, body))
+    Ok(header.header_len())
 }
 
 /// Finds the first packet of a buffer that may hold a part of one, or many.

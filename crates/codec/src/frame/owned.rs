@@ -66,9 +66,7 @@ impl Frame {
     #[inline]
     pub fn packet_with(&self, version: Version, options: DecodeOptions) -> Result<Packet<'_>, DecodeError> {
         self.header.check_in(version)?;
-        // The bytes are as long as the header says.
-        let body = self.bytes.get(self.header.header_len()..).unwrap_or_default();
-        Packet::of_body(&self.bytes, self.header.first_byte(), body, version, options)
+        Packet::after_header(&self.bytes, self.header.header_len(), version, options)
     }
 
     /// A part of this frame, such as a payload or a topic name, as shared bytes of its own.
