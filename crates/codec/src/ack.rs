@@ -77,12 +77,13 @@ macro_rules! ack {
         }
 
         impl Body for $name<'_> {
+            #[inline]
             fn first_byte(&self) -> u8 {
                 let packet = PacketType::$name;
                 packet.as_u8() << 4 | packet.fixed_flags().unwrap_or(0)
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
                 out.put(&self.packet_id.get().to_be_bytes());
                 let (packet, place) = (PacketType::$name, PropertyPlace::$name);
@@ -130,7 +131,7 @@ pub(crate) fn body<'a>(
 }
 
 /// Reason code and properties at the end of a packet that may leave both out, DISCONNECT and AUTH included.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_tail<O: Output>(
     version: Version,
     packet: PacketType,
@@ -142,6 +143,18 @@ pub(crate) fn write_tail<O: Output>(
     if reason == ReasonCode::SUCCESS && properties.is_empty() {
         return Ok(());
     }
+    write_some_tail(version, packet, place, reason, properties, out)
+}
+
+/// As [`write_tail`], where it cannot be left out.
+fn write_some_tail<O: Output>(
+    version: Version,
+    packet: PacketType,
+    place: PropertyPlace,
+    reason: ReasonCode,
+    properties: Properties<'_>,
+    out: &mut O,
+) -> Result<(), EncodeError> {
     if !version.has_properties() {
         let field = if properties.is_empty() { Field::ReasonCode } else { Field::Properties };
         return Err(EncodeError::NotInVersion { field, version });

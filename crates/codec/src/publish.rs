@@ -256,6 +256,7 @@ pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Pa
 }
 
 impl Body for Publish<'_> {
+    #[inline]
     fn first_byte(&self) -> u8 {
         let mut byte = PacketType::Publish.as_u8() << 4 | self.qos().as_u8() << flags::QOS_SHIFT;
         if self.dup() {
@@ -267,6 +268,7 @@ impl Body for Publish<'_> {
         byte
     }
 
+    #[inline(always)]
     fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         match self.topic {
             Some(topic) => write::binary(out, Field::TopicName, topic.as_str().as_bytes())?,
@@ -282,6 +284,7 @@ impl Body for Publish<'_> {
         self.properties.write(version, PropertyPlace::Publish, out)
     }
 
+    #[inline]
     fn payload(&self) -> &[u8] {
         self.payload
     }

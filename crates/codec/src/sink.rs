@@ -23,7 +23,7 @@ pub trait Sink {
     /// Appends so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
     ///
     /// A sink that lends is written to without a call for each field. Encoding never asks for more than [`Sink::room`]
-    /// said, asks for heads only, never for payloads, and overwrites all of what it gets.
+    /// said, asks for heads and short payloads only, and overwrites all of what it gets.
     #[inline]
     fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
         let _ = bytes;
@@ -241,6 +241,9 @@ mod growing {
 
     use super::Sink;
 
+    /// How many bytes are cleared at once.
+    const CLEARED: usize = 64;
+
     /// Any `BufMut` of the `bytes` crate as a sink.
     #[derive(Debug)]
     pub struct BufSink<B>(
@@ -274,7 +277,14 @@ mod growing {
         #[inline]
         fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
             let end = self.len();
-            self.resize(end + bytes, 0);
+            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
+            // is not needed.
+            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
+                self.extend_from_slice(&[0; CLEARED]);
+                self.truncate(end + bytes);
+            } else {
+                self.resize(end + bytes, 0);
+            }
             self.get_mut(end..)
         }
     }
@@ -293,7 +303,14 @@ mod growing {
         #[inline]
         fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
             let end = self.len();
-            self.resize(end + bytes, 0);
+            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
+            // is not needed.
+            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
+                self.extend_from_slice(&[0; CLEARED]);
+                self.truncate(end + bytes);
+            } else {
+                self.resize(end + bytes, 0);
+            }
             self.get_mut(end..)
         }
     }

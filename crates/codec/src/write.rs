@@ -119,7 +119,7 @@ impl Output for Fill<'_> {
     fn put(&mut self, bytes: &[u8]) {
         // As much room as was measured, so there always is enough.
         if let Some((room, rest)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len()) {
-            room.copy_from_slice(bytes);
+            copy(room, bytes);
             self.room = rest;
         }
     }
@@ -134,6 +134,36 @@ impl Output for Fill<'_> {
         let length = self.blocks.next();
         variable(self, length);
         part(self)
+    }
+}
+
+/// Copies bytes to room of the same length. Most strings are short, and two halves that may overlap copy one without a
+/// call.
+#[inline(always)]
+fn copy(room: &mut [u8], bytes: &[u8]) {
+    if bytes.len() > 32 {
+        room.copy_from_slice(bytes);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        place(room, *first, *last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        place(room, *first, *last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        place(room, *first, *last);
+    } else {
+        for (to, from) in room.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+    }
+}
+
+/// Sets the first and the last bytes of a room.
+#[inline(always)]
+fn place<const N: usize>(room: &mut [u8], first: [u8; N], last: [u8; N]) {
+    if let Some(to) = room.first_chunk_mut::<N>() {
+        *to = first;
+    }
+    if let Some(to) = room.last_chunk_mut::<N>() {
+        *to = last;
     }
 }
 
@@ -185,7 +215,7 @@ struct Measured {
 }
 
 /// Checks all of a packet and measures it.
-#[inline]
+#[inline(always)]
 fn measure<B: Body>(packet: &B, version: Version) -> Result<Measured, EncodeError> {
     let mut measure = Measure::default();
     packet.write(version, &mut measure)?;
@@ -212,7 +242,7 @@ pub(crate) fn encoded_len<B: Body>(packet: &B, version: Version) -> Result<usize
 }
 
 /// Writes a packet; on an error nothing is written.
-#[inline]
+#[inline(never)]
 pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     packet: &B,
     version: Version,
@@ -233,18 +263,30 @@ pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     if needed > room {
         return Err(EncodeError::NoRoom { needed, room });
     }
-    match sink.lend(head_len) {
-        Some(room) => head(packet, version, remaining, &mut Fill { room, blocks })?,
-        None => head(packet, version, remaining, &mut Pass { sink, blocks })?,
+    // A short payload is copied with the head; a long one has no need of memory that is cleared first.
+    let payload = if part == Part::Whole { packet.payload() } else { &[] };
+    let with_head = payload.len() <= PAYLOAD_WITH_HEAD_MAX;
+    let lent = if with_head { needed } else { head_len };
+    match sink.lend(lent) {
+        Some(room) => {
+            let mut fill = Fill { room, blocks };
+            head(packet, version, remaining, &mut fill)?;
+            if with_head {
+                fill.put(payload);
+                return Ok(());
+            }
+        }
+        None => head(packet, version, remaining, &mut Pass { sink: &mut *sink, blocks })?,
     }
-    if part == Part::Whole {
-        sink.put(packet.payload());
-    }
+    sink.put(payload);
     Ok(())
 }
 
+/// The largest payload that is written into the same lent memory as its head, in bytes.
+const PAYLOAD_WITH_HEAD_MAX: usize = 64;
+
 /// Writes all of a packet but its payload.
-#[inline]
+#[inline(always)]
 fn head<B: Body, O: Output>(
     packet: &B,
     version: Version,
@@ -257,14 +299,18 @@ fn head<B: Body, O: Output>(
 }
 
 /// A variable byte integer of at most 268,435,455 (section 1.5.5).
-#[inline]
+#[inline(always)]
 pub(crate) fn variable<O: Output>(out: &mut O, value: u32) {
     let [group, ..] = (value & 0x7F).to_le_bytes();
     if value < 0x80 {
         return out.put_u8(group);
     }
-    out.put_u8(group | 0x80);
-    let mut rest = value >> 7;
+    long_variable(out, value);
+}
+
+/// One that does not fit one byte.
+fn long_variable<O: Output>(out: &mut O, value: u32) {
+    let mut rest = value;
     loop {
         let [group, ..] = (rest & 0x7F).to_le_bytes();
         rest >>= 7;
@@ -276,7 +322,7 @@ pub(crate) fn variable<O: Output>(out: &mut O, value: u32) {
 }
 
 /// How many bytes a variable byte integer has.
-#[inline]
+#[inline(always)]
 fn variable_len(value: u32) -> usize {
     let mut measure = Measure::default();
     variable(&mut measure, value);
