@@ -8,6 +8,9 @@
 //!                   timing         all in turn, several rounds, the median
 //!                        |
 //!                   report         the table, the targets, JSON
+//!
+//!  bin/strictness.rs --> strictness::malformed   packets that break a rule each
+//!                        strictness::judge       whom they get past
 //! ```
 //!
 //! An area is a module here and a binary of the same name.
@@ -17,4 +20,5 @@
 pub mod codec;
 pub mod options;
 pub mod report;
+pub mod strictness;
 pub mod timing;

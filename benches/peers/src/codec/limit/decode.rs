@@ -136,7 +136,7 @@ fn properties(input: &[u8], v5: bool) -> Option<(&[u8], &[u8])> {
 }
 
 /// The properties one after the other.
-pub fn each_property<'a>(bytes: &'a [u8]) -> impl Iterator<Item = Property<'a>> {
+pub fn each_property(bytes: &[u8]) -> impl Iterator<Item = Property<'_>> {
     let mut left = bytes;
     std::iter::from_fn(move || {
         let (property, rest) = first(left)?;
@@ -146,7 +146,7 @@ pub fn each_property<'a>(bytes: &'a [u8]) -> impl Iterator<Item = Property<'a>> 
 }
 
 /// The filters with their options, one after the other.
-pub fn each_filter<'a>(bytes: &'a [u8]) -> impl Iterator<Item = (&'a str, u8)> {
+pub fn each_filter(bytes: &[u8]) -> impl Iterator<Item = (&str, u8)> {
     let mut left = bytes;
     std::iter::from_fn(move || {
         let (found, rest) = filter(left)?;
