@@ -55,9 +55,9 @@ pub fn stopped() {
     panic!("the answer was right before the clock ran, and is not now");
 }
 
-/// How many times a case is done between two refills: 256, or as many as fit into half a mebibyte.
+/// How many times a case is done between two refills: 256, or as many as the first cache holds, but 4 at the least.
 pub fn batch(case: &Case) -> usize {
-    (512 * 1024 / case.bytes.len()).clamp(4, 256)
+    (32 * 1024 / case.bytes.len()).clamp(4, 256)
 }
 
 /// One who takes frames off the front of a `BytesMut`, one per call of `decode`.
