@@ -1,6 +1,6 @@
 //! Decoding by hand.
 
-use super::property::{Property, binary, first, text, two, variable};
+use super::property::{Property, binary, first, skip, text, two, variable};
 
 /// A packet of the cases, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ pub fn packet(bytes: &[u8], v5: bool) -> Option<(Packet<'_>, usize)> {
     Some((packet, size))
 }
 
-#[inline]
+#[inline(always)]
 fn publish(flags: u8, body: &[u8], v5: bool) -> Option<Publish<'_>> {
     let (topic, rest) = text(body)?;
     let (packet_id, rest) = if flags & 0b0110 == 0 { (0, rest) } else { two(rest)? };
@@ -75,7 +75,7 @@ fn publish(flags: u8, body: &[u8], v5: bool) -> Option<Publish<'_>> {
     Some(Publish { flags, topic, packet_id, properties, payload })
 }
 
-#[inline]
+#[inline(always)]
 fn connect(body: &[u8], v5: bool) -> Option<Connect<'_>> {
     let (_protocol, rest) = binary(body)?;
     let (_level, rest) = rest.split_first()?;
@@ -101,7 +101,7 @@ fn connect(body: &[u8], v5: bool) -> Option<Connect<'_>> {
     Some(Connect { clean, keep_alive_secs, client_id, properties: props, will, user_name, password })
 }
 
-#[inline]
+#[inline(always)]
 fn subscribe(body: &[u8], v5: bool) -> Option<Subscribe<'_>> {
     let (packet_id, rest) = two(body)?;
     let (properties, filters) = properties(rest, v5)?;
@@ -113,7 +113,7 @@ fn subscribe(body: &[u8], v5: bool) -> Option<Subscribe<'_>> {
 }
 
 /// The first filter with its options, and the rest.
-#[inline]
+#[inline(always)]
 pub fn filter(input: &[u8]) -> Option<((&str, u8), &[u8])> {
     let (filter, rest) = text(input)?;
     let (options, rest) = rest.split_first()?;
@@ -121,7 +121,7 @@ pub fn filter(input: &[u8]) -> Option<((&str, u8), &[u8])> {
 }
 
 /// The bytes of the properties, each within them, and the rest.
-#[inline]
+#[inline(always)]
 fn properties(input: &[u8], v5: bool) -> Option<(&[u8], &[u8])> {
     if !v5 {
         return Some((&[], input));
@@ -130,7 +130,7 @@ fn properties(input: &[u8], v5: bool) -> Option<(&[u8], &[u8])> {
     let (properties, rest) = rest.split_at_checked(length as usize)?;
     let mut left = properties;
     while !left.is_empty() {
-        left = first(left)?.1;
+        left = skip(left)?;
     }
     Some((properties, rest))
 }

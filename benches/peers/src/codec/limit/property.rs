@@ -12,7 +12,7 @@ pub enum Property<'a> {
 }
 
 /// The first property of the input, and the rest.
-#[inline]
+#[inline(always)]
 pub fn first(input: &[u8]) -> Option<(Property<'_>, &[u8])> {
     let (id, rest) = input.split_first()?;
     Some(match *id {
@@ -44,15 +44,30 @@ pub fn first(input: &[u8]) -> Option<(Property<'_>, &[u8])> {
     })
 }
 
+/// What is behind the first property of the input.
+#[inline(always)]
+pub fn skip(input: &[u8]) -> Option<&[u8]> {
+    let (id, rest) = input.split_first()?;
+    let size = match *id {
+        0x01 | 0x17 | 0x19 | 0x24 | 0x25 | 0x28..=0x2A => 1,
+        0x13 | 0x21..=0x23 => 2,
+        0x02 | 0x11 | 0x18 | 0x27 => 4,
+        0x0B => return Some(variable(rest)?.1),
+        0x26 => return Some(binary(binary(rest)?.1)?.1),
+        _ => return Some(binary(rest)?.1),
+    };
+    Some(rest.split_at_checked(size)?.1)
+}
+
 /// Two bytes, and the rest.
-#[inline]
+#[inline(always)]
 pub fn two(input: &[u8]) -> Option<(u16, &[u8])> {
     let (value, rest) = input.split_first_chunk()?;
     Some((u16::from_be_bytes(*value), rest))
 }
 
 /// A variable byte integer, and the rest.
-#[inline]
+#[inline(always)]
 pub fn variable(input: &[u8]) -> Option<(u32, &[u8])> {
     let mut value = 0;
     let mut rest = input;
@@ -68,14 +83,14 @@ pub fn variable(input: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Bytes behind their length, and the rest.
-#[inline]
+#[inline(always)]
 pub fn binary(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = two(input)?;
     rest.split_at_checked(usize::from(length))
 }
 
 /// Text behind its length, and the rest.
-#[inline]
+#[inline(always)]
 pub fn text(input: &[u8]) -> Option<(&str, &[u8])> {
     let (bytes, rest) = binary(input)?;
     Some((std::str::from_utf8(bytes).ok()?, rest))
