@@ -1,0 +1,24 @@
+//! Our crates beside those of other people, timed in one run; each answer is compared before it is timed.
+//!
+//! ```text
+//!  bin/codec.rs --> codec::cases   what is timed: bytes, and what they say
+//!                   codec::peer::* one file per crate: decode, encode, and the answer in our words
+//!                   codec::limit   by hand and without rules: how fast it can be
+//!                        |
+//!                   timing         all in turn, several rounds, the median
+//!                        |
+//!                   report         the table, the targets, JSON
+//!
+//!  bin/strictness.rs --> strictness::malformed   packets that break a rule each
+//!                        strictness::judge       whom they get past
+//! ```
+//!
+//! An area is a module here and a binary of the same name.
+
+#![expect(clippy::panic, reason = "a bench that gets a wrong answer should stop")]
+
+pub mod codec;
+pub mod options;
+pub mod report;
+pub mod strictness;
+pub mod timing;
