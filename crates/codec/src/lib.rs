@@ -58,11 +58,12 @@
 //!
 //! `std` (default) includes `alloc`. `alloc` adds [`Frame`], [`FrameReader`] and the growing sinks, on the `bytes` crate.
 //! With neither there is no heap: [`frame::first`], [`Packet::decode`] and [`SliceSink`] work on the caller's slices.
+//! `tokio-util` adds `framed::PacketCodec`, framing for that crate's `Framed`.
 //!
-//! # What works, and what does not yet
+//! # Strict, with one exception by name
 //!
-//! All packets and properties of the three revisions, in both directions, with all checks. Not yet there: stamping one
-//! encoded PUBLISH for many receivers, a `tokio-util` adapter, and a lenient mode for devices that break rules.
+//! Every rule of a packet by itself is checked, and there is one that a receiver may waive for the sake of small devices:
+//! [`Limits::with_overlong_lengths`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -78,8 +79,11 @@ mod connect;
 mod decode_error;
 mod disconnect;
 mod encode_error;
+mod fan_out;
 mod field;
 pub mod frame;
+#[cfg(feature = "tokio-util")]
+pub mod framed;
 mod id;
 mod list;
 mod packet;
@@ -111,6 +115,7 @@ pub use connect::Connect;
 pub use decode_error::{DecodeError, Rule};
 pub use disconnect::Disconnect;
 pub use encode_error::EncodeError;
+pub use fan_out::{FanOut, Receiver};
 pub use field::Field;
 #[cfg(feature = "alloc")]
 pub use frame::{Frame, FrameReader};

@@ -14,7 +14,7 @@ use crate::packet::DecodeOptions;
 use crate::parse::{self, Context, Fault, Parsed};
 use crate::property::{self, Property, PropertyId, PropertyPlace};
 use crate::version::Version;
-use crate::write::Output;
+use crate::write::{self, Output};
 
 /// The properties of a packet, in order.
 ///
@@ -162,6 +162,34 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// Writes length and properties of a PUBLISH, subscription identifiers first; before 5.0, nothing.
+    pub(crate) fn write_with_ids<O: Output>(
+        self,
+        version: Version,
+        ids: &[SubscriptionId],
+        out: &mut O,
+    ) -> Result<(), EncodeError> {
+        let place = PropertyPlace::Publish;
+        if ids.is_empty() {
+            return self.write(version, place, out);
+        }
+        if !version.has_properties() {
+            return Err(EncodeError::NotInVersion { field: Field::Properties, version });
+        }
+        out.block(|out| {
+            for id in ids {
+                write_id(*id, out);
+            }
+            match self.0 {
+                Form::Wire { bytes, place: valid_in, .. } if valid_in == place => {
+                    out.put(bytes);
+                    Ok(())
+                }
+                Form::Wire { .. } | Form::List(_) => self.write_each(place, out),
+            }
+        })
+    }
+
     /// Writes the properties after checking that each may stand in the place, and as often as it does.
     fn write_each<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
         let mut seen = 0_u64;
@@ -180,6 +208,13 @@ impl<'a> Properties<'a> {
         }
         Ok(())
     }
+}
+
+/// Writes one subscription identifier as a property.
+#[inline]
+pub(crate) fn write_id<O: Output>(id: SubscriptionId, out: &mut O) {
+    out.put_u8(PropertyId::SubscriptionIdentifier.as_u8());
+    write::variable(out, id.get());
 }
 
 /// Reads the length of the properties and the properties; before 5.0, nothing.

@@ -255,6 +255,24 @@ pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Pa
     Ok((&[], Publish { delivery, retain, topic, properties, payload }))
 }
 
+/// The topic name, or the nothing that an alias stands for.
+#[inline(always)]
+pub(crate) fn write_topic<O: Output>(
+    publish: &Publish<'_>,
+    version: Version,
+    out: &mut O,
+) -> Result<(), EncodeError> {
+    match publish.topic {
+        Some(topic) => write::binary(out, Field::TopicName, topic.as_str().as_bytes()),
+        // Section 3.3.2.1
+        None if version.has_properties() && publish.properties.contains(PropertyId::TopicAlias) => {
+            out.put(&[0, 0]);
+            Ok(())
+        }
+        None => Err(EncodeError::NoTopic),
+    }
+}
+
 impl Body for Publish<'_> {
     #[inline]
     fn first_byte(&self) -> u8 {
@@ -270,14 +288,7 @@ impl Body for Publish<'_> {
 
     #[inline(always)]
     fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
-        match self.topic {
-            Some(topic) => write::binary(out, Field::TopicName, topic.as_str().as_bytes())?,
-            // Section 3.3.2.1
-            None if version.has_properties() && self.properties.contains(PropertyId::TopicAlias) => {
-                out.put(&[0, 0]);
-            }
-            None => return Err(EncodeError::NoTopic),
-        }
+        write_topic(self, version, out)?;
         if let Some(packet_id) = self.packet_id() {
             out.put(&packet_id.get().to_be_bytes());
         }

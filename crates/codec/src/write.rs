@@ -168,9 +168,17 @@ fn place<const N: usize>(room: &mut [u8], first: [u8; N], last: [u8; N]) {
 }
 
 /// The pass that writes to a sink that lends nothing.
-struct Pass<'s, S: ?Sized> {
+pub(crate) struct Pass<'s, S: ?Sized> {
     sink: &'s mut S,
     blocks: Blocks,
+}
+
+impl<'s, S: Sink + ?Sized> Pass<'s, S> {
+    /// Writes what has no blocks.
+    #[inline]
+    pub(crate) fn over(sink: &'s mut S) -> Self {
+        Self { sink, blocks: Blocks::default() }
+    }
 }
 
 impl<S: Sink + ?Sized> Output for Pass<'_, S> {

@@ -1,9 +1,9 @@
 //! One whole packet with its bytes.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::decode_error::DecodeError;
-use crate::frame::Header;
+use crate::frame::{Header, Limits, Status};
 use crate::packet::{DecodeOptions, Packet};
 use crate::packet_type::PacketType;
 use crate::version::Version;
@@ -19,9 +19,21 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame of bytes that are as long as their header says.
-    pub(super) const fn new(bytes: Bytes, header: Header) -> Self {
-        Self { bytes, header }
+    /// Takes the first frame off a buffer, if it is complete there.
+    ///
+    /// What [`FrameReader`](crate::FrameReader) does with a buffer of its own. Bytes are split off and not copied.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Header::decode`]. The buffer is then as it was, and of no more use.
+    #[inline]
+    pub fn take_from(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Self>, DecodeError> {
+        match Header::decode(buffer, limits)? {
+            Status::Complete(header) if header.packet_len() <= buffer.len() => {
+                Ok(Some(Self { bytes: buffer.split_to(header.packet_len()).freeze(), header }))
+            }
+            Status::Complete(_) | Status::Partial { .. } => Ok(None),
+        }
     }
 
     /// The kind of packet.

@@ -73,18 +73,10 @@ impl FrameReader {
             self.buffer.clear();
             return Err(error);
         }
-        match Header::decode(&self.buffer, &self.limits) {
-            Ok(Status::Complete(header)) if header.packet_len() <= self.buffer.len() => {
-                let bytes = self.buffer.split_to(header.packet_len()).freeze();
-                Ok(Some(Frame::new(bytes, header)))
-            }
-            Ok(_) => Ok(None),
-            Err(error) => {
-                self.failed = Some(error);
-                self.buffer = BytesMut::new();
-                Err(error)
-            }
-        }
+        Frame::take_from(&mut self.buffer, &self.limits).inspect_err(|error| {
+            self.failed = Some(*error);
+            self.buffer = BytesMut::new();
+        })
     }
 
     /// How many more bytes the next frame needs at the least; 0 if [`FrameReader::next_frame`] has something to say.

@@ -198,7 +198,7 @@ fn connack(version: Version) -> impl Strategy<Value = Packet<'static>> {
     )
 }
 
-fn delivery() -> impl Strategy<Value = Delivery> {
+pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     (qos(), packet_id(), any::<bool>()).prop_map(|(qos, packet_id, dup)| match qos {
         QoS::AtMostOnce => Delivery::AtMostOnce,
         QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },
@@ -215,6 +215,17 @@ fn publish(version: Version) -> impl Strategy<Value = Packet<'static>> {
             Publish { delivery, retain, topic, properties, payload }.into()
         },
     )
+}
+
+/// A message with a topic and without a topic alias, as a server has it when it passes it on.
+pub(crate) fn message(version: Version) -> impl Strategy<Value = Publish<'static>> {
+    let properties = properties(version, PropertyPlace::Publish).prop_map(|properties| {
+        let kept: Vec<_> =
+            properties.iter().filter(|property| property.id() != PropertyId::TopicAlias).collect();
+        Properties::new(kept.leak())
+    });
+    (topic(), properties, bytes())
+        .prop_map(|(topic, properties, payload)| Publish::new(topic, payload).with_properties(properties))
 }
 
 /// A strategy for one of the four acknowledgements of PUBLISH.

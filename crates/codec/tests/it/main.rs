@@ -14,6 +14,7 @@ mod bad_publish;
 mod bad_subscribe;
 mod build;
 mod encode;
+mod fan_out;
 mod generate;
 mod hostile;
 mod reasons;
