@@ -220,3 +220,30 @@ fn connack_says_whether_the_broker_has_the_session() {
         let _ = Raw::connect(&broker, version, "c", 0);
     }
 }
+
+#[test]
+fn a_connect_that_is_not_taken_ends_the_connection() {
+    // 3.1.1: [MQTT-3.1.2-1] to [MQTT-3.1.2-3], [MQTT-3.1.4-1], [MQTT-3.2.2-5];
+    // 5.0: the same three, [MQTT-3.1.4-1], [MQTT-3.1.4-2], [MQTT-3.2.2-7], [MQTT-4.12.0-1]
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    let connects: [(&[u8], Option<&[u8]>); 6] = [
+        // Another protocol's name, a level from the future.
+        (b"\x10\x0D\x00\x04MQTX\x04\x02\x00\x00\x00\x01c", Some(&[0x20, 2, 0, 1])),
+        (b"\x10\x0D\x00\x04MQTT\x06\x02\x00\x00\x00\x01c", Some(&[0x20, 2, 0, 1])),
+        // The reserved flag.
+        (b"\x10\x0D\x00\x04MQTT\x04\x03\x00\x00\x00\x01c", None),
+        (b"\x10\x0E\x00\x04MQTT\x05\x03\x00\x00\x00\x00\x01c", Some(&[0x20, 3, 0, 0x81, 0])),
+        // No identifier for a session that is to last.
+        (b"\x10\x0C\x00\x04MQTT\x04\x00\x00\x00\x00\x00", Some(&[0x20, 2, 0, 2])),
+        // An authentication method.
+        (b"\x10\x12\x00\x04MQTT\x05\x02\x00\x00\x04\x15\x00\x01m\x00\x01c", Some(&[0x20, 3, 0, 0x8C, 0])),
+    ];
+    for (connect, answer) in connects {
+        let mut client = Raw::open(&broker, Version::V5);
+        client.stream.write_all(connect).unwrap();
+        let said = answer.is_some().then(|| client.read().unwrap().bytes().to_vec());
+        assert_eq!(said.as_deref(), answer, "{connect:02x?}");
+        assert!(client.read().is_none());
+    }
+}

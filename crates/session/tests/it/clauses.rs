@@ -2,7 +2,7 @@
 
 use headwater_codec::{
     Auth, ConnAck, Connect, Delivery, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec,
-    PubRel, QoS, ReasonCode, Subscribe, SubscribeFilter, Version, Will,
+    PubRel, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe, Version, Will,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
 use headwater_session::{Millis, Misuse, ProtocolError, Refused, State, Transmit, client};
@@ -331,5 +331,80 @@ fn pubrel_is_answered_and_behind_pubcomp_the_identifier_names_a_new_message() {
             client.handle(Packet::PubRel(PubRel::new(id(4))), Millis(0)).unwrap();
             assert_eq!(client_tests::control(&mut client, Millis(0)), [0x70, 2, 0, 4]);
         }
+    }
+}
+
+#[test]
+fn no_answer_carries_a_reason_string_or_a_user_property() {
+    // [MQTT-3.1.2-29], and what sections 3.4.2.2 to 3.11.2.1 say of the size of such answers
+    for wanted in [false, true] {
+        let properties = [Property::RequestProblemInformation(wanted)];
+        let mut connect = Connect::new(Version::V5, "client");
+        connect.properties = Properties::from(&properties[..]);
+        let mut session = Session::<u32>::new(Config::default(), Millis(0));
+        session.handle(Packet::Connect(connect), Millis(0)).unwrap();
+        session.accept(None, &Accept::default(), Millis(0)).unwrap();
+        let bytes = control(&mut session);
+        let said = connack(&bytes, Version::V5).properties;
+        assert_eq!((said.reason_string(), said.user_properties().next()), (None, None));
+
+        let refusal = ReasonCode::QUOTA_EXCEEDED;
+        let (first, second) =
+            (receipt(&mut session, at_least_once(1)), receipt(&mut session, exactly_once(2)));
+        session.acknowledge(first, refusal).unwrap();
+        session.acknowledge(second, refusal).unwrap();
+        let filters = [SubscribeFilter::new(TopicFilter::parse("a").unwrap(), QoS::AtMostOnce)];
+        let event = session.handle(Packet::Subscribe(Subscribe::new(id(3), &filters)), Millis(1)).unwrap();
+        let Some(Event::Subscribe { request, .. }) = event else { panic!("{event:?}") };
+        session.answer(request, &[refusal]).unwrap();
+        let filters = [TopicFilter::parse("a").unwrap()];
+        let event =
+            session.handle(Packet::Unsubscribe(Unsubscribe::new(id(4), &filters)), Millis(1)).unwrap();
+        let Some(Event::Unsubscribe { request, .. }) = event else { panic!("{event:?}") };
+        session.answer(request, &[ReasonCode::NOT_AUTHORIZED]).unwrap();
+        session.handle(Packet::PubRel(PubRel::new(id(9))), Millis(1)).unwrap();
+        session.handle(Packet::PubRec(PubRec::new(id(9))), Millis(1)).unwrap();
+        session.disconnect(ReasonCode::NOT_AUTHORIZED);
+        let expected: [&[u8]; 7] = [
+            &[0x40, 4, 0, 1, 0x97, 0],
+            &[0x50, 4, 0, 2, 0x97, 0],
+            &[0x90, 4, 0, 3, 0, 0x97],
+            &[0xB0, 4, 0, 4, 0, 0x87],
+            &[0x70, 4, 0, 9, 0x92, 0],
+            &[0x62, 4, 0, 9, 0x92, 0],
+            &[0xE0, 2, 0x87, 0],
+        ];
+        assert_eq!(control(&mut session), expected.concat());
+    }
+}
+
+#[test]
+fn a_retained_message_is_refused_where_none_are_kept() {
+    // [MQTT-3.2.2-14]
+    let config = Config { retain_available: false, ..Config::default() };
+    let mut session = open(Version::V5, config, None);
+    let packet = Publish::new(TopicName::parse("a").unwrap(), b"x").with_retain(true);
+    assert_eq!(session.handle(Packet::Publish(packet), Millis(1)), Err(ProtocolError::RetainNotSupported));
+}
+
+#[test]
+fn a_client_gives_up_the_session_that_its_server_no_longer_has() {
+    // [MQTT-3.2.2-5]
+    for version in VERSIONS {
+        let mut client = client_tests::open(version, client_tests::welcome());
+        let first = given(&mut client, exactly_once(1));
+        client.acknowledge(first, ReasonCode::SUCCESS).unwrap();
+        client.publish(7, QoS::ExactlyOnce).unwrap();
+        while client.poll_transmit(Millis(0)).is_some() {}
+        client.connection_lost();
+        let mut connect = Connect::new(version, "client");
+        connect.clean_start = false;
+        client.connect(&connect, Millis(1)).unwrap();
+        client_tests::control(&mut client, Millis(1));
+        let event = client.handle(Packet::ConnAck(ConnAck::accepted(false)), Millis(1)).unwrap();
+        let Some(client::Event::Connected { unfinished, .. }) = event else { panic!("{event:?}") };
+        assert_eq!(unfinished, [7]);
+        assert!(client.poll_transmit(Millis(1)).is_none());
+        given(&mut client, exactly_once(1));
     }
 }
