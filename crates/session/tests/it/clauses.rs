@@ -408,3 +408,19 @@ fn a_client_gives_up_the_session_that_its_server_no_longer_has() {
         given(&mut client, exactly_once(1));
     }
 }
+
+#[test]
+fn who_has_sent_disconnect_closes() {
+    // 3.1.1: [MQTT-3.14.4-1]; 5.0: [MQTT-3.14.4-2], [MQTT-4.13.2-1]
+    for version in VERSIONS {
+        for reason in [ReasonCode::SUCCESS, ReasonCode::UNSPECIFIED_ERROR] {
+            let mut client = client_tests::open(version, client_tests::welcome());
+            client.disconnect(reason);
+            assert!(client.is_closed());
+            assert_eq!(client_tests::control(&mut client, Millis(0))[0], 0xE0);
+            let mut server = open(version, Config::default(), None);
+            server.disconnect(reason);
+            assert!(server.is_closed());
+        }
+    }
+}
