@@ -149,6 +149,12 @@ fn unsubscribe_is_answered_once_and_what_was_sent_before_it_is_completed() {
         let none = ReasonCode::NO_SUBSCRIPTION_EXISTED;
         let reasons = if version == Version::V5 { vec![none, ReasonCode::SUCCESS, none] } else { vec![] };
         assert_eq!(answer.reasons.iter().collect::<Vec<_>>(), reasons);
+        // Also if there is nothing to end.
+        reader.send(&Packet::Unsubscribe(Unsubscribe::new(packet_id, &filters[..1])));
+        let frame = reader.read().unwrap();
+        assert!(
+            matches!(frame.packet(version), Ok(Packet::UnsubAck(answer)) if answer.packet_id == packet_id)
+        );
         publisher.publish("t", b"after");
 
         drop(reader);
