@@ -1,10 +1,12 @@
-//! What no compiler checks: who may import whom, how long a file may be, that nothing is left unfinished and that the map shows
-//! every room.
+//! What no compiler checks: who may import whom, how long a file may be, that nothing is left unfinished, that the map shows
+//! every room and that the list of MQTT's rules is whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+use crate::conformance;
 
 /// The complete list of allowed imports between our crates; the picture is in `ARCHITECTURE.md`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -57,20 +59,26 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     }
     map(root, &mut findings)?;
     quickstart(root, &mut findings)?;
+    let document = fs::read_to_string(root.join(conformance::DOCUMENT))
+        .with_context(|| format!("{} cannot be read", conformance::DOCUMENT))?;
+    conformance::check(&document, &sources, &mut findings);
     for finding in &findings {
         eprintln!("{finding}");
     }
     if !findings.is_empty() {
         bail!("{} findings", findings.len());
     }
-    println!("tidy: {} source files, imports, lengths and the map hold", sources.len());
+    println!(
+        "tidy: {} source files, imports, lengths, the map and the list of conformance hold",
+        sources.len()
+    );
     Ok(())
 }
 
 /// One Rust file: its path from the root, with `/`, and its text.
-struct Source {
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 fn sources(root: &Path) -> Result<Vec<Source>> {

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod broker;
+mod clauses;
 mod clients;
 mod kill;
 mod program;

@@ -142,3 +142,19 @@ fn a_packet_is_not_written_with_a_code_its_section_lacks() {
         }
     }
 }
+
+#[test]
+fn an_auth_is_not_written_with_a_code_its_section_lacks() {
+    // [MQTT-3.15.2-1]
+    let list = [headwater_codec::Property::AuthenticationMethod("m")];
+    for reason in (0..=u8::MAX).map(ReasonCode) {
+        let auth = headwater_codec::Auth::new(reason, headwater_codec::Properties::new(&list));
+        let packet = PacketType::Auth;
+        let expected = if AUTH.contains(&reason.0) {
+            Ok(8)
+        } else {
+            Err(EncodeError::ReasonNotAllowed { reason, packet })
+        };
+        assert_eq!(auth.encoded_len(Version::V5), expected);
+    }
+}

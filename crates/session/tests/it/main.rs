@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod clauses;
 mod client;
 mod closing;
 mod limits;

@@ -11,6 +11,7 @@
 )]
 
 mod bed;
+mod clauses;
 mod crash;
 mod delivery;
 mod live;
