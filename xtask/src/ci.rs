@@ -18,15 +18,17 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step("lints");
     command::run(&mut cargo(
         root,
-        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
     ))?;
     step("the lower crates without std");
     no_std::run(root)?;
     step("documentation");
-    let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     step("examples against real clients");
     clients::run(root, &[])?;
+    step("the codec with all its features");
+    command::run(&mut cargo(root, &["test", "--package", "headwater-codec", "--all-features", "--locked"]))?;
     // Last, so that the runner's closing lines close the output.
     step("tests");
     command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;
