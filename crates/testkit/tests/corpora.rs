@@ -28,6 +28,16 @@ fn codec_stream() {
 }
 
 #[test]
+fn codec_round_trip() {
+    replay("codec_round_trip", fuzz::round_trip);
+}
+
+#[test]
+fn codec_encode() {
+    replay("codec_encode", fuzz::encode);
+}
+
+#[test]
 fn topic_match() {
     replay("topic_match", fuzz::topic);
 }

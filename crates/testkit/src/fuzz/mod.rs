@@ -1,0 +1,41 @@
+//! The bodies of the fuzz targets, so that plain `cargo test` replays the corpora without a fuzzer.
+//!
+//! Each has an oracle: it panics when the code is wrong, not only when it panics by itself.
+//!
+//! ```text
+//!  target            input                                            oracle
+//!  codec_packet      a packet                                         errors have a place; prefixes are errors; lenient takes more
+//!  codec_stream      split, limits | a stream                         any split, any of the three framings: the same frames
+//!  codec_round_trip  revision | a packet                              every sink gets the same bytes, and they read the same
+//!  codec_encode      revision, kind, limits | fields of a packet      what is written reads equal; what is not has a reason
+//!  topic_match       a topic name, filters, in lines                  one-off match and both trees agree with a naive matcher
+//! ```
+
+#![expect(clippy::expect_used, reason = "an oracle panics when the code is wrong")]
+
+mod build;
+mod encode;
+mod fan_out;
+mod packet;
+mod places;
+mod round_trip;
+mod sinks;
+mod stream;
+mod topic;
+
+pub use encode::encode;
+pub use packet::packet;
+pub use round_trip::round_trip;
+pub use stream::stream;
+pub use topic::topic;
+
+use headwater_codec::Version;
+
+/// The revision that a byte stands for.
+fn version(byte: u8) -> Version {
+    match byte % 3 {
+        0 => Version::V5,
+        1 => Version::V3_1_1,
+        _ => Version::V3_1,
+    }
+}
