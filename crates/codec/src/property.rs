@@ -95,8 +95,8 @@ macro_rules! properties {
                     })+
                     PropertyId::UserProperty => {
                         // [MQTT-1.5.7-1]
-                        let (rest, name) = parse::string(Field::Property(id))(input)?;
-                        let (rest, value) = parse::string(Field::Property(id))(rest)?;
+                        let (rest, name) = parse::string(Field::Property(id), input)?;
+                        let (rest, value) = parse::string(Field::Property(id), rest)?;
                         Ok((rest, Self::UserProperty(name, value)))
                     }
                 }
