@@ -7,6 +7,12 @@
 //!
 //! Run `cargo run --release --example broker -- --help` for its options.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads; the broker lives on"
+)]
+
 mod connection;
 mod hub;
 mod listener;
@@ -35,7 +41,13 @@ const STOP: Duration = Duration::from_secs(15);
 fn main() -> Result<()> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        // It would tell of a line that cannot be written by one that cannot be written either, and panic.
+        .log_internal_errors(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options))
 }

@@ -12,5 +12,6 @@ mod bad_input;
 mod broker;
 mod clients;
 mod kill;
+mod limits;
 mod program;
 mod raw;
