@@ -22,6 +22,8 @@ pub(crate) struct Hub {
     pub(crate) session: server::Config,
     /// True once the broker is to stop.
     pub(crate) stopping: watch::Sender<bool>,
+    /// A packet that has begun must be complete in this time.
+    pub(crate) packet_timeout_millis: u64,
     /// A permit a connection.
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) counters: Counters,
@@ -49,6 +51,7 @@ impl Hub {
             registry: Arc::default(),
             wills: Wills::default(),
             session: options.session(),
+            packet_timeout_millis: u64::try_from(options.packet_timeout.as_millis()).unwrap_or(u64::MAX),
             stopping: watch::Sender::new(false),
             connections: Arc::new(Semaphore::new(connections)),
             counters: Counters::default(),

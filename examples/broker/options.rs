@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// The largest MQTT packet that is taken, like 1MiB
     #[arg(long, default_value = "1MiB", value_parser = packet_bytes)]
     pub(crate) packet_bytes_max: u32,
+    /// How long a packet that has begun may take to arrive, like 60s; then the connection is closed
+    #[arg(long, default_value = "60s", value_parser = packet_timeout)]
+    pub(crate) packet_timeout: Duration,
     /// How many connections may be open at a time
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_max: u32,
@@ -102,6 +105,12 @@ fn packet_bytes(text: &str) -> Result<u32, String> {
     bytes.ok_or_else(|| format!("{text} is not from 1KiB to 256MiB"))
 }
 
+fn packet_timeout(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    let form = || format!("'{text}' is not a duration from 1s to 1h; write it like 60s or 5min");
+    value::duration(text).ok().filter(|duration| range.contains(duration)).ok_or_else(form)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +138,7 @@ mod tests {
         assert!(refusal(&["--retention-bytes", "lots"]).contains("1GiB"));
         assert!(refusal(&["--segment-bytes", "1KiB"]).contains("1MiB to 1GiB"));
         assert!(refusal(&["--packet-bytes-max", "1GiB"]).contains("1KiB to 256MiB"));
+        assert!(refusal(&["--packet-timeout", "10ms"]).contains("60s"));
         assert!(refusal(&["--connections-max", "0"]).contains('1'));
     }
 }

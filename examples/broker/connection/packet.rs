@@ -23,6 +23,8 @@ impl Connection {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.reject(None, error)),
             };
+            // The next packet has a time of its own, even if it has begun already.
+            self.partial_since = None;
             self.handle_frame(&frame).await?;
             // What the client is owed for this packet may already be there.
             self.acknowledge()?;

@@ -210,6 +210,7 @@ fn options_are_refused_with_the_right_form() {
         ("broker", "--listen", "1883", "127.0.0.1:1883"),
         ("broker", "--retention", "a week", "7days"),
         ("broker", "--retention-bytes", "lots", "1GiB"),
+        ("broker", "--packet-timeout", "10ms", "60s"),
         ("replay", "--from", "yesterday", "earliest"),
         ("replay", "--filter", "a/#/b", "factory/#"),
         ("replay", "--data", "/nowhere/at/all", "/nowhere/at/all"),

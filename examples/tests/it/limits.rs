@@ -1,6 +1,10 @@
 //! What the broker bounds: time, sizes, numbers, open files.
 
-use headwater::codec::{ReasonCode, Version};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use headwater::codec::{Packet, Publish, ReasonCode, Version};
+use headwater::topic::TopicName;
 
 use crate::program::{Broker, replay};
 use crate::raw::Raw;
@@ -14,4 +18,35 @@ fn nothing_that_it_says_need_be_written_for_the_broker_to_serve() {
     let (status, _) = broker.stop();
     assert!(status.success(), "{status}");
     assert_eq!(replay(folder.path(), &[]).len(), 1);
+}
+
+/// A PUBLISH of QoS 0.
+fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let publish = Publish::new(TopicName::parse(topic).unwrap(), payload);
+    Packet::Publish(publish).encode(Version::V5, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_stream_without_a_pause_lives_on_and_a_packet_that_does_not_end_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--packet-timeout", "1s"]);
+    let mut client = Raw::connect(&broker, Version::V5, "c", 0);
+    let packet = publish_packet("t", &[7; 1_000]);
+    let (head, rest) = packet.split_at(500);
+    let begin = Instant::now();
+    client.stream.write_all(head).unwrap();
+    // Whenever the broker looks, a packet has begun and is not complete.
+    let mut count = 1;
+    while begin.elapsed() < Duration::from_millis(2_500) {
+        std::thread::sleep(Duration::from_millis(50));
+        client.stream.write_all(&[rest, head].concat()).unwrap();
+        count += 1;
+    }
+    client.stream.write_all(rest).unwrap();
+    assert_eq!(client.publish("t", b"last"), ReasonCode::SUCCESS);
+    assert_eq!(replay(folder.path(), &[]).len(), count + 1);
+    client.stream.write_all(head).unwrap();
+    assert!(client.read().is_none());
 }
