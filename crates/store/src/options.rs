@@ -9,7 +9,8 @@ pub struct StoreOptions {
     /// The options of the log topic `mqtt`: partitions, retention, segment size.
     pub messages: TopicOptions,
     /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
-    /// here. Default: segments of 64 MiB.
+    /// here. The one of retained messages takes messages as large as `messages` does, even if this says less. Default: segments of
+    /// 64 MiB.
     pub state: TopicOptions,
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.
@@ -17,6 +18,11 @@ pub struct StoreOptions {
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
 }
+
+/// What the record of a retained message has more than that of the message: the header that names its place, and longer lengths.
+const RETAINED_BYTES_MORE: u64 = 64;
+/// No segment is larger: Kafka's positions are 32-bit signed numbers.
+const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
 
 impl Default for StoreOptions {
     fn default() -> Self {
@@ -52,5 +58,16 @@ impl StoreOptions {
     #[must_use]
     pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
         Self { catch_up_bytes, ..self }
+    }
+
+    /// The options of the log topic of retained messages. What the topic of all messages takes fits there too: otherwise a message
+    /// would be in the one, and its publisher be told that it is not stored.
+    pub(crate) fn retained(&self) -> TopicOptions {
+        let largest = self.messages.batch_bytes_max.min(self.messages.segment_bytes);
+        let needed = largest.saturating_add(RETAINED_BYTES_MORE).min(SEGMENT_BYTES_MAX);
+        let state = self.state;
+        state
+            .batch_bytes_max(state.batch_bytes_max.max(needed))
+            .segment_bytes(state.segment_bytes.max(needed))
     }
 }

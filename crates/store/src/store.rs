@@ -59,7 +59,7 @@ impl Store {
         let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
         let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-        let retained = Retained::open(single(log, retained::TOPIC, options.state)?, &ends)
+        let retained = Retained::open(single(log, retained::TOPIC, options.retained())?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
         let session_log = single(log, session::TOPIC, options.state)?;
         let sessions = session::load(&session_log, lanes.len(), now_ms)?;

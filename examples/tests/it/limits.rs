@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use headwater::codec::{Packet, Publish, ReasonCode, Version};
-use headwater::topic::TopicName;
+use headwater::codec::{
+    Delivery, Packet, PacketId, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, Version,
+};
+use headwater::topic::{TopicFilter, TopicName};
 
 use crate::program::{Broker, replay};
 use crate::raw::Raw;
@@ -49,4 +51,33 @@ fn a_stream_without_a_pause_lives_on_and_a_packet_that_does_not_end_does_not() {
     assert_eq!(replay(folder.path(), &[]).len(), count + 1);
     client.stream.write_all(head).unwrap();
     assert!(client.read().is_none());
+}
+
+#[test]
+fn a_retained_message_may_be_as_large_as_a_packet() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--packet-bytes-max", "2MiB"]);
+    let mut publisher = Raw::connect(&broker, Version::V3_1_1, "publisher", 0);
+    let payload = vec![7; (2 << 20) - 100];
+    let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+    publisher.send(&Packet::Publish(
+        Publish::new(TopicName::parse("t").unwrap(), &payload).with_delivery(delivery).with_retain(true),
+    ));
+    let frame = publisher.read().expect("PUBACK");
+    assert!(matches!(frame.packet(Version::V3_1_1).unwrap(), Packet::PubAck(_)));
+    let mut reader = Raw::connect(&broker, Version::V3_1_1, "reader", 0);
+    reader.subscribe("t", QoS::AtLeastOnce);
+    assert!(reader.receive() == payload);
+}
+
+/// SUBSCRIBE with these filters: the reasons.
+fn subscribe(client: &mut Raw, filters: &[&str]) -> Vec<ReasonCode> {
+    let filters: Vec<_> = filters
+        .iter()
+        .map(|text| SubscribeFilter::new(TopicFilter::parse(text).unwrap(), QoS::AtMostOnce))
+        .collect();
+    client.send(&Packet::Subscribe(Subscribe::new(PacketId::MIN, &filters)));
+    let frame = client.read().expect("SUBACK");
+    let Packet::SubAck(suback) = frame.packet(client.version).unwrap() else { panic!("{frame:?}") };
+    suback.reasons.iter().collect()
 }

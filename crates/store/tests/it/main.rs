@@ -16,4 +16,5 @@ mod delivery;
 mod live;
 mod mapping;
 mod retained;
+mod retained_limits;
 mod sessions;
