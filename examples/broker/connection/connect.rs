@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater::codec::{ConnAck, Connect, Frame, ReasonCode, Version};
+use headwater::session::Misuse;
 use headwater::session::server::Accept;
 use headwater::store::Attach;
 use headwater_examples::show::now_ms;
@@ -21,6 +22,12 @@ impl Connection {
         }
         let assigned = connect.client_id.is_empty().then(made_up_client_id);
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let accept = Accept::default().assigned_client_id(assigned.as_deref());
+        // Before an earlier connection of the client is told to go, or its session touched: a client that has no room for CONNACK is
+        // not let in.
+        if self.session.check_accept(&accept).is_err() {
+            return self.refuse(ReasonCode::PACKET_TOO_LARGE);
+        }
         let mut stopping = self.hub.stopping.subscribe();
         let seat = tokio::select! {
             seat = self.hub.registry.take(client_id) => seat,
@@ -51,12 +58,15 @@ impl Connection {
             Some(Client { attached, connect: frame.clone(), saved_revision, unsaved_since: None, seat });
         self.hub.store.durable(&placement).await.map_err(End::Store)?;
         tracing::debug!(peer = %self.peer, client = client_id, version = ?connect.version, resumed = resumed.is_some(), "connected");
-        let accept = Accept::default().assigned_client_id(assigned.as_deref());
         self.session.accept(resumed, &accept, self.hub.now()).map_err(End::Misuse)
     }
 
     fn refuse(&mut self, reason: ReasonCode) -> Result<(), End> {
-        self.session.refuse(reason).map_err(End::Misuse)
+        match self.session.refuse(reason) {
+            // A client that takes not even that is closed without a word.
+            Err(Misuse::Encode(_)) => Err(End::Closed),
+            refused => refused.map_err(End::Misuse),
+        }
     }
 
     /// Answers a CONNECT that could not be decoded.

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use headwater::codec::{
-    Delivery, Packet, PacketId, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, Version,
+    Connect, Delivery, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Version, Will,
 };
-use headwater::topic::{TopicFilter, TopicName};
+use headwater::topic::TopicName;
 
 use crate::program::{Broker, replay};
 use crate::raw::Raw;
@@ -70,14 +70,39 @@ fn a_retained_message_may_be_as_large_as_a_packet() {
     assert!(reader.receive() == payload);
 }
 
-/// SUBSCRIBE with these filters: the reasons.
-fn subscribe(client: &mut Raw, filters: &[&str]) -> Vec<ReasonCode> {
-    let filters: Vec<_> = filters
-        .iter()
-        .map(|text| SubscribeFilter::new(TopicFilter::parse(text).unwrap(), QoS::AtMostOnce))
-        .collect();
-    client.send(&Packet::Subscribe(Subscribe::new(PacketId::MIN, &filters)));
-    let frame = client.read().expect("SUBACK");
-    let Packet::SubAck(suback) = frame.packet(client.version).unwrap() else { panic!("{frame:?}") };
-    suback.reasons.iter().collect()
+/// CONNECT of a 5.0 client that takes packets of 5 bytes at the most: no CONNACK that lets it in.
+fn connect_with_no_room(broker: &Broker, client_id: &str, with_will: bool) {
+    let mut client = Raw::open(broker, Version::V5);
+    let properties =
+        [Property::SessionExpiryInterval(3_600), Property::MaximumPacketSize(5.try_into().unwrap())];
+    let mut connect = Connect::new(Version::V5, client_id);
+    connect.properties = Properties::from(&properties[..]);
+    if with_will {
+        connect.will = Some(Will::new(TopicName::parse("wills").unwrap(), b"gone"));
+    }
+    client.send(&Packet::Connect(connect));
+    let frame = client.read().expect("CONNACK");
+    let Packet::ConnAck(connack) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
+    assert_eq!(connack.reason, ReasonCode::PACKET_TOO_LARGE);
+    assert!(client.read().is_none());
+}
+
+#[test]
+fn a_client_that_cannot_be_let_in_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    let mut kept = Raw::connect(&broker, Version::V5, "kept", 3_600);
+    kept.subscribe("t", QoS::AtLeastOnce);
+    // Neither the connection of the same client nor its session ends by one that asks for a clean start.
+    connect_with_no_room(&broker, "kept", false);
+    assert_eq!(kept.publish("t", b"x"), ReasonCode::SUCCESS);
+    assert_eq!(kept.receive(), b"x");
+
+    let mut listener = Raw::connect(&broker, Version::V5, "listener", 0);
+    listener.subscribe("wills", QoS::AtLeastOnce);
+    connect_with_no_room(&broker, "never here", true);
+    // Who comes under the same name comes after whatever is left of the one before.
+    let mut other = Raw::connect(&broker, Version::V5, "never here", 0);
+    assert_eq!(other.publish("wills", b"not a will"), ReasonCode::SUCCESS);
+    assert_eq!(listener.receive(), b"not a will");
 }
