@@ -71,6 +71,7 @@ async fn serve(options: Options) -> Result<()> {
     if tokio::time::timeout(STOP, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections did not end in time");
     }
+    hub.wills.publish_all(&hub);
     threads.stop();
     let log = Arc::into_inner(log).context("a thread still has the log")?;
     log.close().context("the log was not closed cleanly; it is checked at the next start")?;

@@ -1,4 +1,5 @@
 //! Wills: published when a client is gone, after the delay it asked for, unless it comes back before [MQTT-3.1.3-9].
+//! When the broker stops, those that wait are published: they are nowhere but in memory, and late is worse than early.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,14 @@ impl Wills {
         let waiting = self.take(client_id, |_| true);
         if let Some(connect) = waiting.filter(|_| !resumed) {
             publish(hub, client_id, &connect);
+        }
+    }
+
+    /// Publishes all that wait: the broker stops, and whoever waited for them would wait for ever.
+    pub(crate) fn publish_all(&self, hub: &Hub) {
+        let all = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        for (client_id, waiting) in all {
+            publish(hub, &client_id, &waiting.connect);
         }
     }
 
