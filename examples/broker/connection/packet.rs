@@ -113,7 +113,9 @@ impl Connection {
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if filter.shared().is_some() {
                 ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-            } else if client.attached.subscriptions() >= subscriptions_max {
+            } else if client.attached.subscriptions() >= subscriptions_max
+                && !client.attached.is_subscribed(filter)
+            {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
                 client.attached.subscribe(filter, options, id);

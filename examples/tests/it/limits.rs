@@ -4,9 +4,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use headwater::codec::{
-    Connect, Delivery, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Version, Will,
+    Connect, Delivery, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Subscribe,
+    SubscribeFilter, Version, Will,
 };
-use headwater::topic::TopicName;
+use headwater::topic::{TopicFilter, TopicName};
 
 use crate::program::{Broker, replay};
 use crate::raw::Raw;
@@ -105,4 +106,26 @@ fn a_client_that_cannot_be_let_in_changes_nothing() {
     let mut other = Raw::connect(&broker, Version::V5, "never here", 0);
     assert_eq!(other.publish("wills", b"not a will"), ReasonCode::SUCCESS);
     assert_eq!(listener.receive(), b"not a will");
+}
+
+/// SUBSCRIBE with these filters: the reasons.
+fn subscribe(client: &mut Raw, filters: &[&str]) -> Vec<ReasonCode> {
+    let filters: Vec<_> = filters
+        .iter()
+        .map(|text| SubscribeFilter::new(TopicFilter::parse(text).unwrap(), QoS::AtMostOnce))
+        .collect();
+    client.send(&Packet::Subscribe(Subscribe::new(PacketId::MIN, &filters)));
+    let frame = client.read().expect("SUBACK");
+    let Packet::SubAck(suback) = frame.packet(client.version).unwrap() else { panic!("{frame:?}") };
+    suback.reasons.iter().collect()
+}
+
+#[test]
+fn a_client_with_all_its_subscriptions_may_replace_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--subscriptions-max", "2"]);
+    let mut client = Raw::connect(&broker, Version::V5, "c", 0);
+    let (granted, quota) = (ReasonCode::GRANTED_QOS_0, ReasonCode::QUOTA_EXCEEDED);
+    assert_eq!(subscribe(&mut client, &["a", "b", "c"]), [granted, granted, quota]);
+    assert_eq!(subscribe(&mut client, &["b", "c", "a"]), [granted, quota, granted]);
 }
