@@ -8,6 +8,7 @@ use headwater::session::{Millis, server};
 use headwater::store::Store;
 use tokio::sync::{Semaphore, watch};
 
+use crate::files::Share;
 use crate::options::Options;
 use crate::registry::Registry;
 use crate::wills::Wills;
@@ -26,6 +27,8 @@ pub(crate) struct Hub {
     pub(crate) packet_timeout_millis: u64,
     /// A permit a connection.
     pub(crate) connections: Arc<Semaphore>,
+    /// A permit a connection that is told that it is one too many.
+    pub(crate) refusals: Arc<Semaphore>,
     pub(crate) counters: Counters,
     /// The origin of the sessions' time.
     start: Instant,
@@ -43,9 +46,7 @@ pub(crate) struct Counters {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, options: Options) -> Self {
-        let connections =
-            usize::try_from(options.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    pub(crate) fn new(store: Store, options: Options, files: Share) -> Self {
         Self {
             store,
             registry: Arc::default(),
@@ -53,7 +54,8 @@ impl Hub {
             session: options.session(),
             packet_timeout_millis: u64::try_from(options.packet_timeout.as_millis()).unwrap_or(u64::MAX),
             stopping: watch::Sender::new(false),
-            connections: Arc::new(Semaphore::new(connections)),
+            connections: permits(files.connections),
+            refusals: permits(files.refusals),
             counters: Counters::default(),
             start: Instant::now(),
             options,
@@ -64,6 +66,11 @@ impl Hub {
     pub(crate) fn now(&self) -> Millis {
         Millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+fn permits(count: u64) -> Arc<Semaphore> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Counts one.

@@ -14,6 +14,7 @@
 )]
 
 mod connection;
+mod files;
 mod hub;
 mod listener;
 mod options;
@@ -32,6 +33,7 @@ use headwater::store::Store;
 use headwater_examples::show::now_ms;
 use tracing_subscriber::EnvFilter;
 
+use crate::files::Share;
 use crate::hub::Hub;
 use crate::options::{Options, PARTITIONS_DEFAULT};
 
@@ -60,9 +62,11 @@ async fn serve(options: Options) -> Result<()> {
     let socket = tokio::net::TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another broker there?", options.listen))?;
-    welcome::print(&log, &store, &options, socket.local_addr()?);
+    let partitions = store.messages().partition_count();
+    let files = Share::of(files::raise_limit(), partitions.into(), options.connections_max.into())?;
+    welcome::print(&log, &store, &options, files, socket.local_addr()?);
 
-    let hub = Arc::new(Hub::new(store, options));
+    let hub = Arc::new(Hub::new(store, options, files));
     let threads = threads::start(&hub, &log)?;
     let connections = listener::accept(&hub, socket).await;
 

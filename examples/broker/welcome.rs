@@ -9,13 +9,14 @@ use headwater::log::{Log, Partition, RecoveryReport};
 use headwater::store::Store;
 use headwater_examples::show;
 
+use crate::files::Share;
 use crate::hub::Hub;
 use crate::options::Options;
 
 /// Where it listens, where the data is, what was recovered, what retention holds, and what to type next.
-pub(crate) fn print(log: &Log, store: &Store, options: &Options, address: SocketAddr) {
+pub(crate) fn print(log: &Log, store: &Store, options: &Options, files: Share, address: SocketAddr) {
     let mut text = String::new();
-    let written = welcome(&mut text, log, store, options, address);
+    let written = welcome(&mut text, log, store, options, files, address);
     debug_assert!(written.is_ok(), "a string takes everything");
     say(&text);
 }
@@ -54,6 +55,7 @@ fn welcome(
     log: &Log,
     store: &Store,
     options: &Options,
+    files: Share,
     address: SocketAddr,
 ) -> std::fmt::Result {
     let data = options.data.canonicalize().unwrap_or_else(|_| options.data.clone());
@@ -77,6 +79,7 @@ fn welcome(
         show::bytes(options.retention_bytes),
         show::bytes(options.segment_bytes)
     )?;
+    writeln!(text, "  takes       {}", takes(options, files))?;
     writeln!(text, "  try         mosquitto_sub -p {port} -t 'factory/#' -v")?;
     writeln!(text, "              mosquitto_pub -p {port} -t factory/line-1/temperature -m 21.5 -q 1")?;
     writeln!(
@@ -113,6 +116,19 @@ fn recovered(report: &RecoveryReport) -> String {
         }
     }
     text
+}
+
+fn takes(options: &Options, files: Share) -> String {
+    let connections = show::count(files.connections);
+    if files.connections == u64::from(options.connections_max) {
+        return format!("{connections} connections");
+    }
+    format!(
+        "{connections} connections and not {}: {} open files are allowed (ulimit -n), {} of them are kept for the log",
+        show::count(options.connections_max.into()),
+        files.limit,
+        files.log
+    )
 }
 
 fn holds(partitions: &[Partition]) -> String {

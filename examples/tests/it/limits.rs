@@ -129,3 +129,28 @@ fn a_client_with_all_its_subscriptions_may_replace_each() {
     assert_eq!(subscribe(&mut client, &["a", "b", "c"]), [granted, granted, quota]);
     assert_eq!(subscribe(&mut client, &["b", "c", "a"]), [granted, quota, granted]);
 }
+
+#[test]
+fn idle_connections_leave_the_log_its_open_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--segment-bytes", "1MiB", "--packet-bytes-max", "64KiB"];
+    let broker = Broker::start_with_files(folder.path(), &options, "-n 120");
+    assert!(broker.welcome.contains("120 open files"), "{}", broker.welcome);
+    let mut publisher = Raw::connect(&broker, Version::V5, "publisher", 0);
+    let idle: Vec<_> = (0..110).map(|_| broker.connect()).collect();
+    // Each partition gets new files while all the connections are there.
+    for number in 0..100 {
+        let reason = publisher.publish(&format!("t/{}", number % 8), &[7; 60_000]);
+        assert_eq!(reason, ReasonCode::SUCCESS, "message {number}");
+    }
+    drop(idle);
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_no_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start_with_files(folder.path(), &[], "-S -n 60");
+    let clients: Vec<_> =
+        (0..100).map(|number| Raw::connect(&broker, Version::V5, &format!("c{number}"), 0)).collect();
+    assert_eq!(clients.len(), 100);
+}
