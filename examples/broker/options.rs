@@ -56,15 +56,18 @@ pub(crate) struct Options {
 /// Partitions of a new log.
 pub(crate) const PARTITIONS_DEFAULT: u32 = 4;
 
-/// What a record needs beside the packet it came in: the batch around it and the headers of the mapping, whose names are longer than the
-/// identifiers of the properties that they stand for.
-const RECORD_OVERHEAD_BYTES: u64 = 1_024;
+/// How much larger than its packet a record can be. The smallest user property that gets a longer name, `mqtt.` and nothing, has 10
+/// bytes and becomes a header of 26.
+const RECORD_BYTES_A_PACKET_BYTE: u64 = 3;
+/// What a record needs beside the packet it came in: the batch around it, the headers of the mapping, whose names are longer than the
+/// identifiers of the properties that they stand for, and the client identifier, which came in another packet.
+const RECORD_OVERHEAD_BYTES: u64 = 1_024 + 65_535;
 
 impl Options {
     /// How messages are kept.
     pub(crate) fn store(&self) -> StoreOptions {
-        // A user property of some bytes becomes a header of some more: twice the packet is more than enough.
-        let batch_bytes_max = u64::from(self.packet_bytes_max) * 2 + RECORD_OVERHEAD_BYTES;
+        let batch_bytes_max =
+            u64::from(self.packet_bytes_max) * RECORD_BYTES_A_PACKET_BYTE + RECORD_OVERHEAD_BYTES;
         let mut messages = TopicOptions::default()
             .retention_ms(Some(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)))
             .retention_bytes(Some(self.retention_bytes))

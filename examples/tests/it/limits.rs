@@ -71,6 +71,25 @@ fn a_retained_message_may_be_as_large_as_a_packet() {
     assert!(reader.receive() == payload);
 }
 
+#[test]
+fn the_properties_of_a_packet_fit_a_record_whatever_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--packet-bytes-max", "10KiB"]);
+    // The longest identifier that fits a CONNECT, and properties that get a longer name in the record.
+    let client_id = "c".repeat(10_000);
+    let mut client = Raw::connect(&broker, Version::V5, &client_id, 0);
+    let properties = vec![Property::UserProperty("mqtt.", ""); 1_000];
+    let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+    client.send(&Packet::Publish(
+        Publish::new(TopicName::parse("t").unwrap(), b"x")
+            .with_delivery(delivery)
+            .with_properties(Properties::from(&properties[..])),
+    ));
+    let frame = client.read().unwrap();
+    let Packet::PubAck(ack) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
+    assert_eq!(ack.reason, ReasonCode::SUCCESS);
+}
+
 /// CONNECT of a 5.0 client that takes packets of 5 bytes at the most: no CONNACK that lets it in.
 fn connect_with_no_room(broker: &Broker, client_id: &str, with_will: bool) {
     let mut client = Raw::open(broker, Version::V5);
