@@ -48,6 +48,12 @@ pub(crate) struct Options {
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
+    /// How many retained messages there may be; more are refused
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) retained_max: u32,
+    /// Memory for retained messages, like 256MiB; more are refused
+    #[arg(long, default_value = "256MiB", value_parser = value::bytes)]
+    pub(crate) retained_bytes_max: u64,
     /// Subscriptions that one client may have
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_max: u32,
@@ -77,6 +83,8 @@ impl Options {
         StoreOptions::default()
             .messages(messages)
             .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+            .retained_max(usize::try_from(self.retained_max).unwrap_or(usize::MAX))
+            .retained_bytes_max(self.retained_bytes_max)
     }
 
     /// What is offered to clients.

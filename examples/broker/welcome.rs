@@ -34,6 +34,13 @@ pub(crate) fn farewell(hub: &Hub) {
         show::count(statistics.expired),
         load(&counters.too_large),
     );
+    if statistics.retained_refused > 0 {
+        let _ = writeln!(
+            text,
+            "{} messages were refused because there was no room for more retained ones",
+            show::count(statistics.retained_refused)
+        );
+    }
     if statistics.fell_behind > 0 {
         let _ = writeln!(
             text,

@@ -48,6 +48,14 @@ pub enum PublishError {
     /// The packet has no topic name; a topic alias is resolved before.
     #[error("a message without a topic name")]
     NoTopic,
+    /// There are as many retained messages as may be. Nothing was appended.
+    #[error("no room for another retained message: there are {retained} with {bytes} bytes")]
+    RetainedFull {
+        /// How many there are.
+        retained: usize,
+        /// What they take.
+        bytes: u64,
+    },
     /// The log did not take it.
     #[error(transparent)]
     Append(#[from] AppendError),

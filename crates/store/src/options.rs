@@ -15,6 +15,11 @@ pub struct StoreOptions {
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.
     pub inbox_max: usize,
+    /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
+    /// another one for a topic that has one is not. Default 100,000.
+    pub retained_max: usize,
+    /// How many bytes of memory they may take together, 256 for each beside its topic, payload and properties. Default 256 MiB.
+    pub retained_bytes_max: u64,
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
 }
@@ -30,6 +35,8 @@ impl Default for StoreOptions {
             messages: TopicOptions::default(),
             state: TopicOptions::default().segment_bytes(64 << 20),
             inbox_max: 1_000,
+            retained_max: 100_000,
+            retained_bytes_max: 256 << 20,
             catch_up_bytes: 256 * 1024,
         }
     }
@@ -52,6 +59,18 @@ impl StoreOptions {
     #[must_use]
     pub fn inbox_max(self, inbox_max: usize) -> Self {
         Self { inbox_max, ..self }
+    }
+
+    /// The same with room for so many retained messages.
+    #[must_use]
+    pub fn retained_max(self, retained_max: usize) -> Self {
+        Self { retained_max, ..self }
+    }
+
+    /// The same with so much memory for retained messages.
+    #[must_use]
+    pub fn retained_bytes_max(self, retained_bytes_max: u64) -> Self {
+        Self { retained_bytes_max, ..self }
     }
 
     /// The same with so many bytes read at a time by a session that catches up.

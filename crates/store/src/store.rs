@@ -105,14 +105,20 @@ impl Store {
         let offset = {
             // Plain messages need no order beside that of the log.
             let _order = publish.retain.then(|| lock(&lane.retaining));
+            let copy = if publish.retain {
+                let payload = Bytes::copy_from_slice(publish.payload);
+                Message::from_publish(publish, payload, client_id, now_ms)
+            } else {
+                None
+            };
+            let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
+            let _room =
+                room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
             let appended = with_record(publish, client_id, now_ms, None, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
-            if publish.retain {
-                let copy = || {
-                    Message::from_publish(publish, Bytes::copy_from_slice(publish.payload), client_id, now_ms)
-                };
+            if let Some(message) = copy {
                 placement.retained =
-                    shared.retained.publish(publish, copy, client_id, now_ms, (partition, offset))?;
+                    shared.retained.publish(publish, message, client_id, now_ms, (partition, offset))?;
             }
             offset
         };

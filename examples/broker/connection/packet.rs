@@ -91,10 +91,15 @@ impl Connection {
     /// The log did not take a message: it is not acknowledged as safe, and the broker lives on.
     fn not_stored(&mut self, receipt: Option<Receipt>, error: &PublishError) -> Result<(), End> {
         count(&self.hub.counters.failed);
-        tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        if let PublishError::RetainedFull { .. } = error {
+            tracing::warn!(peer = %self.peer, %error, "a message was refused; --retained-max and --retained-bytes-max allow more");
+        } else {
+            tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        }
         let Some(receipt) = receipt else { return Ok(()) };
         if self.session.version() == Version::V5 {
             let reason = match error {
+                PublishError::RetainedFull { .. } => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::NoSpace(_)) => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::BatchTooLarge { .. }) => ReasonCode::QUOTA_EXCEEDED,
                 _ => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,

@@ -211,6 +211,8 @@ fn options_are_refused_with_the_right_form() {
         ("broker", "--retention", "a week", "7days"),
         ("broker", "--retention-bytes", "lots", "1GiB"),
         ("broker", "--packet-timeout", "10ms", "60s"),
+        ("broker", "--retained-max", "0", "1.."),
+        ("broker", "--retained-bytes-max", "some", "512MiB"),
         ("replay", "--from", "yesterday", "earliest"),
         ("replay", "--filter", "a/#/b", "factory/#"),
         ("replay", "--data", "/nowhere/at/all", "/nowhere/at/all"),

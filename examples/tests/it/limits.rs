@@ -173,3 +173,29 @@ fn the_soft_limit_of_open_files_is_no_limit() {
         (0..100).map(|number| Raw::connect(&broker, Version::V5, &format!("c{number}"), 0)).collect();
     assert_eq!(clients.len(), 100);
 }
+
+/// Publishes a retained message of QoS 1; its acknowledgement, `None` if the broker closes.
+fn retain(client: &mut Raw, topic: &str) -> Option<ReasonCode> {
+    let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+    let publish = Publish::new(TopicName::parse(topic).unwrap(), b"x");
+    client.send(&Packet::Publish(publish.with_delivery(delivery).with_retain(true)));
+    let frame = client.read()?;
+    let Packet::PubAck(ack) = frame.packet(client.version).unwrap() else { panic!("{frame:?}") };
+    Some(ack.reason)
+}
+
+#[test]
+fn a_retained_message_too_many_is_refused_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--retained-max", "1"]);
+    let mut client = Raw::connect(&broker, Version::V5, "c", 0);
+    assert_eq!(retain(&mut client, "a"), Some(ReasonCode::SUCCESS));
+    assert_eq!(retain(&mut client, "b"), Some(ReasonCode::QUOTA_EXCEEDED));
+    assert_eq!(retain(&mut client, "a"), Some(ReasonCode::SUCCESS));
+    // Before 5.0 no acknowledgement can refuse.
+    let mut old = Raw::connect(&broker, Version::V3_1_1, "old", 0);
+    assert_eq!(retain(&mut old, "b"), None);
+    let (_, said) = broker.stop();
+    assert!(said.contains("2 not stored") && said.contains("2 messages were refused"), "{said}");
+    assert_eq!(replay(folder.path(), &[]).len(), 2);
+}

@@ -87,6 +87,19 @@ impl Message {
         })
     }
 
+    /// The bytes of its parts.
+    pub(crate) fn bytes(&self) -> usize {
+        let properties = &self.properties;
+        let user = properties.user_properties.iter().map(|(name, value)| name.len() + value.len());
+        self.topic.as_str().len()
+            + self.payload.len()
+            + self.client_id.len()
+            + properties.content_type.as_ref().map_or(0, String::len)
+            + properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
+            + properties.correlation_data.as_ref().map_or(0, Bytes::len)
+            + user.sum::<usize>()
+    }
+
     /// Whether its time is over [MQTT-3.3.2-5].
     #[must_use]
     pub fn is_expired(&self, now_ms: i64) -> bool {

@@ -3,7 +3,7 @@
 use headwater_log::AppendError;
 use headwater_store::PublishError;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, options};
 
 #[test]
 fn a_retained_message_is_kept_in_both_topics_or_in_none() {
@@ -28,4 +28,51 @@ fn a_retained_message_is_kept_in_both_topics_or_in_none() {
         }
     }
     assert!(kept > 50 && refused > 50, "{kept} {refused}");
+}
+
+/// Whether a retained message is taken.
+fn is_taken(bed: &Bed, topic: &str, payload: &str) -> bool {
+    let ends = || bed.store.messages().partitions().map(|partition| partition.appended_end()).sum::<u64>();
+    let before = ends();
+    match bed.publish_from("c", topic, payload, 1, true) {
+        Ok(_) => true,
+        Err(PublishError::RetainedFull { .. }) => {
+            assert_eq!(ends(), before, "nothing was appended");
+            false
+        }
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+#[test]
+fn no_more_retained_messages_are_taken_than_may_be() {
+    let bed = Bed::with(options().retained_max(2));
+    assert!(is_taken(&bed, "a", "1") && is_taken(&bed, "b", "1"));
+    assert!(!is_taken(&bed, "c", "1"));
+    assert!(is_taken(&bed, "b", "2"), "one for one");
+    bed.publish("c", "not retained", 1);
+    assert!(is_taken(&bed, "c", ""), "there is nothing to forget, and nothing to keep");
+    assert!(is_taken(&bed, "a", "") && is_taken(&bed, "c", "1"));
+    let statistics = bed.store.statistics();
+    assert_eq!((statistics.retained, statistics.retained_refused), (2, 1));
+    // What is there stays when the limit is lowered.
+    let bed = Bed { options: bed.options.retained_max(1), ..bed }.reopen();
+    assert_eq!(bed.store.statistics().retained, 2);
+    assert!(!is_taken(&bed, "a", "1") && is_taken(&bed, "b", "3"));
+}
+
+#[test]
+fn no_more_memory_is_taken_by_retained_messages_than_may_be() {
+    let bed = Bed::with(options().retained_bytes_max(4_000));
+    let kilobyte = "x".repeat(1_000);
+    let taken = |bed: &Bed| (0..10).filter(|number| is_taken(bed, &format!("t/{number}"), &kilobyte)).count();
+    assert_eq!(taken(&bed), 3);
+    assert!(is_taken(&bed, "t/0", "small") && is_taken(&bed, "t/0", &kilobyte));
+    assert!(!is_taken(&bed, "t/0", &"x".repeat(2_000)));
+    for number in 0..3 {
+        assert!(is_taken(&bed, &format!("t/{number}"), ""));
+    }
+    assert_eq!(taken(&bed), 3, "all that was taken came back");
+    let bed = bed.reopen();
+    assert!(!is_taken(&bed, "new", &kilobyte));
 }
