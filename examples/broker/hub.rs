@@ -43,6 +43,8 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     /// Messages that were larger than their receiver takes, or cannot be sent at all.
     pub(crate) too_large: AtomicU64,
+    /// Wills that did not wait for their delay, because too many did.
+    pub(crate) wills_early: AtomicU64,
 }
 
 impl Hub {

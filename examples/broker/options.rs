@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Memory for retained messages, like 256MiB; more are refused
     #[arg(long, default_value = "256MiB", value_parser = value::bytes)]
     pub(crate) retained_bytes_max: u64,
+    /// Memory for wills that wait for their delay, like 16MiB; beyond it a will is published without delay
+    #[arg(long, default_value = "16MiB", value_parser = value::bytes)]
+    pub(crate) wills_bytes_max: u64,
     /// Subscriptions that one client may have
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_max: u32,

@@ -34,6 +34,13 @@ pub(crate) fn farewell(hub: &Hub) {
         show::count(statistics.expired),
         load(&counters.too_large),
     );
+    if counters.wills_early.load(Ordering::Relaxed) > 0 {
+        let _ = writeln!(
+            text,
+            "{} wills did not wait for their delay because there was no room for more",
+            load(&counters.wills_early)
+        );
+    }
     if statistics.retained_refused > 0 {
         let _ = writeln!(
             text,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater::codec::{ConnAck, Connect, Frame, ReasonCode, Version};
+use headwater::codec::{ConnAck, Connect, ReasonCode, Version};
 use headwater::session::Misuse;
 use headwater::session::server::Accept;
 use headwater::store::Attach;
@@ -10,10 +10,11 @@ use headwater_examples::show::now_ms;
 
 use super::end::End;
 use super::{Client, Connection};
+use crate::wills::Will;
 
 impl Connection {
     /// CONNECT came: takes the identifier, attaches the session, answers.
-    pub(super) async fn admit(&mut self, frame: &Frame, connect: &Connect<'_>) -> Result<(), End> {
+    pub(super) async fn admit(&mut self, connect: &Connect<'_>) -> Result<(), End> {
         if self.permit.is_none() {
             return self.refuse(ReasonCode::CONNECTION_RATE_EXCEEDED);
         }
@@ -54,8 +55,13 @@ impl Connection {
         // The will of an earlier connection waits for its delay or for the end of its session [MQTT-3.1.3-9].
         self.hub.wills.client_is_back(&self.hub, client_id, resumed.is_some());
         let saved_revision = self.session.revision();
-        self.client =
-            Some(Client { attached, connect: frame.clone(), saved_revision, unsaved_since: None, seat });
+        self.client = Some(Client {
+            attached,
+            will: Will::of(connect, client_id),
+            saved_revision,
+            unsaved_since: None,
+            seat,
+        });
         self.hub.store.durable(&placement).await.map_err(End::Store)?;
         tracing::debug!(peer = %self.peer, client = client_id, version = ?connect.version, resumed = resumed.is_some(), "connected");
         self.session.accept(resumed, &accept, self.hub.now()).map_err(End::Misuse)

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
-use headwater::codec::{Frame, FrameReader, Limits, ReasonCode};
+use headwater::codec::{FrameReader, Limits, ReasonCode};
 use headwater::log::SyncError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
@@ -31,6 +31,7 @@ use self::end::End;
 use self::outbox::Outbox;
 use crate::hub::Hub;
 use crate::registry::Seat;
+use crate::wills::Will;
 
 /// With so many bytes waiting to be written, nothing more is read and no more messages are taken from the store.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
@@ -66,8 +67,7 @@ pub(crate) struct Connection {
 /// The client, once CONNECT has come and was accepted.
 struct Client {
     attached: Attached,
-    /// CONNECT, for the will that is in it.
-    connect: Frame,
+    will: Option<Will>,
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,

@@ -40,7 +40,7 @@ impl Connection {
         };
         match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
             None => {}
-            Some(Event::Connect(connect)) => self.admit(frame, &connect).await?,
+            Some(Event::Connect(connect)) => self.admit(&connect).await?,
             Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
             Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
             Some(Event::Unsubscribe { unsubscribe, request }) => {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use headwater::codec::{
-    Connect, Delivery, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Subscribe,
-    SubscribeFilter, Version, Will,
+    Connect, Delivery, Disconnect, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
+    Subscribe, SubscribeFilter, Version, Will,
 };
 use headwater::topic::{TopicFilter, TopicName};
 
@@ -197,5 +197,38 @@ fn a_retained_message_too_many_is_refused_and_counted() {
     assert_eq!(retain(&mut old, "b"), None);
     let (_, said) = broker.stop();
     assert!(said.contains("2 not stored") && said.contains("2 messages were refused"), "{said}");
+    assert_eq!(replay(folder.path(), &[]).len(), 2);
+}
+
+#[test]
+fn wills_that_wait_take_no_more_memory_than_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--wills-bytes-max", "4KiB"]);
+    let mut listener = Raw::connect(&broker, Version::V5, "listener", 0);
+    listener.subscribe("wills", QoS::AtLeastOnce);
+    // As a payload or in properties, each is too large to wait with another one.
+    let long = "x".repeat(2_000);
+    let properties = [Property::WillDelayInterval(3_600), Property::UserProperty("name", &long)];
+    let names = ["first", "second", "third"];
+    for name in names {
+        let mut will = Will::new(TopicName::parse("wills").unwrap(), name.as_bytes());
+        will.properties = Properties::from(&properties[..]);
+        let expiry = [Property::SessionExpiryInterval(3_600)];
+        let mut connect = Connect::new(Version::V5, name);
+        connect.will = Some(will);
+        connect.properties = Properties::from(&expiry[..]);
+        let mut client = Raw::open(&broker, Version::V5);
+        client.send(&Packet::Connect(connect));
+        assert!(client.read().is_some());
+        client.send(&Packet::Disconnect(Disconnect::new(ReasonCode::DISCONNECT_WITH_WILL)));
+        assert!(client.read().is_none());
+    }
+    // Two found no room, and the third one waits.
+    let published = [listener.receive(), listener.receive()];
+    let waits = names.into_iter().find(|name| !published.contains(&name.as_bytes().to_vec())).unwrap();
+    // Until its client is back.
+    drop(Raw::connect(&broker, Version::V5, waits, 3_600));
+    let (_, said) = broker.stop();
+    assert!(said.contains("2 wills did not wait"), "{said}");
     assert_eq!(replay(folder.path(), &[]).len(), 2);
 }

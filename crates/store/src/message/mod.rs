@@ -87,8 +87,9 @@ impl Message {
         })
     }
 
-    /// The bytes of its parts.
-    pub(crate) fn bytes(&self) -> usize {
+    /// The bytes of its parts together: what it takes in memory, beside the places that hold them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let properties = &self.properties;
         let user = properties.user_properties.iter().map(|(name, value)| name.len() + value.len());
         self.topic.as_str().len()
