@@ -48,6 +48,12 @@ pub(crate) struct Options {
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
+    /// How many sessions there may be, connected or away; a client without one is refused beyond that
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions_max: u32,
+    /// How long a session is kept while its client is away, like 30days, whatever the client asks for
+    #[arg(long, default_value = "30days", value_parser = value::duration)]
+    pub(crate) session_expiry_max: Duration,
     /// How many retained messages there may be; more are refused
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) retained_max: u32,
@@ -86,6 +92,7 @@ impl Options {
         StoreOptions::default()
             .messages(messages)
             .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+            .sessions_max(usize::try_from(self.sessions_max).unwrap_or(usize::MAX))
             .retained_max(usize::try_from(self.retained_max).unwrap_or(usize::MAX))
             .retained_bytes_max(self.retained_bytes_max)
     }
@@ -95,6 +102,9 @@ impl Options {
         server::Config {
             receive_maximum: NonZeroU16::new(self.inflight_max).unwrap_or(NonZeroU16::MIN),
             window: usize::from(self.inflight_max),
+            // A part of a second is a second: 0 would be not at all.
+            session_expiry_secs_max: u32::try_from(self.session_expiry_max.as_secs().max(1))
+                .unwrap_or(u32::MAX),
             packet_size_max: NonZeroU32::new(self.packet_bytes_max).unwrap_or(NonZeroU32::MIN),
             ..server::Config::default()
         }

@@ -41,6 +41,13 @@ pub(crate) fn farewell(hub: &Hub) {
             load(&counters.wills_early)
         );
     }
+    if statistics.sessions_refused > 0 {
+        let _ = writeln!(
+            text,
+            "{} clients were turned away because there was no room for more sessions",
+            show::count(statistics.sessions_refused)
+        );
+    }
     if statistics.retained_refused > 0 {
         let _ = writeln!(
             text,

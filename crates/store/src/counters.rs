@@ -10,6 +10,7 @@ pub(crate) struct Counters {
     pub(crate) not_messages: AtomicU64,
     pub(crate) fell_behind: AtomicU64,
     pub(crate) retained_refused: AtomicU64,
+    pub(crate) sessions_refused: AtomicU64,
 }
 
 /// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
@@ -26,6 +27,8 @@ pub struct Statistics {
     pub fell_behind: u64,
     /// Messages that were refused because there were as many retained messages as may be.
     pub retained_refused: u64,
+    /// Clients that were refused because there were as many sessions as may be.
+    pub sessions_refused: u64,
     /// Retained messages.
     pub retained: usize,
     /// Sessions, connected or not.
@@ -46,6 +49,7 @@ impl Counters {
             not_messages: self.not_messages.load(Ordering::Relaxed),
             fell_behind: self.fell_behind.load(Ordering::Relaxed),
             retained_refused: self.retained_refused.load(Ordering::Relaxed),
+            sessions_refused: self.sessions_refused.load(Ordering::Relaxed),
             ..Statistics::default()
         }
     }

@@ -68,6 +68,12 @@ pub enum AttachError {
     /// Another connection has the session: end that first.
     #[error("another connection has the session")]
     InUse,
+    /// There are as many sessions as may be, and the client has none of them.
+    #[error("no room for another session: there are {sessions}")]
+    Full {
+        /// How many there are.
+        sessions: usize,
+    },
     /// The log did not take a record of the session.
     #[error(transparent)]
     Append(#[from] AppendError),

@@ -20,6 +20,9 @@ pub struct StoreOptions {
     pub retained_max: usize,
     /// How many bytes of memory they may take together, 256 for each beside its topic, payload and properties. Default 256 MiB.
     pub retained_bytes_max: u64,
+    /// How many sessions there may be, connected or away; a client without one is refused beyond that with
+    /// [`AttachError::Full`](crate::AttachError::Full). Default 100,000.
+    pub sessions_max: usize,
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
 }
@@ -37,6 +40,7 @@ impl Default for StoreOptions {
             inbox_max: 1_000,
             retained_max: 100_000,
             retained_bytes_max: 256 << 20,
+            sessions_max: 100_000,
             catch_up_bytes: 256 * 1024,
         }
     }
@@ -71,6 +75,12 @@ impl StoreOptions {
     #[must_use]
     pub fn retained_bytes_max(self, retained_bytes_max: u64) -> Self {
         Self { retained_bytes_max, ..self }
+    }
+
+    /// The same with room for so many sessions.
+    #[must_use]
+    pub fn sessions_max(self, sessions_max: usize) -> Self {
+        Self { sessions_max, ..self }
     }
 
     /// The same with so many bytes read at a time by a session that catches up.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater::codec::{ConnAck, Connect, ReasonCode, Version};
 use headwater::session::Misuse;
 use headwater::session::server::Accept;
-use headwater::store::Attach;
+use headwater::store::{Attach, AttachError};
 use headwater_examples::show::now_ms;
 
 use super::end::End;
@@ -47,6 +47,10 @@ impl Connection {
         };
         let (attached, resumed, placement) = match self.hub.store.attach(&attach) {
             Ok(attached) => attached,
+            Err(error @ AttachError::Full { .. }) => {
+                tracing::warn!(peer = %self.peer, client = client_id, %error, "a client is turned away; --sessions-max lets more in");
+                return self.refuse(ReasonCode::QUOTA_EXCEEDED);
+            }
             Err(error) => {
                 tracing::error!(peer = %self.peer, client = client_id, %error, "a session cannot be attached");
                 return self.refuse(ReasonCode::SERVER_UNAVAILABLE);

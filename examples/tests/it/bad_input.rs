@@ -212,6 +212,8 @@ fn options_are_refused_with_the_right_form() {
         ("broker", "--retention-bytes", "lots", "1GiB"),
         ("broker", "--packet-timeout", "10ms", "60s"),
         ("broker", "--wills-bytes-max", "0", "512MiB"),
+        ("broker", "--sessions-max", "0", "1.."),
+        ("broker", "--session-expiry-max", "0s", "7days"),
         ("broker", "--retained-max", "0", "1.."),
         ("broker", "--retained-bytes-max", "some", "512MiB"),
         ("replay", "--from", "yesterday", "earliest"),

@@ -232,3 +232,67 @@ fn wills_that_wait_take_no_more_memory_than_is_allowed() {
     assert!(said.contains("2 wills did not wait"), "{said}");
     assert_eq!(replay(folder.path(), &[]).len(), 2);
 }
+
+/// CONNECT that asks for a session that stays: the answer, and the seconds that it may.
+fn ask(
+    broker: &Broker,
+    version: Version,
+    client_id: &str,
+    clean_start: bool,
+) -> (ReasonCode, bool, Option<u32>) {
+    let mut client = Raw::open(broker, version);
+    let properties = [Property::SessionExpiryInterval(u32::MAX)];
+    let mut connect = Connect::new(version, client_id);
+    connect.clean_start = clean_start;
+    if version == Version::V5 {
+        connect.properties = Properties::from(&properties[..]);
+    }
+    client.send(&Packet::Connect(connect));
+    let frame = client.read().expect("CONNACK");
+    let Packet::ConnAck(connack) = frame.packet(version).unwrap() else { panic!("{frame:?}") };
+    let answer = (connack.reason, connack.session_present, connack.properties.session_expiry_interval());
+    client.send(&Packet::Disconnect(Disconnect::NORMAL));
+    assert!(client.read().is_none());
+    answer
+}
+
+#[test]
+fn a_session_too_many_is_refused_and_those_that_are_there_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--sessions-max", "2"]);
+    assert_eq!(ask(&broker, Version::V3_1_1, "old", false).0, ReasonCode::SUCCESS);
+    assert_eq!(ask(&broker, Version::V5, "new", false).0, ReasonCode::SUCCESS);
+    assert_eq!(ask(&broker, Version::V5, "another", false).0, ReasonCode::QUOTA_EXCEEDED);
+    let mut client = Raw::open(&broker, Version::V3_1_1);
+    client.send(&Packet::Connect(Connect::new(Version::V3_1_1, "another")));
+    let frame = client.read().unwrap();
+    assert_eq!(&frame.bytes()[..], [0x20, 2, 0, 3], "server unavailable");
+    assert!(ask(&broker, Version::V3_1_1, "old", false).1);
+    assert!(ask(&broker, Version::V5, "new", false).1);
+    assert!(!ask(&broker, Version::V5, "new", true).1);
+    // A session that ends makes room, once the broker has seen its end.
+    drop(Raw::connect(&broker, Version::V5, "new", 0));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while ask(&broker, Version::V5, "another", false).0 != ReasonCode::SUCCESS {
+        assert!(Instant::now() < deadline, "no room again");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (_, said) = broker.stop();
+    assert!(said.contains("clients were turned away"), "{said}");
+}
+
+#[test]
+fn no_session_stays_longer_than_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--session-expiry-max", "1s"]);
+    assert_eq!(ask(&broker, Version::V5, "new", false), (ReasonCode::SUCCESS, false, Some(1)));
+    assert_eq!(ask(&broker, Version::V3_1_1, "old", false), (ReasonCode::SUCCESS, false, None));
+    // One of before 5.0 cannot be told, and is held to it all the same. Its second begins when the broker has seen it go.
+    for (version, client_id) in [(Version::V5, "new"), (Version::V3_1_1, "old")] {
+        let ended = (0..5).any(|_| {
+            std::thread::sleep(Duration::from_millis(1_200));
+            !ask(&broker, version, client_id, false).1
+        });
+        assert!(ended, "{client_id}");
+    }
+}
