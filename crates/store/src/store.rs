@@ -100,6 +100,9 @@ impl Store {
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
         let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
         let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
+        if lane.is_stopped() {
+            return Err(PublishError::LaneStopped { partition });
+        }
         let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
         let mut placement = Placement::default();
         let offset = {

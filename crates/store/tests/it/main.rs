@@ -18,3 +18,4 @@ mod mapping;
 mod retained;
 mod retained_limits;
 mod sessions;
+mod stopped;
