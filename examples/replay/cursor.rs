@@ -32,6 +32,11 @@ impl Cursor {
         Ok(Self { partition, number, next, read: VecDeque::new() })
     }
 
+    /// The offset that is read next.
+    pub(crate) fn position(&self) -> u64 {
+        self.next
+    }
+
     /// The timestamp of the next record; `None` if there is none now.
     pub(crate) fn peek(&mut self) -> Result<Option<i64>> {
         if self.read.is_empty() {

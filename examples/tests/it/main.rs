@@ -15,3 +15,4 @@ mod kill;
 mod limits;
 mod program;
 mod raw;
+mod replay;

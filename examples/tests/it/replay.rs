@@ -1,0 +1,44 @@
+//! Replay as its users meet it.
+
+use headwater::codec::Version;
+
+use crate::program::{Broker, run};
+use crate::raw::Raw;
+
+/// A folder with three messages, and no broker.
+fn written() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--partitions", "1"]);
+    let mut client = Raw::connect(&broker, Version::V5, "c", 0);
+    for topic in ["factory/1", "factory/2", "office"] {
+        client.publish(topic, b"x");
+    }
+    assert!(broker.stop().0.success());
+    folder
+}
+
+/// What replay prints, and what it says beside that.
+fn replayed(folder: &tempfile::TempDir, arguments: &[&str]) -> (Vec<String>, String) {
+    let data = folder.path().to_str().unwrap();
+    let output = run("replay", &[&["--data", data], arguments].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    (String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect(), said)
+}
+
+#[test]
+fn an_offset_behind_every_end_is_told_and_milliseconds_have_a_form_of_their_own() {
+    let folder = written();
+    let (records, said) = replayed(&folder, &["--json"]);
+    assert_eq!((records.len(), said.as_str()), (3, ""));
+    let record: serde_json::Value = serde_json::from_str(&records[1]).unwrap();
+    let timestamp = record["timestamp"].to_string();
+    let (records, said) = replayed(&folder, &["--from", &timestamp]);
+    assert!(records.is_empty());
+    assert!(said.contains(&format!("ms:{timestamp}")) && said.contains("offset 3"), "{said}");
+    let (records, said) = replayed(&folder, &["--from", &format!("ms:{timestamp}")]);
+    assert!((2..=3).contains(&records.len()), "{records:?}");
+    assert_eq!(said, "");
+    // The end itself is what comes next.
+    assert_eq!(replayed(&folder, &["--from", "3"]), (Vec::new(), String::new()));
+}
