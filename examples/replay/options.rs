@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long, value_parser = filter)]
     pub(crate) filter: Vec<TopicFilterBuf>,
     /// Where to begin: earliest, latest, an offset like 1000, or a moment like 2026-11-23T08:00:00Z, ms:1795420800000 or 90min (ago)
-    #[arg(long, default_value = "earliest", value_parser = from)]
+    #[arg(long, default_value = "earliest", allow_hyphen_values = true, value_parser = from)]
     pub(crate) from: From,
     /// Go on with what comes, until stopped
     #[arg(long)]

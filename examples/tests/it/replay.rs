@@ -42,3 +42,13 @@ fn an_offset_behind_every_end_is_told_and_milliseconds_have_a_form_of_their_own(
     // The end itself is what comes next.
     assert_eq!(replayed(&folder, &["--from", "3"]), (Vec::new(), String::new()));
 }
+
+#[test]
+fn a_moment_may_be_written_as_a_distance_with_a_minus() {
+    let folder = written();
+    assert_eq!(replayed(&folder, &["--from", "-5min"]).0.len(), 3);
+    let data = folder.path().to_str().unwrap();
+    let output = run("replay", &["--data", data, "--from", "-1"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("earliest, latest, or an offset"), "{said}");
+}
