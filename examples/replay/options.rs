@@ -47,6 +47,10 @@ pub(crate) enum From {
 fn filter(text: &str) -> Result<TopicFilterBuf, String> {
     let filter = TopicFilter::parse(text)
         .map_err(|error| format!("{error}; write it like 'factory/#' or '+/line-1/temperature'"))?;
+    if let Some(shared) = filter.shared() {
+        // Nobody shares a replay, and no topic begins so: it would match nothing.
+        return Err(format!("it is that of a shared subscription; write '{}'", shared.filter()));
+    }
     Ok(TopicFilterBuf::from(filter))
 }
 

@@ -52,3 +52,10 @@ fn a_moment_may_be_written_as_a_distance_with_a_minus() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("earliest, latest, or an offset"), "{said}");
 }
+
+#[test]
+fn the_filter_of_a_shared_subscription_is_refused_with_the_one_that_is_meant() {
+    let output = run("replay", &["--filter", "$share/g/factory/#"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("'factory/#'"), "{said}");
+}
