@@ -1,8 +1,12 @@
 //! Replay as its users meet it.
 
-use headwater::codec::Version;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
-use crate::program::{Broker, run};
+use headwater::codec::Version;
+use headwater::log::{Ack, Log, LogOptions, Record, TopicOptions};
+
+use crate::program::{Broker, example, run};
 use crate::raw::Raw;
 
 /// A folder with three messages, and no broker.
@@ -58,4 +62,31 @@ fn the_filter_of_a_shared_subscription_is_refused_with_the_one_that_is_meant() {
     let output = run("replay", &["--filter", "$share/g/factory/#"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("'factory/#'"), "{said}");
+}
+
+#[test]
+fn what_retention_deletes_under_a_replay_is_passed_over_and_the_rest_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = TopicOptions::default().partitions(1).segment_bytes(256 * 1024);
+    let log = Log::open(folder.path(), LogOptions::default()).unwrap();
+    let partition = log.create_topic("mqtt", topic).unwrap().partition(0).unwrap();
+    let value = "x".repeat(1_000);
+    for _ in 0..2_000 {
+        partition.append(&Record::new(&value).key("t"), Ack::Appended).unwrap();
+    }
+    partition.sync().unwrap();
+    let mut command = Command::new(example("replay"));
+    let mut replay =
+        command.arg("--data").arg(folder.path()).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(replay.stdout.take().unwrap()).lines();
+    let offset = |line: std::io::Result<String>| -> u64 {
+        serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap()["offset"].as_u64().unwrap()
+    };
+    // It has read a quarter of a megabyte at the most beyond what the pipe holds, and waits for us.
+    assert_eq!(offset(lines.next().unwrap()), 0);
+    assert_eq!(partition.delete_records_before(1_500).unwrap(), 1_500);
+    let offsets: Vec<u64> = lines.map(offset).collect();
+    assert!(replay.wait().unwrap().success());
+    assert!(offsets.is_sorted() && offsets.ends_with(&(1_500..2_000).collect::<Vec<_>>()), "{offsets:?}");
+    assert!(offsets.len() < 1_999, "nothing was deleted under it");
 }
