@@ -65,6 +65,17 @@ fn the_filter_of_a_shared_subscription_is_refused_with_the_one_that_is_meant() {
 }
 
 #[test]
+fn the_fields_of_a_record_come_in_the_order_of_the_documents() {
+    let folder = written();
+    let (records, _) = replayed(&folder, &["--json"]);
+    let places: Vec<usize> = ["topic", "partition", "offset", "timestamp", "key", "value", "headers"]
+        .iter()
+        .map(|name| records[0].find(&format!("\"{name}\":")).unwrap())
+        .collect();
+    assert!(places.is_sorted(), "{}", records[0]);
+}
+
+#[test]
 fn what_retention_deletes_under_a_replay_is_passed_over_and_the_rest_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let topic = TopicOptions::default().partitions(1).segment_bytes(256 * 1024);
