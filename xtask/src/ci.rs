@@ -27,6 +27,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     step("examples against real clients");
     clients::run(root, &[])?;
+    step("unit tests inside the examples");
+    // `cargo test` without `--examples` builds them and runs none of their tests.
+    command::run(&mut cargo(root, &["test", "-p", "headwater-examples", "--examples", "--locked"]))?;
     // Last, so that the runner's closing lines close the output.
     step("tests");
     command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;
