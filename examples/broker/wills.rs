@@ -37,7 +37,7 @@ impl Will {
     }
 
     fn cost(&self) -> u64 {
-        u64::try_from(self.message.bytes().saturating_add(WAITING_BYTES)).unwrap_or(u64::MAX)
+        u64::try_from(self.message.memory_bytes().saturating_add(WAITING_BYTES)).unwrap_or(u64::MAX)
     }
 
     fn publish(mut self, hub: &Hub, client_id: &str) {

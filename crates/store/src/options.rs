@@ -18,7 +18,8 @@ pub struct StoreOptions {
     /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
     /// another one for a topic that has one is not. Default 100,000.
     pub retained_max: usize,
-    /// How many bytes of memory they may take together, 256 for each beside its topic, payload and properties. Default 256 MiB.
+    /// How many bytes of memory they may take together, about: some hundred for each beside its topic, payload and properties. Default
+    /// 256 MiB.
     pub retained_bytes_max: u64,
     /// How many sessions there may be, connected or away; a client without one is refused beyond that with
     /// [`AttachError::Full`](crate::AttachError::Full). Default 100,000.

@@ -30,8 +30,8 @@ struct Kept {
     bytes: u64,
 }
 
-/// What an entry takes beside the bytes of its message, about.
-const ENTRY_BYTES: usize = 256;
+/// What an entry takes beside its message, about: its place in the tree, and the name there.
+const ENTRY_BYTES: usize = 128;
 
 impl Kept {
     fn insert(&mut self, entry: Entry) {
@@ -52,7 +52,7 @@ impl Kept {
 }
 
 fn cost(message: &Message) -> u64 {
-    u64::try_from(message.bytes().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
+    u64::try_from(message.memory_bytes().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
 }
 
 /// One retained message.
