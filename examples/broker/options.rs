@@ -48,6 +48,9 @@ pub(crate) struct Options {
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
+    /// Subscriptions that one client may have
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) subscriptions_max: u32,
     /// How many sessions there may be, connected or away; a client without one is refused beyond that
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sessions_max: u32,
@@ -63,9 +66,6 @@ pub(crate) struct Options {
     /// Memory for wills that wait for their delay, like 16MiB; beyond it a will is published without delay
     #[arg(long, default_value = "16MiB", value_parser = value::bytes)]
     pub(crate) wills_bytes_max: u64,
-    /// Subscriptions that one client may have
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) subscriptions_max: u32,
 }
 
 /// Partitions of a new log.
@@ -90,11 +90,11 @@ impl Options {
             .batch_bytes_max(batch_bytes_max);
         messages.partitions = self.partitions;
         StoreOptions::default()
-            .messages(messages)
-            .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
             .sessions_max(usize::try_from(self.sessions_max).unwrap_or(usize::MAX))
             .retained_max(usize::try_from(self.retained_max).unwrap_or(usize::MAX))
             .retained_bytes_max(self.retained_bytes_max)
+            .messages(messages)
+            .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
     }
 
     /// What is offered to clients.

@@ -6,15 +6,17 @@ use headwater_log::TopicOptions;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The options of the log topic `mqtt`: partitions, retention, segment size.
+    /// The options of the log topic `mqtt`: partitions, retention, segment size. The log topic of retained messages takes messages as large
+    /// as this one does, even if `state` says less.
     pub messages: TopicOptions,
     /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
-    /// here. The one of retained messages takes messages as large as `messages` does, even if this says less. Default: segments of
-    /// 64 MiB.
+    /// here. Default: segments of 64 MiB.
     pub state: TopicOptions,
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.
     pub inbox_max: usize,
+    /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
+    pub catch_up_bytes: usize,
     /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
     /// another one for a topic that has one is not. Default 100,000.
     pub retained_max: usize,
@@ -24,8 +26,6 @@ pub struct StoreOptions {
     /// How many sessions there may be, connected or away; a client without one is refused beyond that with
     /// [`AttachError::Full`](crate::AttachError::Full). Default 100,000.
     pub sessions_max: usize,
-    /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
-    pub catch_up_bytes: usize,
 }
 
 /// What the record of a retained message has more than that of the message: the header that names its place, and longer lengths.
@@ -39,10 +39,10 @@ impl Default for StoreOptions {
             messages: TopicOptions::default(),
             state: TopicOptions::default().segment_bytes(64 << 20),
             inbox_max: 1_000,
+            catch_up_bytes: 256 * 1024,
             retained_max: 100_000,
             retained_bytes_max: 256 << 20,
             sessions_max: 100_000,
-            catch_up_bytes: 256 * 1024,
         }
     }
 }
@@ -66,6 +66,12 @@ impl StoreOptions {
         Self { inbox_max, ..self }
     }
 
+    /// The same with so many bytes read at a time by a session that catches up.
+    #[must_use]
+    pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
+        Self { catch_up_bytes, ..self }
+    }
+
     /// The same with room for so many retained messages.
     #[must_use]
     pub fn retained_max(self, retained_max: usize) -> Self {
@@ -82,12 +88,6 @@ impl StoreOptions {
     #[must_use]
     pub fn sessions_max(self, sessions_max: usize) -> Self {
         Self { sessions_max, ..self }
-    }
-
-    /// The same with so many bytes read at a time by a session that catches up.
-    #[must_use]
-    pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
-        Self { catch_up_bytes, ..self }
     }
 
     /// The options of the log topic of retained messages. What the topic of all messages takes fits there too: otherwise a message
