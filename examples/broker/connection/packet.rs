@@ -23,6 +23,8 @@ impl Connection {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.reject(None, error)),
             };
+            // The next packet has a time of its own, even if it has begun already.
+            self.partial_since = None;
             self.handle_frame(&frame).await?;
             // What the client is owed for this packet may already be there.
             self.acknowledge()?;
@@ -38,7 +40,7 @@ impl Connection {
         };
         match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
             None => {}
-            Some(Event::Connect(connect)) => self.admit(frame, &connect).await?,
+            Some(Event::Connect(connect)) => self.admit(&connect).await?,
             Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
             Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
             Some(Event::Unsubscribe { unsubscribe, request }) => {
@@ -89,10 +91,15 @@ impl Connection {
     /// The log did not take a message: it is not acknowledged as safe, and the broker lives on.
     fn not_stored(&mut self, receipt: Option<Receipt>, error: &PublishError) -> Result<(), End> {
         count(&self.hub.counters.failed);
-        tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        if let PublishError::RetainedFull { .. } = error {
+            tracing::warn!(peer = %self.peer, %error, "a message was refused; --retained-max and --retained-bytes-max allow more");
+        } else {
+            tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        }
         let Some(receipt) = receipt else { return Ok(()) };
         if self.session.version() == Version::V5 {
             let reason = match error {
+                PublishError::RetainedFull { .. } => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::NoSpace(_)) => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::BatchTooLarge { .. }) => ReasonCode::QUOTA_EXCEEDED,
                 _ => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
@@ -111,7 +118,9 @@ impl Connection {
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if filter.shared().is_some() {
                 ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-            } else if client.attached.subscriptions() >= subscriptions_max {
+            } else if client.attached.subscriptions() >= subscriptions_max
+                && !client.attached.is_subscribed(filter)
+            {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
                 client.attached.subscribe(filter, options, id);

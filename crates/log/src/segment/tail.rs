@@ -276,6 +276,10 @@ fn allocate(file: &dyn File, region: &Region, bytes: usize, ahead: u64) -> std::
     let needed = published.saturating_add(bytes).max(writable);
     let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);
     let wanted = needed.saturating_add(ahead).min(region.capacity());
+    if wanted <= writable {
+        // It has all that it can have; the disk takes no request for nothing.
+        return Ok(());
+    }
     let mut to = wanted;
     if let Err(error) = file.allocate(writable as u64, wanted as u64) {
         let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);

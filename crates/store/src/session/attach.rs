@@ -52,7 +52,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Append`] when the log does not take the
+    /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Full`] when it would be one more than
+    /// [`StoreOptions::sessions_max`](crate::StoreOptions::sessions_max); [`AttachError::Append`] when the log does not take the
     /// session. Nothing has changed then.
     pub fn attach(
         &self,
@@ -63,6 +64,10 @@ impl Store {
         let existing = sessions.get(attach.client_id).cloned();
         if existing.as_ref().is_some_and(|core| lock(&core.state).wake.is_some()) {
             return Err(AttachError::InUse);
+        }
+        if existing.is_none() && sessions.len() >= shared.options.sessions_max {
+            Counters::add(&shared.counters.sessions_refused, 1);
+            return Err(AttachError::Full { sessions: sessions.len() });
         }
         let saved = existing.as_ref().and_then(|core| lock(&core.state).saved.clone());
         let resumable =

@@ -128,6 +128,12 @@ impl Attached {
         lock(&self.core.state).subscriptions.len()
     }
 
+    /// Whether the session has a subscription with this filter, so that [`subscribe`](Self::subscribe) would replace it.
+    #[must_use]
+    pub fn is_subscribed(&self, filter: TopicFilter<'_>) -> bool {
+        lock(&self.core.state).subscriptions.iter().any(|one| one.filter.as_filter() == filter)
+    }
+
     /// The next message to send. Call it while there is room in flight, and again when woken.
     ///
     /// Does a bounded amount of work: at most one read of the log.

@@ -17,4 +17,6 @@ mod delivery;
 mod live;
 mod mapping;
 mod retained;
+mod retained_limits;
 mod sessions;
+mod stopped;
