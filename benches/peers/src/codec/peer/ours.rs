@@ -36,25 +36,27 @@ pub fn decode(case: &Case) -> Vec<Contestant> {
     all
 }
 
-/// One packet: the slice. Many: framed where they lie, then decoded.
+/// One packet: the slice. Many: each framed and decoded where it lies.
 fn decoding(name: &'static str, case: &Case, also: impl Fn(&Packet<'_>) + 'static) -> Contestant {
     let (bytes, version) = (case.bytes, case.version);
-    let decode = move |packet: &[u8]| {
-        let packet = Packet::decode(packet, black_box(version));
-        look(&packet);
-        if let Ok(packet) = &packet {
-            also(packet);
-        }
-    };
     if case.packets.len() == 1 {
-        return Contestant::repeated(name, move || decode(black_box(bytes)));
+        return Contestant::repeated(name, move || {
+            let packet = Packet::decode(black_box(bytes), black_box(version));
+            look(&packet);
+            if let Ok(packet) = &packet {
+                also(packet);
+            }
+        });
     }
     let limits = Limits::default();
     Contestant::repeated(name, move || {
         let mut rest = black_box(bytes);
-        while let Ok(Status::Complete(packet)) = first(rest, &limits) {
-            decode(packet);
-            rest = rest.split_at(packet.len()).1;
+        while let Ok(Status::Complete((packet, behind))) =
+            Packet::decode_first(rest, black_box(version), &limits)
+        {
+            black_box(&packet);
+            also(&packet);
+            rest = behind;
         }
     })
 }
