@@ -10,7 +10,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::disconnect::{Disconnect, disconnect};
 use crate::encode_error::EncodeError;
 use crate::field::Field;
-use crate::frame::{Header, Limits, Status, header};
+use crate::frame::{Limits, header};
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
 use crate::parse::{Context, Fault, Parsed};
@@ -136,47 +136,6 @@ impl<'a> Packet<'a> {
             Some(header_len) => Self::after_header(frame, header_len, version, options),
             None => Self::decode_in_full(frame, version, options),
         }
-    }
-
-    /// Decodes the first packet of a buffer that may hold a part of one, or many; gives what is behind it, too.
-    ///
-    /// Framing and decoding in one, for who keeps the buffer: what [`frame::first`](crate::frame::first) and
-    /// [`Packet::decode`] do one after the other.
-    ///
-    /// # Errors
-    ///
-    /// Those of both. Where the packet ends is known in either case to `first`; a connection is closed by most errors.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use headwater_codec::{Limits, Packet, Status, Version};
-    ///
-    /// let mut buffer: &[u8] = &[0xC0, 0x00, 0xD0, 0x00, 0x40]; // PINGREQ, PINGRESP, and the first byte of a PUBACK
-    /// let mut packets = Vec::new();
-    /// while let Status::Complete((packet, rest)) = Packet::decode_first(buffer, Version::V5, &Limits::default())? {
-    ///     packets.push(packet);
-    ///     buffer = rest;
-    /// }
-    /// assert_eq!((packets, buffer), (vec![Packet::PingReq, Packet::PingResp], &[0x40][..]));
-    /// # Ok::<(), headwater_codec::DecodeError>(())
-    /// ```
-    #[inline]
-    pub fn decode_first(
-        buffer: &'a [u8],
-        version: Version,
-        limits: &Limits,
-    ) -> Result<Status<(Self, &'a [u8])>, DecodeError> {
-        let header = match Header::decode(buffer, limits)? {
-            Status::Complete(header) => header,
-            Status::Partial { needed } => return Ok(Status::Partial { needed }),
-        };
-        let Some((frame, rest)) = buffer.split_at_checked(header.packet_len()) else {
-            return Ok(Status::Partial { needed: header.packet_len() - buffer.len() });
-        };
-        header.check_in(version)?;
-        let packet = Self::after_header(frame, header.header_len(), version, DecodeOptions::default())?;
-        Ok(Status::Complete((packet, rest)))
     }
 
     /// As [`Packet::decode_with`], where a look at the fixed header was not enough.

@@ -48,33 +48,6 @@ proptest! {
     }
 
     #[test]
-    fn framing_and_decoding_in_one_is_framing_and_decoding((bytes, parts) in stream(), cut in any::<prop::sample::Index>()) {
-        let limits = Limits::default();
-        let mut rest = &bytes[..];
-        for part in &parts {
-            let Ok(Status::Complete((packet, behind))) = Packet::decode_first(rest, Version::V5, &limits) else {
-                return Err(TestCaseError::fail("a whole packet is there"));
-            };
-            prop_assert_eq!(Ok(packet), Packet::decode(part, Version::V5));
-            prop_assert_eq!(rest.len() - behind.len(), part.len());
-            rest = behind;
-        }
-        // Whatever bytes there are, framing alone agrees.
-        let bytes = &bytes[cut.index(bytes.len())..];
-        match (first(bytes, &limits), Packet::decode_first(bytes, Version::V5, &limits)) {
-            (Ok(Status::Complete(frame)), Ok(Status::Complete((packet, _)))) => {
-                prop_assert_eq!(Ok(packet), Packet::decode(frame, Version::V5));
-            }
-            (Ok(Status::Complete(frame)), Err(error)) => {
-                prop_assert_eq!(Packet::decode(frame, Version::V5), Err(error));
-            }
-            (Ok(Status::Partial { needed }), Ok(Status::Partial { needed: same })) => prop_assert_eq!(needed, same),
-            (Err(error), Err(same)) => prop_assert_eq!(error, same),
-            (framed, decoded) => prop_assert!(false, "{framed:?} and {decoded:?}"),
-        }
-    }
-
-    #[test]
     fn needed_is_what_it_takes((bytes, _) in stream()) {
         // Whoever gives exactly what is needed gets each frame, and never one byte of the next.
         let mut frames = FrameReader::new(Limits::default());
