@@ -61,19 +61,24 @@ impl Header {
     /// ```
     #[inline]
     pub fn decode(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
-        // Most packets have less than 128 bytes behind a header that is right.
-        if let [first, length @ 0..0x80, ..] = buffer
-            && is_right(&RIGHT_SOMEWHERE, *first)
-            && let Some(packet_type) = PacketType::from_u8(first >> 4)
-            && u32::from(*length) + 2 <= limits.of(packet_type)
-        {
-            let (flags, remaining_length) = (first & 0x0F, u32::from(*length));
-            return Ok(Status::Complete(Self { packet_type, flags, remaining_length, len: 2 }));
+        if let Some(header) = Self::if_short(buffer, limits) {
+            return Ok(Status::Complete(header));
         }
         Self::decode_in_full(buffer, limits)
     }
 
+    /// The header if it is right and has two bytes, as most have: fewer than 128 follow.
+    #[inline(always)]
+    fn if_short(buffer: &[u8], limits: &Limits) -> Option<Self> {
+        let [first, length @ 0..0x80, ..] = buffer else { return None };
+        let packet_type = PacketType::from_u8(first >> 4)?;
+        let (flags, remaining_length) = (first & 0x0F, u32::from(*length));
+        (is_right(&RIGHT_SOMEWHERE, *first) && remaining_length + 2 <= limits.of(packet_type))
+            .then_some(Self { packet_type, flags, remaining_length, len: 2 })
+    }
+
     /// As [`Header::decode`], step by step.
+    #[inline(never)]
     fn decode_in_full(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
         let Some((first, rest)) = buffer.split_first() else {
             return Ok(Status::Partial { needed: 2 });
@@ -308,7 +313,19 @@ pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usi
 /// assert_eq!(first(&buffer[2..], &limits)?, Status::Partial { needed: 1 });
 /// # Ok::<(), headwater_codec::DecodeError>(())
 /// ```
+#[inline]
 pub fn first<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
+    if let Some(header) = Header::if_short(buffer, limits)
+        && let Some(packet) = buffer.get(..header.packet_len())
+    {
+        return Ok(Status::Complete(packet));
+    }
+    first_in_full(buffer, limits)
+}
+
+/// As [`first`], for longer packets and those that are not complete.
+#[inline(never)]
+fn first_in_full<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
     let length = match Header::decode(buffer, limits)? {
         Status::Complete(header) => header.packet_len(),
         Status::Partial { needed } => return Ok(Status::Partial { needed }),
