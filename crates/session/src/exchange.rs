@@ -274,7 +274,7 @@ impl<T> Exchange<T> {
 
     /// Takes kept state in; for a fresh exchange.
     pub(crate) fn restore(&mut self, state: State<T>) {
-        self.outgoing.restore(state.outgoing);
+        self.outgoing.restore(state.outgoing, state.last_packet_id);
         self.incoming.restore(state.incoming, state.next_receipt);
     }
 
@@ -286,6 +286,7 @@ impl<T> Exchange<T> {
         State {
             outgoing: self.outgoing.in_flight(),
             incoming: self.incoming.kept(),
+            last_packet_id: self.outgoing.last_id(),
             next_receipt: self.incoming.next_receipt(),
         }
     }
@@ -296,7 +297,8 @@ impl<T> Exchange<T> {
         let incoming = self.incoming.kept();
         let next_receipt = self.incoming.next_receipt();
         self.incoming.clear();
-        State { outgoing: self.outgoing.take(), incoming, next_receipt }
+        let last_packet_id = self.outgoing.last_id();
+        State { outgoing: self.outgoing.take(), incoming, last_packet_id, next_receipt }
     }
 
     /// The farewell, with a reason that DISCONNECT can carry.

@@ -44,6 +44,13 @@ pub struct State<T> {
     pub outgoing: Vec<InFlight<T>>,
     /// Identifiers of QoS 2 messages that were received and not yet released by PUBREL.
     pub incoming: Vec<Incoming>,
+    /// The packet identifier that was given out last: new ones go on behind it. `None` if that is not known; they go on behind the highest
+    /// one in flight then.
+    ///
+    /// A receiver of QoS 2 takes a new message under an identifier that it still holds for one that it has, and drops it. Where a crash
+    /// can bring an older state back, keep the last one that *may* have been given out, see
+    /// [`reserve_packet_ids`](crate::server::Session::reserve_packet_ids).
+    pub last_packet_id: Option<PacketId>,
     /// So that a receipt of an earlier connection never names a message of a later one.
     pub(crate) next_receipt: u64,
 }
@@ -71,7 +78,7 @@ impl<T> State<T> {
     #[must_use]
     pub fn new(outgoing: Vec<InFlight<T>>, incoming: Vec<Incoming>) -> Self {
         let after = incoming.iter().filter_map(|kept| kept.receipt).max().map_or(0, |Receipt(last)| last + 1);
-        Self { outgoing, incoming, next_receipt: after }
+        Self { outgoing, incoming, last_packet_id: None, next_receipt: after }
     }
 
     /// The message under this receipt is safe, or refused with an error, and the client is away: PUBREC leaves when the client sends the

@@ -1,6 +1,6 @@
 //! What can be asked.
 
-use headwater_codec::{QoS, Version};
+use headwater_codec::{PacketId, QoS, Version};
 
 use super::{Phase, Session};
 use crate::state::State;
@@ -28,6 +28,19 @@ impl<T> Session<T> {
     #[must_use]
     pub fn room(&self, qos: QoS) -> usize {
         self.exchange.outgoing.room(qos)
+    }
+
+    /// The packet identifier that was given out last.
+    #[must_use]
+    pub fn last_packet_id(&self) -> Option<PacketId> {
+        self.exchange.outgoing.last_id()
+    }
+
+    /// How many packet identifiers come before the end of those that may be given out, see
+    /// [`reserve_packet_ids`](Self::reserve_packet_ids); the few among them that are in flight are passed over.
+    #[must_use]
+    pub fn packet_ids_left(&self) -> usize {
+        self.exchange.outgoing.ids_left()
     }
 
     /// How many messages of QoS 1 and 2 to the client are not complete.

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_codec::QoS;
+use headwater_codec::{PacketId, QoS};
 use headwater_log::AppendError;
 use headwater_session::{InFlight, Incoming, Stage, State};
 
 use super::attached::Attached;
 use super::core::{Core, Follow, Wake};
+use super::packet_ids::{PacketIds, block_behind};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
@@ -71,6 +72,8 @@ impl Store {
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
         snapshot.disconnected_at = None;
+        let last_packet_id = snapshot.last_packet_id;
+        snapshot.last_packet_id = block_behind(last_packet_id);
         let placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
 
         let core = match (&existing, resumable) {
@@ -81,7 +84,7 @@ impl Store {
         let resumed = resumable.is_some();
         enter(shared, &core, &snapshot, attach, resumed);
         drop(sessions);
-        let state = resumed.then(|| restore(shared, &snapshot));
+        let state = resumed.then(|| restore(shared, &snapshot, last_packet_id));
         Ok((Attached::new(Arc::clone(shared), core), state, placement))
     }
 
@@ -122,6 +125,8 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         state.inbox.clear();
         state.replays.clear();
         state.subscriptions = Arc::clone(&subscriptions);
+        // The caller waits until the snapshot is durable before the first message leaves.
+        state.packet_ids = PacketIds::new(snapshot.last_packet_id);
         state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());
     }
     let mut tree = write(&shared.subscriptions);
@@ -132,11 +137,13 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 }
 
 /// The exchanges that were under way.
-fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
+fn restore(shared: &Shared, snapshot: &Snapshot, last_packet_id: Option<PacketId>) -> State<Delivery> {
     let outgoing = snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record)).collect();
     let incoming =
         snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
-    State::new(outgoing, incoming)
+    let mut state = State::new(outgoing, incoming);
+    state.last_packet_id = last_packet_id;
+    state
 }
 
 fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Delivery>> {

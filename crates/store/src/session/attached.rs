@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::{Stage, State};
+use headwater_session::{Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::core::{Core, Replay};
+use super::packet_ids::{BLOCK, block_behind};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::Delivery;
@@ -148,7 +149,8 @@ impl Attached {
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
     ///
-    /// Without this a crash falls back to what was saved before: messages that were delivered since come again.
+    /// Without this a crash falls back to what was saved before: messages that were delivered since come again. It also reserves packet
+    /// identifiers, see [`reserve_packet_ids`](Self::reserve_packet_ids).
     ///
     /// # Errors
     ///
@@ -175,9 +177,36 @@ impl Attached {
         kept
     }
 
+    /// Lets the client's connection give out the packet identifiers that are saved, so that after a crash none of them is taken for
+    /// another message [MQTT-4.3.3-10]. Returns `true` if they run out: then [`save`](Self::save). Call it before messages are sent, and
+    /// again when [`reserving`](Self::reserving) is durable.
+    ///
+    /// A session that does not outlive its connection has nothing to reserve.
+    pub fn reserve_packet_ids(&self, session: &mut server::Session<Delivery>) -> bool {
+        let mut state = lock(&self.core.state);
+        if state.saved.is_none() {
+            return false;
+        }
+        if let Some(through) = state.packet_ids.through(self.shared.session_log.durable_end()) {
+            session.reserve_packet_ids(through);
+        }
+        session.packet_ids_left() < usize::from(BLOCK / 2) && state.packet_ids.pending().is_none()
+    }
+
+    /// What must be durable before more packet identifiers may be given out, until [`reserve_packet_ids`](Self::reserve_packet_ids) has seen
+    /// that it is; `None` if nothing is being saved.
+    #[must_use]
+    pub fn reserving(&self) -> Option<Placement> {
+        let session = lock(&self.core.state).packet_ids.pending()?;
+        Some(Placement { session: Some(session), ..Placement::default() })
+    }
+
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
         let placement = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot)?;
+        if let (Some(offset), Some(through)) = (placement.session, snapshot.last_packet_id) {
+            state.packet_ids.push(offset, through);
+        }
         state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
         Ok(placement)
     }
@@ -186,7 +215,12 @@ impl Attached {
         // Before the session is locked: what is dispatched in between is in the inbox then, and counts as not examined.
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
+        let last_packet_id = match disconnected_at {
+            None => block_behind(state.last_packet_id),
+            Some(_) => state.last_packet_id,
+        };
         Snapshot {
+            last_packet_id,
             expiry_secs,
             disconnected_at,
             positions: shared_state.positions(&dispatched),

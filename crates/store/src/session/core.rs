@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_codec::QoS;
 
+use super::packet_ids::PacketIds;
 use super::snapshot::Snapshot;
 use crate::delivery::Delivery;
 use crate::lock::lock;
@@ -36,6 +37,7 @@ pub(crate) struct State {
     /// Retained messages that still have to be put into the inbox.
     pub(crate) replays: VecDeque<Replay>,
     pub(crate) subscriptions: Arc<[Arc<Subscription>]>,
+    pub(crate) packet_ids: PacketIds,
     /// What was saved last; for a session that is away, all there is.
     pub(crate) saved: Option<Snapshot>,
 }
@@ -70,6 +72,7 @@ impl fmt::Debug for State {
             .field("inbox", &self.inbox.len())
             .field("replays", &self.replays)
             .field("subscriptions", &self.subscriptions)
+            .field("packet_ids", &self.packet_ids)
             .field("saved", &self.saved)
             .finish_non_exhaustive()
     }
@@ -84,6 +87,7 @@ impl Core {
             inbox: VecDeque::new(),
             replays: VecDeque::new(),
             subscriptions: Arc::default(),
+            packet_ids: PacketIds::default(),
             saved,
         };
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }

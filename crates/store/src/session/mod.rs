@@ -12,6 +12,7 @@ mod attached;
 mod catch_up;
 mod core;
 mod load;
+mod packet_ids;
 mod snapshot;
 
 pub use self::attach::Attach;

@@ -1,8 +1,8 @@
 //! A session as bytes: the value of a record in `__headwater_sessions`.
 //!
 //! ```text
-//! version u8 = 1
-//! expiry_secs u32 | disconnected_at i64 (-1: connected)
+//! version u8 = 2
+//! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none)
 //! partitions u32, then for each: position u64
 //! subscriptions u32, then for each:
 //!     filter: length u16, UTF-8 | options u8, as in SUBSCRIBE | identifier u32 (0: none) | for each partition: start u64
@@ -23,7 +23,7 @@ use crate::delivery::{Origin, Source};
 use crate::subscription::Subscription;
 
 /// The version that this code writes, and the only one that it reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// All that is kept of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub expiry_secs: u32,
     /// When its connection ended, in milliseconds since 1970; `None` while it is connected.
     pub disconnected_at: Option<i64>,
+    /// The last packet identifier that was given out; while the session is connected, the last one that may be.
+    pub last_packet_id: Option<PacketId>,
     /// The first offset that has not been examined for it, a partition each.
     pub positions: Vec<u64>,
     /// What it asked for.
@@ -89,6 +91,7 @@ impl Snapshot {
         Self {
             expiry_secs: 0,
             disconnected_at: None,
+            last_packet_id: None,
             positions,
             subscriptions: Vec::new(),
             outgoing: Vec::new(),
@@ -110,6 +113,7 @@ impl Snapshot {
         out.put_u8(VERSION);
         out.put_u32(self.expiry_secs);
         out.put_i64(self.disconnected_at.unwrap_or(-1));
+        out.put_u16(self.last_packet_id.map_or(0, PacketId::get));
         put_count(&mut out, self.positions.len());
         for position in &self.positions {
             out.put_u64(*position);
@@ -150,6 +154,7 @@ impl Snapshot {
         }
         let expiry_secs = take_u32(input, "expiry")?;
         let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
+        let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions =
             take_all(input, "subscriptions", 7, |input| decode_subscription(input, positions.len()))?;
@@ -158,7 +163,15 @@ impl Snapshot {
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
         }
-        Ok(Self { expiry_secs, disconnected_at, positions, subscriptions, outgoing, incoming })
+        Ok(Self {
+            expiry_secs,
+            disconnected_at,
+            last_packet_id,
+            positions,
+            subscriptions,
+            outgoing,
+            incoming,
+        })
     }
 }
 
@@ -208,7 +221,7 @@ impl OutgoingRecord {
 }
 
 fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscription, SnapshotError> {
-    let length = usize::from(input.try_get_u16().map_err(|_| SnapshotError::Truncated { field: "filter" })?);
+    let length = usize::from(take_u16(input, "filter")?);
     let (filter, rest) =
         input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
     *input = rest;
@@ -272,6 +285,10 @@ fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> 
     input.try_get_u8().map_err(|_| SnapshotError::Truncated { field })
 }
 
+fn take_u16(input: &mut &[u8], field: &'static str) -> Result<u16, SnapshotError> {
+    input.try_get_u16().map_err(|_| SnapshotError::Truncated { field })
+}
+
 fn take_u32(input: &mut &[u8], field: &'static str) -> Result<u32, SnapshotError> {
     input.try_get_u32().map_err(|_| SnapshotError::Truncated { field })
 }
@@ -281,7 +298,7 @@ fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, SnapshotError
 }
 
 fn take_packet_id(input: &mut &[u8]) -> Result<PacketId, SnapshotError> {
-    let id = input.try_get_u16().map_err(|_| SnapshotError::Truncated { field: "packet identifier" })?;
+    let id = take_u16(input, "packet identifier")?;
     PacketId::new(id).ok_or(SnapshotError::Invalid { field: "packet identifier" })
 }
 
@@ -294,6 +311,7 @@ mod tests {
         Snapshot {
             expiry_secs: 3_600,
             disconnected_at: Some(1_700_000_000_000),
+            last_packet_id: PacketId::new(4_096),
             positions: vec![7, 0, u64::MAX],
             subscriptions: vec![
                 Subscription {
@@ -341,15 +359,15 @@ mod tests {
         longer.push(0);
         assert_eq!(Snapshot::decode(&longer), Err(SnapshotError::Invalid { field: "end" }));
         let mut later = bytes;
-        later[0] = 2;
-        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 2 }));
+        later[0] = 3;
+        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 3 }));
     }
 
     #[test]
     fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
         let mut bytes = example().encode();
         // The number of positions.
-        bytes[13..17].copy_from_slice(&u32::MAX.to_be_bytes());
+        bytes[15..19].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
     }
 }

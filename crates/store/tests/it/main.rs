@@ -15,5 +15,6 @@ mod crash;
 mod delivery;
 mod live;
 mod mapping;
+mod packet_ids;
 mod retained;
 mod sessions;
