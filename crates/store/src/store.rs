@@ -62,7 +62,8 @@ impl Store {
         let retained = Retained::open(single(log, retained::TOPIC, options.state)?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
         let session_log = single(log, session::TOPIC, options.state)?;
-        let sessions = session::load(&session_log, lanes.len(), now_ms)?;
+        let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
+        let sessions = session::load(&session_log, &ends, now_ms)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 options,

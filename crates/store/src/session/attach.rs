@@ -138,7 +138,8 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 
 /// The exchanges that were under way.
 fn restore(shared: &Shared, snapshot: &Snapshot, last_packet_id: Option<PacketId>) -> State<Delivery> {
-    let outgoing = snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record)).collect();
+    let outgoing =
+        snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record.clone())).collect();
     let incoming =
         snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
     let mut state = State::new(outgoing, incoming);
@@ -146,7 +147,7 @@ fn restore(shared: &Shared, snapshot: &Snapshot, last_packet_id: Option<PacketId
     state
 }
 
-fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Delivery>> {
+fn restore_one(shared: &Shared, mut record: OutgoingRecord) -> Option<InFlight<Delivery>> {
     let source = record.source;
     let message = match source.origin {
         Origin::Messages => {
@@ -154,11 +155,11 @@ fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Deli
         }
         Origin::Retained => shared.retained.read(source.offset),
     };
-    // Of a message that was received only the identifier is needed, for PUBREL.
-    let message = message.or_else(|| (record.stage == Stage::PubComp).then(Message::gone).flatten());
-    if message.is_none() {
+    if message.is_none() && record.stage != Stage::PubComp {
         Counters::add(&shared.counters.fell_behind, 1);
     }
+    // Of a message that was received only the identifier is needed, for PUBREL.
+    let message = message.or_else(|| record.close().then(Message::gone).flatten());
     let qos = match record.stage {
         Stage::PubAck => QoS::AtLeastOnce,
         Stage::PubRec | Stage::PubComp => QoS::ExactlyOnce,
@@ -167,7 +168,7 @@ fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Deli
         message: Arc::new(message?),
         qos,
         retain: record.retain,
-        subscription_ids: record.subscription_ids.clone(),
+        subscription_ids: record.subscription_ids,
         source,
     };
     Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })

@@ -11,6 +11,7 @@ mod attach;
 mod attached;
 mod catch_up;
 mod core;
+mod cut;
 mod load;
 mod packet_ids;
 mod snapshot;
@@ -18,6 +19,7 @@ mod snapshot;
 pub use self::attach::Attach;
 pub use self::attached::{Attached, Next, Subscribed};
 pub(crate) use self::core::Core;
+pub(crate) use self::cut::Ends;
 pub(crate) use self::load::load;
 pub use self::snapshot::{OutgoingRecord, Snapshot, SnapshotError};
 
