@@ -14,9 +14,10 @@ use crate::counters::Counters;
 use crate::delivery::Delivery;
 use crate::dispatch::Subscriber;
 use crate::lock::{lock, write};
+use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::Shared;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// A session whose client is connected: the connection's handle to what is for it.
 ///
@@ -70,17 +71,24 @@ impl Attached {
         options: SubscribeOptions,
         id: Option<SubscriptionId>,
     ) -> Subscribed {
-        let old =
-            lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
+        let dispatched = self.shared.dispatched();
+        let old = {
+            let state = lock(&self.core.state);
+            let old = state.subscriptions.iter().find(|old| old.filter.as_filter() == filter);
+            old.map(|old| old.behind(&state.positions(&dispatched)))
+        };
         let (subscription, ends) = {
             // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
             let ends = self.ends();
-            // A replaced one goes on where it was: no message is lost [MQTT-3.8.4-4].
-            let starts =
-                old.as_ref().map_or_else(|| ends.iter().copied().collect(), |old| old.starts.clone());
-            let subscription =
-                Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
+            let (terms, limit) = (Terms { options, id }, Offsets::new(ends.iter().copied()));
+            let subscription = Arc::new(match &old {
+                Some(old) => old.replaced(terms, limit),
+                None => {
+                    let filter = TopicFilterBuf::from(filter);
+                    Subscription { filter, terms, starts: limit, earlier: Vec::new() }
+                }
+            });
             let subscriber =
                 Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
             tree.subscribe(filter, self.core.key, subscriber);
@@ -219,16 +227,14 @@ impl Attached {
             None => block_behind(state.last_packet_id),
             Some(_) => state.last_packet_id,
         };
+        let positions = shared_state.positions(&dispatched);
+        let subscriptions = shared_state.subscriptions.iter();
         Snapshot {
-            last_packet_id,
             expiry_secs,
             disconnected_at,
-            positions: shared_state.positions(&dispatched),
-            subscriptions: shared_state
-                .subscriptions
-                .iter()
-                .map(|subscription| Subscription::clone(subscription))
-                .collect(),
+            last_packet_id,
+            subscriptions: subscriptions.map(|subscription| subscription.behind(&positions)).collect(),
+            positions,
             outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
             incoming: state
                 .incoming

@@ -13,7 +13,7 @@ use crate::lane::MessageLane;
 use crate::lock::lock;
 use crate::message::{Message, topic_of};
 use crate::select::{Selection, is_own};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// How many retained messages are put into the inbox at a time.
 const REPLAY_PAGE: usize = 64;
@@ -34,7 +34,7 @@ impl Attached {
     pub(super) fn replay(&mut self) -> bool {
         let Some(replay) = lock(&self.core.state).replays.front().cloned() else { return false };
         let Replay { subscription, ends, after } = replay;
-        let filter = subscription.filter.as_filter();
+        let (filter, Terms { options, id }) = (subscription.filter.as_filter(), subscription.terms);
         let after = after.as_deref().map(Message::topic);
         let (entries, after) = self.shared.retained.page(filter, after, REPLAY_PAGE);
         let mut state = lock(&self.core.state);
@@ -44,14 +44,14 @@ impl Attached {
                 let end = usize::try_from(partition).ok().and_then(|index| ends.get(index));
                 end.is_some_and(|end| offset >= *end)
             });
-            if is_live || is_own(&subscription, &entry.message, &self.core.client_id) {
+            if is_live || is_own(options, &entry.message, &self.core.client_id) {
                 continue;
             }
             state.inbox.push_back(Delivery {
-                qos: subscription.options.qos.min(entry.message.qos),
+                qos: options.qos.min(entry.message.qos),
                 // [MQTT-3.3.1-8]
                 retain: true,
-                subscription_ids: subscription.id.into_iter().collect(),
+                subscription_ids: id.into_iter().collect(),
                 source: Source { origin: Origin::Retained, partition: 0, offset: entry.offset },
                 message: entry.message,
             });

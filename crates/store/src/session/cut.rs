@@ -26,9 +26,16 @@ pub(crate) struct Ends<'a> {
 impl Snapshot {
     /// Forgets what lies behind the ends; `true` if there was any.
     pub(super) fn cut(&mut self, ends: &Ends<'_>) -> bool {
-        let mut changed = cut_all(&mut self.positions, ends.messages);
+        let mut changed = false;
+        for (position, end) in self.positions.iter_mut().zip(ends.messages) {
+            changed |= *position > *end;
+            *position = (*position).min(*end);
+        }
         for subscription in &mut self.subscriptions {
-            changed |= cut_all(&mut subscription.starts, ends.messages);
+            changed |= subscription.starts.cut(ends.messages);
+            for earlier in &mut subscription.earlier {
+                changed |= earlier.until.cut(ends.messages);
+            }
         }
         self.outgoing.retain_mut(|record| {
             let is_there = record.is_before(ends);
@@ -61,13 +68,4 @@ impl OutgoingRecord {
         }
         self.stage == Stage::PubComp
     }
-}
-
-fn cut_all(offsets: &mut [u64], ends: &[u64]) -> bool {
-    let mut changed = false;
-    for (offset, end) in offsets.iter_mut().zip(ends).filter(|(offset, end)| **offset > **end) {
-        *offset = *end;
-        changed = true;
-    }
-    changed
 }

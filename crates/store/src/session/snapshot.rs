@@ -5,11 +5,15 @@
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none)
 //! partitions u32, then for each: position u64
 //! subscriptions u32, then for each:
-//!     filter: length u16, UTF-8 | options u8, as in SUBSCRIBE | identifier u32 (0: none) | for each partition: start u64
+//!     filter: length u16, UTF-8 | terms | starts: offsets |
+//!     earlier u32, then for each: terms | until: offsets
 //! outgoing u32, then for each:
 //!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN) | topic u8 (0: messages, 1: retained) |
 //!     partition u32 | offset u64 | identifiers u32, then for each: u32
 //! incoming u32, then for each: packet identifier u16
+//!
+//! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
+//! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
 //! All integers are big-endian, as everywhere in Kafka's files.
@@ -20,7 +24,8 @@ use headwater_session::Stage;
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use crate::delivery::{Origin, Source};
-use crate::subscription::Subscription;
+use crate::offsets::Offsets;
+use crate::subscription::{Earlier, Subscription, Terms};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u8 = 2;
@@ -124,10 +129,12 @@ impl Snapshot {
             // A filter is never longer: the type sees to it.
             out.put_u16(u16::try_from(filter.len()).unwrap_or(u16::MAX));
             out.put_slice(filter.as_bytes());
-            out.put_u8(options_byte(subscription.options));
-            out.put_u32(subscription.id.map_or(0, SubscriptionId::get));
-            for index in 0..self.positions.len() {
-                out.put_u64(subscription.starts.get(index).copied().unwrap_or(0));
+            put_terms(&mut out, subscription.terms);
+            put_offsets(&mut out, &subscription.starts);
+            put_count(&mut out, subscription.earlier.len());
+            for earlier in &subscription.earlier {
+                put_terms(&mut out, earlier.terms);
+                put_offsets(&mut out, &earlier.until);
             }
         }
         put_count(&mut out, self.outgoing.len());
@@ -156,8 +163,7 @@ impl Snapshot {
         let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
         let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
-        let subscriptions =
-            take_all(input, "subscriptions", 7, |input| decode_subscription(input, positions.len()))?;
+        let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
         let incoming = take_all(input, "incoming", 2, take_packet_id)?;
         if !input.is_empty() {
@@ -220,7 +226,7 @@ impl OutgoingRecord {
     }
 }
 
-fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscription, SnapshotError> {
+fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError> {
     let length = usize::from(take_u16(input, "filter")?);
     let (filter, rest) =
         input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
@@ -230,10 +236,36 @@ fn decode_subscription(input: &mut &[u8], partitions: usize) -> Result<Subscript
         .and_then(|text| TopicFilter::parse(text).ok())
         .map(TopicFilterBuf::from)
         .ok_or(SnapshotError::Invalid { field: "filter" })?;
+    let terms = take_terms(input)?;
+    let starts = take_offsets(input, "starts")?;
+    let earlier = take_all(input, "earlier", 9, |input| {
+        Ok(Earlier { terms: take_terms(input)?, until: take_offsets(input, "until")? })
+    })?;
+    Ok(Subscription { filter, terms, starts, earlier })
+}
+
+fn put_terms(out: &mut Vec<u8>, Terms { options, id }: Terms) {
+    out.put_u8(options_byte(options));
+    out.put_u32(id.map_or(0, SubscriptionId::get));
+}
+
+fn take_terms(input: &mut &[u8]) -> Result<Terms, SnapshotError> {
     let options = options(take_u8(input, "options")?).ok_or(SnapshotError::Invalid { field: "options" })?;
     let id = SubscriptionId::new(take_u32(input, "subscription identifier")?);
-    let starts = (0..partitions).map(|_| take_u64(input, "starts")).collect::<Result<_, _>>()?;
-    Ok(Subscription { filter, options, id, starts })
+    Ok(Terms { options, id })
+}
+
+fn put_offsets(out: &mut Vec<u8>, offsets: &Offsets) {
+    put_count(out, offsets.named().len());
+    for (partition, offset) in offsets.named() {
+        out.put_u32(*partition);
+        out.put_u64(*offset);
+    }
+}
+
+fn take_offsets(input: &mut &[u8], field: &'static str) -> Result<Offsets, SnapshotError> {
+    let named = take_all(input, field, 12, |input| Ok((take_u32(input, field)?, take_u64(input, field)?)))?;
+    Offsets::from_named(named).ok_or(SnapshotError::Invalid { field })
 }
 
 /// As SUBSCRIBE writes them (5.0, section 3.8.3.1).
@@ -316,15 +348,21 @@ mod tests {
             subscriptions: vec![
                 Subscription {
                     filter: filter("factory/#"),
-                    options: SubscribeOptions::new(QoS::ExactlyOnce),
-                    id: SubscriptionId::new(268_435_455),
-                    starts: Box::new([1, 2, 3]),
+                    terms: Terms {
+                        options: SubscribeOptions::new(QoS::ExactlyOnce),
+                        id: SubscriptionId::new(268_435_455),
+                    },
+                    starts: Offsets::new([1, 2, 3]),
+                    earlier: Vec::new(),
                 },
                 Subscription {
                     filter: filter("+"),
-                    options: SubscribeOptions::new(QoS::AtMostOnce),
-                    id: None,
-                    starts: Box::new([0, 0, 9]),
+                    terms: Terms { options: SubscribeOptions::new(QoS::AtMostOnce), id: None },
+                    starts: Offsets::new([0, 0, 9]),
+                    earlier: vec![Earlier {
+                        terms: Terms { options: SubscribeOptions::new(QoS::AtLeastOnce), id: None },
+                        until: Offsets::new([0, 4, 10]),
+                    }],
                 },
             ],
             outgoing: vec![OutgoingRecord {

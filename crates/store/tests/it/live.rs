@@ -56,7 +56,7 @@ fn what_came_before_the_subscription_is_not_for_it_even_if_it_is_dispatched_afte
 }
 
 #[test]
-fn a_replaced_subscription_misses_nothing_and_has_its_new_options() {
+fn a_replaced_subscription_misses_nothing_and_its_options_hold_for_what_comes_then() {
     let bed = Bed::new();
     let mut client = bed.attach("c", true, 0);
     client.subscribe("t", 1);
@@ -67,8 +67,9 @@ fn a_replaced_subscription_misses_nothing_and_has_its_new_options() {
         None,
     );
     assert!(replaced.existed);
+    bed.publish("t", "then", 2);
     bed.run();
-    assert_eq!(client.drain(), [got("t", "in between", 2, false)]);
+    assert_eq!(client.drain(), [got("t", "in between", 1, false), got("t", "then", 2, false)]);
     assert_eq!(client.attached.subscriptions(), 1);
 }
 
