@@ -119,7 +119,9 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         let mut state = lock(&core.state);
         state.wake = Some(Arc::clone(&attach.wake));
         // A new session has no subscription yet: nothing that was dispatched before is for it.
-        let behind = |next: &u64| if resumed { Follow::Behind { next: *next } } else { Follow::Live };
+        let behind = |next: &u64| {
+            if resumed { Follow::Behind { next: *next } } else { Follow::Live { pushed: *next } }
+        };
         state.follow = snapshot.positions.iter().map(behind).collect();
         state.came_at = shared.dispatched().into();
         state.inbox.clear();

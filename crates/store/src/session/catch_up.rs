@@ -110,7 +110,7 @@ impl Attached {
         if lag.next >= lane.position()
             && let Some(follow) = lock(&self.core.state).follow_mut(lag.partition)
         {
-            *follow = Follow::Live;
+            *follow = Follow::Live { pushed: lag.next };
         }
     }
 

@@ -46,7 +46,10 @@ pub(crate) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
     /// The dispatcher puts what is for the session into its inbox.
-    Live,
+    Live {
+        /// It has handed out everything before this: known here before the lane says so to all.
+        pushed: u64,
+    },
     /// The session reads by itself.
     Behind {
         /// The next offset to look at.
@@ -99,13 +102,12 @@ impl Core {
         let Some(wake) = state.wake.clone() else { return };
         let full = state.inbox.len() >= inbox_max;
         let Some(follow) = state.follow_mut(delivery.source.partition) else { return };
-        if *follow != Follow::Live {
-            return;
-        }
+        let Follow::Live { pushed } = follow else { return };
         if full {
             *follow = Follow::Behind { next: delivery.source.offset };
             return;
         }
+        *pushed = delivery.source.offset + 1;
         state.inbox.push_back(delivery);
         drop(state);
         wake();
@@ -139,7 +141,7 @@ impl State {
             .iter()
             .zip(dispatched)
             .map(|(follow, dispatched)| match follow {
-                Follow::Live => *dispatched,
+                Follow::Live { pushed } => *dispatched.max(pushed),
                 Follow::Behind { next } => *next,
             })
             .collect();

@@ -1,11 +1,12 @@
 //! Sessions whose client is here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
-use headwater_store::{Attach, AttachError};
+use headwater_session::State;
+use headwater_store::{Attach, AttachError, Next};
 use headwater_topic::TopicFilter;
-use std::sync::Arc;
 
 use crate::bed::{Bed, got, options};
 
@@ -215,4 +216,37 @@ fn a_session_has_one_connection_at_a_time() {
     assert!(matches!(bed.store.attach(&attach), Err(AttachError::InUse)));
     let _ = client.leave();
     assert!(bed.store.attach(&attach).is_ok());
+}
+
+#[test]
+fn what_was_taken_while_the_dispatcher_was_at_the_next_session_does_not_come_again() {
+    let bed = Bed::new();
+    // The dispatcher hands the message out and is held in `wake`, before it notes that it has.
+    let (woken, wakes) = std::sync::mpsc::sync_channel(0);
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let wake = Arc::new(move || {
+        woken.send(()).unwrap();
+        let _ = held.lock().unwrap().recv();
+    });
+    let attach = Attach { client_id: "c", clean_start: true, expiry_secs: 3_600, wake, now_ms: bed.now_ms };
+    let (mut attached, _, _) = bed.store.attach(&attach).unwrap();
+    let filter = TopicFilter::parse("t").unwrap();
+    attached.subscribe(filter, SubscribeOptions::new(QoS::ExactlyOnce), None);
+    bed.publish("t", "once", 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| bed.run());
+        wakes.recv().unwrap();
+        let Next::Delivery(delivery) = attached.next(bed.now_ms).unwrap() else {
+            panic!("it was handed out")
+        };
+        assert_eq!(delivery.message.payload, "once");
+        // Its exchange is complete, and the client goes.
+        let _ = attached.detach(&State::default(), 3_600, bed.now_ms).unwrap();
+        go_on.send(()).unwrap();
+    });
+    assert_eq!(bed.lasting("c").drain(), []);
+    bed.publish("t", "next", 2);
+    bed.run();
+    assert_eq!(bed.lasting("c").drain(), [got("t", "next", 2, false)]);
 }
