@@ -125,8 +125,8 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         state.follow = snapshot.positions.iter().map(behind).collect();
         state.came_at = shared.dispatched().into();
         state.inbox.clear();
-        state.replays.clear();
         state.subscriptions = Arc::clone(&subscriptions);
+        state.set_owed(&snapshot.owed);
         // The caller waits until the snapshot is durable before the first message leaves.
         state.packet_ids = PacketIds::new(snapshot.last_packet_id);
         state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());

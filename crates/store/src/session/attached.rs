@@ -7,8 +7,9 @@ use headwater_log::{AppendError, ReadError};
 use headwater_session::{Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
-use super::core::{Core, Replay};
+use super::core::Core;
 use super::packet_ids::{BLOCK, block_behind};
+use super::replay::Replay;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::Delivery;
@@ -81,7 +82,7 @@ impl Attached {
             // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
             let ends = self.ends();
-            let (terms, limit) = (Terms { options, id }, Offsets::new(ends.iter().copied()));
+            let (terms, limit) = (Terms { options, id }, ends.clone());
             let subscription = Arc::new(match &old {
                 Some(old) => old.replaced(terms, limit),
                 None => {
@@ -98,27 +99,28 @@ impl Attached {
         let mut state = lock(&self.core.state);
         let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
         state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
-        state.replays.retain(|replay| replay.subscription.filter.as_filter() != filter);
         let replay = match options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => !existed,
             RetainHandling::DoNotSend => false,
         };
+        let is_of_it = |replay: &Replay| replay.subscription.filter.as_filter() == filter;
         if replay {
-            state.replays.push_back(Replay { subscription, ends, after: None });
+            state.replays.retain(|replay| !is_of_it(replay));
+            state.replays.push_back(Replay::new(subscription, ends, None));
+        } else if let Some(owed) = state.replays.iter_mut().find(|replay| is_of_it(replay)) {
+            // What the replaced one is owed is not lost [MQTT-3.8.4-4].
+            owed.subscription = subscription;
         }
         Subscribed { existed }
     }
 
     /// The end of each partition; every retained message before it is in the tree.
-    fn ends(&self) -> Arc<[u64]> {
-        let lanes = self.shared.lanes.iter();
-        lanes
-            .map(|lane| {
-                let _order = lock(&lane.retaining);
-                lane.partition.appended_end()
-            })
-            .collect()
+    fn ends(&self) -> Offsets {
+        Offsets::new(self.shared.lanes.iter().map(|lane| {
+            let _order = lock(&lane.retaining);
+            lane.partition.appended_end()
+        }))
     }
 
     /// Ends a subscription; `false` if there was none [MQTT-3.10.4-1]. Save the session before UNSUBACK.
@@ -145,7 +147,7 @@ impl Attached {
     ///
     /// [`ReadError`] if the log is damaged where the session reads.
     pub fn next(&mut self, now_ms: i64) -> Result<Next, ReadError> {
-        while let Some(delivery) = lock(&self.core.state).inbox.pop_front() {
+        while let Some(delivery) = self.take() {
             if !delivery.message.is_expired(now_ms) {
                 return Ok(Next::Delivery(delivery));
             }
@@ -153,6 +155,11 @@ impl Attached {
         }
         let more = self.replay() || self.catch_up()?;
         Ok(if more { Next::Again } else { Next::Idle })
+    }
+
+    fn take(&self) -> Option<Delivery> {
+        let mut state = lock(&self.core.state);
+        state.inbox.pop_front().or_else(|| state.take_owed())
     }
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
@@ -235,6 +242,7 @@ impl Attached {
             last_packet_id,
             subscriptions: subscriptions.map(|subscription| subscription.behind(&positions)).collect(),
             positions,
+            owed: shared_state.owed(),
             outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
             incoming: state
                 .incoming

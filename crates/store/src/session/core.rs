@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use headwater_codec::QoS;
 
 use super::packet_ids::PacketIds;
+use super::replay::Replay;
 use super::snapshot::Snapshot;
 use crate::delivery::Delivery;
 use crate::lock::lock;
@@ -34,7 +35,7 @@ pub(crate) struct State {
     pub(crate) came_at: Box<[u64]>,
     /// What waits to be sent.
     pub(crate) inbox: VecDeque<Delivery>,
-    /// Retained messages that still have to be put into the inbox.
+    /// Retained messages that still have to be sent.
     pub(crate) replays: VecDeque<Replay>,
     pub(crate) subscriptions: Arc<[Arc<Subscription>]>,
     pub(crate) packet_ids: PacketIds,
@@ -55,16 +56,6 @@ pub(crate) enum Follow {
         /// The next offset to look at.
         next: u64,
     },
-}
-
-/// Retained messages of one subscription, to be sent page by page.
-#[derive(Debug, Clone)]
-pub(crate) struct Replay {
-    pub(crate) subscription: Arc<Subscription>,
-    /// The end of each partition at the SUBSCRIBE: what came after it is delivered as a live message.
-    pub(crate) ends: Arc<[u64]>,
-    /// The last message that was sent: go on behind its topic.
-    pub(crate) after: Option<Arc<crate::message::Message>>,
 }
 
 impl fmt::Debug for State {
@@ -146,8 +137,7 @@ impl State {
             })
             .collect();
         for delivery in &self.inbox {
-            let waits = delivery.qos != QoS::AtMostOnce
-                && delivery.source.origin == crate::delivery::Origin::Messages;
+            let waits = delivery.qos != QoS::AtMostOnce;
             let index = usize::try_from(delivery.source.partition).unwrap_or(usize::MAX);
             if let Some(position) = positions.get_mut(index).filter(|_| waits) {
                 *position = (*position).min(delivery.source.offset);

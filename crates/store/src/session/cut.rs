@@ -37,6 +37,9 @@ impl Snapshot {
                 changed |= earlier.until.cut(ends.messages);
             }
         }
+        for owed in &mut self.owed {
+            changed |= owed.ends.cut(ends.messages);
+        }
         self.outgoing.retain_mut(|record| {
             let is_there = record.is_before(ends);
             if is_there || record.stage == Stage::PubComp {

@@ -14,6 +14,7 @@ mod core;
 mod cut;
 mod load;
 mod packet_ids;
+mod replay;
 mod snapshot;
 
 pub use self::attach::Attach;
@@ -21,7 +22,7 @@ pub use self::attached::{Attached, Next, Subscribed};
 pub(crate) use self::core::Core;
 pub(crate) use self::cut::Ends;
 pub(crate) use self::load::load;
-pub use self::snapshot::{OutgoingRecord, Snapshot, SnapshotError};
+pub use self::snapshot::{OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_sessions";

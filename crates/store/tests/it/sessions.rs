@@ -339,6 +339,6 @@ fn a_session_of_a_later_version_or_another_log_is_refused_not_dropped() {
     one.extend([0; 2]);
     one.extend([0, 0, 0, 1]);
     one.extend([0; 8]);
-    one.extend([0; 12]);
+    one.extend([0; 16]);
     assert!(matches!(refusal(&one), OpenError::Partitions { offset: 0, found: 1, partitions: 4 }));
 }

@@ -7,6 +7,8 @@
 //! subscriptions u32, then for each:
 //!     filter: length u16, UTF-8 | terms | starts: offsets |
 //!     earlier u32, then for each: terms | until: offsets
+//! owed u32, then for each:
+//!     subscription u32 (its place above) | ends: offsets | 1, topic: length u16, UTF-8; or 0
 //! outgoing u32, then for each:
 //!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN) | topic u8 (0: messages, 1: retained) |
 //!     partition u32 | offset u64 | identifiers u32, then for each: u32
@@ -18,14 +20,21 @@
 //!
 //! All integers are big-endian, as everywhere in Kafka's files.
 
-use bytes::{Buf, BufMut};
-use headwater_codec::{PacketId, QoS, RetainHandling, SubscribeOptions, SubscriptionId};
-use headwater_session::Stage;
-use headwater_topic::{TopicFilter, TopicFilterBuf};
+mod fields;
+mod outgoing;
+mod owed;
 
-use crate::delivery::{Origin, Source};
-use crate::offsets::Offsets;
-use crate::subscription::{Earlier, Subscription, Terms};
+use bytes::BufMut;
+use headwater_codec::PacketId;
+use headwater_topic::TopicFilterBuf;
+
+use self::fields::{
+    put_count, put_offsets, put_terms, put_text, take_all, take_offsets, take_packet_id, take_terms,
+    take_text, take_u8, take_u16, take_u32, take_u64,
+};
+pub use self::outgoing::OutgoingRecord;
+pub use self::owed::OwedRecord;
+use crate::subscription::{Earlier, Subscription};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u8 = 2;
@@ -43,27 +52,12 @@ pub struct Snapshot {
     pub positions: Vec<u64>,
     /// What it asked for.
     pub subscriptions: Vec<Subscription>,
+    /// Retained messages that its subscriptions have not been sent yet.
+    pub owed: Vec<OwedRecord>,
     /// Messages below the positions whose exchange is not complete, in the order of sending.
     pub outgoing: Vec<OutgoingRecord>,
     /// QoS 2 messages of the client that wait for PUBREL.
     pub incoming: Vec<PacketId>,
-}
-
-/// A message that is on its way to the client, by its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutgoingRecord {
-    /// The identifier under which it was sent.
-    pub packet_id: PacketId,
-    /// What the exchange waits for.
-    pub stage: Stage,
-    /// Whether it was ever written out.
-    pub sent: bool,
-    /// The RETAIN flag that it was sent with.
-    pub retain: bool,
-    /// Where the message is.
-    pub source: Source,
-    /// The subscription identifiers that it was sent with.
-    pub subscription_ids: Vec<SubscriptionId>,
 }
 
 /// A value of `__headwater_sessions` cannot be read.
@@ -99,6 +93,7 @@ impl Snapshot {
             last_packet_id: None,
             positions,
             subscriptions: Vec::new(),
+            owed: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
         }
@@ -125,10 +120,7 @@ impl Snapshot {
         }
         put_count(&mut out, self.subscriptions.len());
         for subscription in &self.subscriptions {
-            let filter = subscription.filter.as_str();
-            // A filter is never longer: the type sees to it.
-            out.put_u16(u16::try_from(filter.len()).unwrap_or(u16::MAX));
-            out.put_slice(filter.as_bytes());
+            put_text(&mut out, subscription.filter.as_str());
             put_terms(&mut out, subscription.terms);
             put_offsets(&mut out, &subscription.starts);
             put_count(&mut out, subscription.earlier.len());
@@ -136,6 +128,10 @@ impl Snapshot {
                 put_terms(&mut out, earlier.terms);
                 put_offsets(&mut out, &earlier.until);
             }
+        }
+        put_count(&mut out, self.owed.len());
+        for record in &self.owed {
+            record.encode(&mut out);
         }
         put_count(&mut out, self.outgoing.len());
         for record in &self.outgoing {
@@ -164,6 +160,7 @@ impl Snapshot {
         let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
+        let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
         let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
         let incoming = take_all(input, "incoming", 2, take_packet_id)?;
         if !input.is_empty() {
@@ -175,67 +172,16 @@ impl Snapshot {
             last_packet_id,
             positions,
             subscriptions,
+            owed,
             outgoing,
             incoming,
         })
     }
 }
 
-impl OutgoingRecord {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.put_u16(self.packet_id.get());
-        out.put_u8(match self.stage {
-            Stage::PubAck => 0,
-            Stage::PubRec => 1,
-            Stage::PubComp => 2,
-        });
-        out.put_u8(u8::from(self.sent) | u8::from(self.retain) << 1);
-        out.put_u8(match self.source.origin {
-            Origin::Messages => 0,
-            Origin::Retained => 1,
-        });
-        out.put_u32(self.source.partition);
-        out.put_u64(self.source.offset);
-        put_count(out, self.subscription_ids.len());
-        for id in &self.subscription_ids {
-            out.put_u32(id.get());
-        }
-    }
-
-    fn decode(input: &mut &[u8]) -> Result<Self, SnapshotError> {
-        let packet_id = take_packet_id(input)?;
-        let stage = match take_u8(input, "stage")? {
-            0 => Stage::PubAck,
-            1 => Stage::PubRec,
-            2 => Stage::PubComp,
-            _ => return Err(SnapshotError::Invalid { field: "stage" }),
-        };
-        let flags = take_u8(input, "flags")?;
-        let origin = match take_u8(input, "topic")? {
-            0 => Origin::Messages,
-            1 => Origin::Retained,
-            _ => return Err(SnapshotError::Invalid { field: "topic" }),
-        };
-        let (partition, offset) = (take_u32(input, "partition")?, take_u64(input, "offset")?);
-        let subscription_ids = take_all(input, "subscription identifiers", 4, |input| {
-            SubscriptionId::new(take_u32(input, "subscription identifiers")?)
-                .ok_or(SnapshotError::Invalid { field: "subscription identifier" })
-        })?;
-        let source = Source { origin, partition, offset };
-        Ok(Self { packet_id, stage, sent: flags & 1 != 0, retain: flags & 2 != 0, source, subscription_ids })
-    }
-}
-
 fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError> {
-    let length = usize::from(take_u16(input, "filter")?);
-    let (filter, rest) =
-        input.split_at_checked(length).ok_or(SnapshotError::Truncated { field: "filter" })?;
-    *input = rest;
-    let filter = std::str::from_utf8(filter)
-        .ok()
-        .and_then(|text| TopicFilter::parse(text).ok())
-        .map(TopicFilterBuf::from)
-        .ok_or(SnapshotError::Invalid { field: "filter" })?;
+    let filter = TopicFilterBuf::parse(take_text(input, "filter")?);
+    let filter = filter.map_err(|_| SnapshotError::Invalid { field: "filter" })?;
     let terms = take_terms(input)?;
     let starts = take_offsets(input, "starts")?;
     let earlier = take_all(input, "earlier", 9, |input| {
@@ -244,99 +190,16 @@ fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError>
     Ok(Subscription { filter, terms, starts, earlier })
 }
 
-fn put_terms(out: &mut Vec<u8>, Terms { options, id }: Terms) {
-    out.put_u8(options_byte(options));
-    out.put_u32(id.map_or(0, SubscriptionId::get));
-}
-
-fn take_terms(input: &mut &[u8]) -> Result<Terms, SnapshotError> {
-    let options = options(take_u8(input, "options")?).ok_or(SnapshotError::Invalid { field: "options" })?;
-    let id = SubscriptionId::new(take_u32(input, "subscription identifier")?);
-    Ok(Terms { options, id })
-}
-
-fn put_offsets(out: &mut Vec<u8>, offsets: &Offsets) {
-    put_count(out, offsets.named().len());
-    for (partition, offset) in offsets.named() {
-        out.put_u32(*partition);
-        out.put_u64(*offset);
-    }
-}
-
-fn take_offsets(input: &mut &[u8], field: &'static str) -> Result<Offsets, SnapshotError> {
-    let named = take_all(input, field, 12, |input| Ok((take_u32(input, field)?, take_u64(input, field)?)))?;
-    Offsets::from_named(named).ok_or(SnapshotError::Invalid { field })
-}
-
-/// As SUBSCRIBE writes them (5.0, section 3.8.3.1).
-fn options_byte(options: SubscribeOptions) -> u8 {
-    let retain_handling = match options.retain_handling {
-        RetainHandling::Send => 0,
-        RetainHandling::SendIfNew => 1,
-        RetainHandling::DoNotSend => 2,
-    };
-    options.qos.as_u8()
-        | u8::from(options.no_local) << 2
-        | u8::from(options.retain_as_published) << 3
-        | retain_handling << 4
-}
-
-fn options(byte: u8) -> Option<SubscribeOptions> {
-    Some(SubscribeOptions {
-        qos: QoS::from_u8(byte & 3)?,
-        no_local: byte & 4 != 0,
-        retain_as_published: byte & 8 != 0,
-        retain_handling: match byte >> 4 {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            2 => RetainHandling::DoNotSend,
-            _ => return None,
-        },
-    })
-}
-
-fn put_count(out: &mut Vec<u8>, count: usize) {
-    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
-}
-
-/// As many as the count says, each of `bytes_min` bytes at least: a count that cannot be true allocates nothing.
-fn take_all<T>(
-    input: &mut &[u8],
-    field: &'static str,
-    bytes_min: usize,
-    mut take: impl FnMut(&mut &[u8]) -> Result<T, SnapshotError>,
-) -> Result<Vec<T>, SnapshotError> {
-    let count = usize::try_from(take_u32(input, field)?).unwrap_or(usize::MAX);
-    if count > input.len() / bytes_min {
-        return Err(SnapshotError::Truncated { field });
-    }
-    (0..count).map(|_| take(input)).collect()
-}
-
-fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> {
-    input.try_get_u8().map_err(|_| SnapshotError::Truncated { field })
-}
-
-fn take_u16(input: &mut &[u8], field: &'static str) -> Result<u16, SnapshotError> {
-    input.try_get_u16().map_err(|_| SnapshotError::Truncated { field })
-}
-
-fn take_u32(input: &mut &[u8], field: &'static str) -> Result<u32, SnapshotError> {
-    input.try_get_u32().map_err(|_| SnapshotError::Truncated { field })
-}
-
-fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, SnapshotError> {
-    input.try_get_u64().map_err(|_| SnapshotError::Truncated { field })
-}
-
-fn take_packet_id(input: &mut &[u8]) -> Result<PacketId, SnapshotError> {
-    let id = take_u16(input, "packet identifier")?;
-    PacketId::new(id).ok_or(SnapshotError::Invalid { field: "packet identifier" })
-}
-
 #[cfg(test)]
 mod tests {
+    use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
+    use headwater_session::Stage;
+    use headwater_topic::{TopicFilter, TopicNameBuf};
+
     use super::*;
+    use crate::delivery::{Origin, Source};
+    use crate::offsets::Offsets;
+    use crate::subscription::Terms;
 
     fn example() -> Snapshot {
         let filter = |text| TopicFilterBuf::from(TopicFilter::parse(text).unwrap());
@@ -364,6 +227,14 @@ mod tests {
                         until: Offsets::new([0, 4, 10]),
                     }],
                 },
+            ],
+            owed: vec![
+                OwedRecord {
+                    subscription: 0,
+                    ends: Offsets::new([5, 6, 7]),
+                    after: TopicNameBuf::parse("a").ok(),
+                },
+                OwedRecord { subscription: 1, ends: Offsets::default(), after: None },
             ],
             outgoing: vec![OutgoingRecord {
                 packet_id: PacketId::new(65_535).unwrap(),
