@@ -9,7 +9,7 @@ pub struct StoreOptions {
     /// The options of the log topic `mqtt`: partitions, retention, segment size.
     pub messages: TopicOptions,
     /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
-    /// here. Default: segments of 64 MiB.
+    /// here. A session may be as large as a segment, whatever `batch_bytes_max` says. Default: segments of 64 MiB.
     pub state: TopicOptions,
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.

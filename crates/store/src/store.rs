@@ -61,7 +61,9 @@ impl Store {
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(single(log, retained::TOPIC, options.state)?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
-        let session_log = single(log, session::TOPIC, options.state)?;
+        // A session grows with its subscriptions: it may fill a segment.
+        let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
+        let session_log = single(log, session::TOPIC, session_options)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
         let sessions = session::load(&session_log, &ends, now_ms)?;
         Ok(Self {

@@ -96,18 +96,22 @@ impl Attached {
             (subscription, ends)
         };
         let existed = old.is_some();
-        let mut state = lock(&self.core.state);
-        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
-        state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
         let replay = match options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => !existed,
             RetainHandling::DoNotSend => false,
         };
+        // What is owed is kept with the session: nothing is most often.
+        let is_owed = replay && self.shared.retained.has(filter);
+        let mut state = lock(&self.core.state);
+        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
+        state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
         let is_of_it = |replay: &Replay| replay.subscription.filter.as_filter() == filter;
         if replay {
             state.replays.retain(|replay| !is_of_it(replay));
-            state.replays.push_back(Replay::new(subscription, ends, None));
+            if is_owed {
+                state.replays.push_back(Replay::new(subscription, ends, None));
+            }
         } else if let Some(owed) = state.replays.iter_mut().find(|replay| is_of_it(replay)) {
             // What the replaced one is owed is not lost [MQTT-3.8.4-4].
             owed.subscription = subscription;

@@ -1,7 +1,7 @@
 //! Sessions that outlive their connection.
 
 use headwater_codec::{PacketId, QoS, SubscribeOptions, SubscriptionId};
-use headwater_log::{Ack, ReadUpTo, Record};
+use headwater_log::{Ack, AppendError, ReadUpTo, Record, TopicOptions};
 use headwater_session::{InFlight, Incoming, Stage, State};
 use headwater_store::{Delivery, OpenError, Store};
 use headwater_topic::TopicFilter;
@@ -341,4 +341,54 @@ fn a_session_of_a_later_version_or_another_log_is_refused_not_dropped() {
     one.extend([0; 8]);
     one.extend([0; 16]);
     assert!(matches!(refusal(&one), OpenError::Partitions { offset: 0, found: 1, partitions: 4 }));
+}
+
+/// A session with so many subscriptions, each with a filter of a thousand bytes.
+fn with_long_filters(bed: &Bed, count: usize) -> Client {
+    let mut client = bed.lasting("c");
+    for number in 0..count {
+        client.subscribe(&format!("{}/{number}", "x".repeat(1_000)), 1);
+    }
+    client
+}
+
+#[test]
+fn a_session_may_be_larger_than_a_message_may() {
+    let limited = options().state(TopicOptions::default().segment_bytes(8 << 20).batch_bytes_max(1_000));
+    let bed = Bed::with(limited);
+    let client = with_long_filters(&bed, 2_000);
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    assert!(session_bytes(&bed, placement.session.unwrap()) > 2_000_000);
+    let _ = client.leave();
+    assert_eq!(bed.reopen().lasting("c").attached.subscriptions(), 2_000);
+}
+
+#[test]
+fn a_session_that_is_too_large_is_not_saved_and_goes_on_when_it_is_small_again() {
+    let bed = Bed::new();
+    let mut client = with_long_filters(&bed, 70);
+    let refused = client.attached.save(&State::default(), client.expiry_secs);
+    assert!(matches!(refused, Err(AppendError::BatchTooLarge { .. })), "{refused:?}");
+    for number in 60..70 {
+        let filter = format!("{}/{number}", "x".repeat(1_000));
+        assert!(client.attached.unsubscribe(TopicFilter::parse(&filter).unwrap()));
+    }
+    let _ = client.leave();
+    assert_eq!(bed.reopen().lasting("c").attached.subscriptions(), 60);
+}
+
+#[test]
+fn the_size_of_a_session_is_that_of_its_subscriptions_and_of_its_partitions_not_of_both_multiplied() {
+    let bed = Bed::with(options().messages(messages().partitions(64)));
+    for number in 0..500 {
+        bed.publish(&format!("t/{number}"), "x", 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    for number in 0..500 {
+        client.subscribe(&format!("t/{number}"), 1);
+    }
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    let bytes = session_bytes(&bed, placement.session.unwrap());
+    assert!(bytes < 500 * 32 + 64 * 8 + 100, "{bytes}");
 }
