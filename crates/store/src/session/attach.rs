@@ -8,7 +8,9 @@ use headwater_log::AppendError;
 use headwater_session::{InFlight, Incoming, Stage, State};
 
 use super::attached::Attached;
-use super::core::{Core, Follow, Wake};
+use super::core::{Core, Wake};
+use super::follow::{Follow, Follows};
+use super::inbox::Inbox;
 use super::packet_ids::{PacketIds, block_behind};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
@@ -122,9 +124,10 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         let behind = |next: &u64| {
             if resumed { Follow::Behind { next: *next } } else { Follow::Live { pushed: *next } }
         };
-        state.follow = snapshot.positions.iter().map(behind).collect();
+        state.follow = Follows::new(snapshot.positions.iter().map(behind).collect());
         state.came_at = shared.dispatched().into();
-        state.inbox.clear();
+        state.inbox = Inbox::new(snapshot.positions.len());
+        state.caught.clear();
         state.subscriptions = Arc::clone(&subscriptions);
         state.set_owed(&snapshot.owed);
         // The caller waits until the snapshot is durable before the first message leaves.

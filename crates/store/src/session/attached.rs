@@ -8,6 +8,8 @@ use headwater_session::{Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::core::Core;
+use super::follow::Follows;
+use super::inbox::Inbox;
 use super::packet_ids::{BLOCK, block_behind};
 use super::replay::Replay;
 use super::snapshot::{OutgoingRecord, Snapshot};
@@ -30,6 +32,8 @@ pub struct Attached {
     pub(super) core: Arc<Core>,
     /// The partition that was caught up last, so that each gets its turn.
     pub(super) turn: usize,
+    /// Whether what the session reads by itself comes before what is live, the next time.
+    own_first: bool,
     detached: bool,
 }
 
@@ -44,6 +48,14 @@ pub enum Next {
     Idle,
 }
 
+/// What a look at the queues found.
+enum Taken {
+    Delivery(Delivery),
+    /// Nothing yet; but there is something to read.
+    Read,
+    Nothing,
+}
+
 /// What [`Attached::subscribe`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscribed {
@@ -53,7 +65,7 @@ pub struct Subscribed {
 
 impl Attached {
     pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
-        Self { shared, core, turn: 0, detached: false }
+        Self { shared, core, turn: 0, own_first: false, detached: false }
     }
 
     /// Whose session it is.
@@ -145,25 +157,47 @@ impl Attached {
 
     /// The next message to send. Call it while there is room in flight, and again when woken.
     ///
+    /// What is live and what the session reads by itself, retained messages and the log, take turns: neither keeps the other waiting.
+    ///
     /// Does a bounded amount of work: at most one read of the log.
     ///
     /// # Errors
     ///
     /// [`ReadError`] if the log is damaged where the session reads.
     pub fn next(&mut self, now_ms: i64) -> Result<Next, ReadError> {
-        while let Some(delivery) = self.take() {
-            if !delivery.message.is_expired(now_ms) {
-                return Ok(Next::Delivery(delivery));
-            }
-            Counters::add(&self.shared.counters.expired, 1);
+        self.own_first = !self.own_first;
+        match self.take(now_ms, self.own_first, true) {
+            Taken::Delivery(delivery) => return Ok(Next::Delivery(delivery)),
+            Taken::Nothing => return Ok(Next::Idle),
+            Taken::Read => {}
         }
-        let more = self.replay() || self.catch_up()?;
-        Ok(if more { Next::Again } else { Next::Idle })
+        if !self.replay() {
+            self.catch_up()?;
+        }
+        Ok(match self.take(now_ms, true, false) {
+            Taken::Delivery(delivery) => Next::Delivery(delivery),
+            Taken::Nothing | Taken::Read => Next::Again,
+        })
     }
 
-    fn take(&self) -> Option<Delivery> {
+    /// Takes what waits; if it is the turn of what has to be read first, says so.
+    fn take(&self, now_ms: i64, own_first: bool, may_read: bool) -> Taken {
         let mut state = lock(&self.core.state);
-        state.inbox.pop_front().or_else(|| state.take_owed())
+        loop {
+            let live = if own_first { None } else { state.inbox.pop() };
+            let next = match live.or_else(|| state.take_own()) {
+                None if may_read && state.can_read(self.turn) => return Taken::Read,
+                None => state.inbox.pop(),
+                found => found,
+            };
+            match next {
+                Some(delivery) if delivery.message.is_expired(now_ms) => {
+                    Counters::add(&self.shared.counters.expired, 1);
+                }
+                Some(delivery) => return Taken::Delivery(delivery),
+                None => return Taken::Nothing,
+            }
+        }
     }
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
@@ -263,9 +297,10 @@ impl Attached {
         let subscriptions = {
             let mut state = lock(&self.core.state);
             state.wake = None;
-            state.inbox = Default::default();
+            state.inbox = Inbox::default();
+            state.caught = Default::default();
             state.replays = Default::default();
-            state.follow = Box::default();
+            state.follow = Follows::default();
             std::mem::take(&mut state.subscriptions)
         };
         {

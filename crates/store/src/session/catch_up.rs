@@ -6,7 +6,7 @@ use headwater_codec::QoS;
 use headwater_log::{ReadError, ReadUpTo};
 
 use super::attached::Attached;
-use super::core::Follow;
+use super::follow::Follow;
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin, Source};
 use crate::lane::MessageLane;
@@ -39,39 +39,29 @@ impl Attached {
         let mut found = Vec::new();
         let next = self.scan(&lag, lane, &mut found)?;
         let mut state = lock(&self.core.state);
-        state.inbox.extend(found);
-        if let Some(follow) = state.follow_mut(lag.partition) {
-            *follow = Follow::Behind { next };
-        }
+        state.caught.extend(found);
+        state.follow.set(lag.partition, Follow::Behind { next });
         Ok(true)
     }
 
     /// The next partition in which the session is behind.
     fn behind(&mut self) -> Option<Lag> {
         let state = lock(&self.core.state);
-        let count = state.follow.len();
-        for step in 1..=count {
-            let index = (self.turn + step) % count;
-            if let Some(Follow::Behind { next }) = state.follow.get(index) {
-                self.turn = index;
-                return Some(Lag {
-                    partition: u32::try_from(index).ok()?,
-                    next: *next,
-                    came_at: state.came_at.get(index).copied().unwrap_or(0),
-                    subscriptions: Arc::clone(&state.subscriptions),
-                });
-            }
-        }
-        None
+        let (index, next) = state.next_behind(self.turn)?;
+        self.turn = index;
+        Some(Lag {
+            partition: u32::try_from(index).ok()?,
+            next,
+            came_at: state.came_at.get(index).copied().unwrap_or(0),
+            subscriptions: Arc::clone(&state.subscriptions),
+        })
     }
 
     /// Joins the dispatcher, if nothing was dispatched meanwhile.
     fn go_live(&self, lag: &Lag, lane: &MessageLane) {
         let _still = lock(&lane.dispatching);
-        if lag.next >= lane.position()
-            && let Some(follow) = lock(&self.core.state).follow_mut(lag.partition)
-        {
-            *follow = Follow::Live { pushed: lag.next };
+        if lag.next >= lane.position() {
+            lock(&self.core.state).follow.set(lag.partition, Follow::Live { pushed: lag.next });
         }
     }
 

@@ -5,6 +5,10 @@
 //!   [away] -----------------------------> [attached] ------------> [away]
 //!   subscriptions and positions           each partition is
 //!   in the log, nothing else              Behind -- caught up --> Live -- inbox full --> Behind
+//!
+//!   dispatcher, when Live ------> inbox --------.  in turns
+//!   the log, when Behind -------> caught -------+-----------> next()
+//!   retained messages ----------> replays ------'
 //! ```
 
 mod attach;
@@ -12,6 +16,8 @@ mod attached;
 mod catch_up;
 mod core;
 mod cut;
+mod follow;
+mod inbox;
 mod load;
 mod packet_ids;
 mod replay;

@@ -250,3 +250,55 @@ fn what_was_taken_while_the_dispatcher_was_at_the_next_session_does_not_come_aga
     bed.run();
     assert_eq!(bed.lasting("c").drain(), [got("t", "next", 2, false)]);
 }
+
+#[test]
+fn a_flood_of_qos_0_does_not_keep_the_others_waiting() {
+    let bed = Bed::with(options().inbox_max(10).catch_up_bytes(500));
+    let mut client = bed.lasting("c");
+    client.subscribe("#", 1);
+    let _ = client.leave();
+    for number in 0..50 {
+        bed.publish("t", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    for number in 50..100 {
+        bed.publish("t", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut received = Vec::new();
+    // There is never nothing to send: whenever one is taken, there are two more.
+    for _ in 0..1_000 {
+        bed.publish("flood", "x", 0);
+        bed.publish("flood", "x", 0);
+        match client.attached.next(bed.now_ms).unwrap() {
+            Next::Delivery(delivery) if delivery.qos == QoS::AtLeastOnce => {
+                received.push(String::from_utf8(delivery.message.payload.to_vec()).unwrap());
+            }
+            _ => {}
+        }
+    }
+    let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    assert_eq!(received, expected);
+    assert!(bed.store.statistics().dropped > 0, "the flood had no room");
+}
+
+#[test]
+fn what_overflowed_comes_behind_what_waits() {
+    let bed = Bed::with(options().inbox_max(4));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    let mut received = Vec::new();
+    for number in 0..100 {
+        bed.publish("t", &number.to_string(), 1);
+        if number % 7 == 0 {
+            bed.run();
+            received.extend(client.next());
+            received.extend(client.next());
+        }
+    }
+    bed.run();
+    received.extend(client.deliveries());
+    let payloads: Vec<String> = received.iter().map(|delivery| crate::bed::seen(delivery).1).collect();
+    assert_eq!(payloads, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+}
