@@ -85,7 +85,7 @@ impl Core {
         let Some(wake) = state.wake.clone() else { return };
         let Source { partition, offset, .. } = delivery.source;
         let Some(Follow::Live { .. }) = state.follow.of(partition) else { return };
-        if state.inbox.is_full(options) {
+        if state.inbox.is_full(&delivery, options) {
             state.follow.set(partition, Follow::Behind { next: offset });
             return;
         }
@@ -100,7 +100,7 @@ impl Core {
         debug_assert_eq!(delivery.qos, QoS::AtMostOnce);
         let mut state = lock(&self.state);
         let Some(wake) = state.wake.clone() else { return true };
-        if state.inbox.is_full(options) {
+        if state.inbox.is_full(&delivery, options) {
             return false;
         }
         state.inbox.push(delivery);

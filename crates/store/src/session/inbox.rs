@@ -11,6 +11,8 @@ use crate::options::StoreOptions;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     queue: VecDeque<Delivery>,
+    /// Of their messages.
+    bytes: usize,
     /// Of each partition: how many of them the dispatcher has put here. What the session reads by itself comes behind those.
     dispatched: Vec<usize>,
 }
@@ -21,19 +23,23 @@ impl Inbox {
         Self { dispatched: vec![0; partitions], ..Self::default() }
     }
 
-    pub(super) fn is_full(&self, options: &StoreOptions) -> bool {
-        self.queue.len() >= options.inbox_max
+    /// Whether there is no room for this one.
+    pub(super) fn is_full(&self, delivery: &Delivery, options: &StoreOptions) -> bool {
+        let bytes = self.bytes.saturating_add(delivery.message.memory_bytes());
+        self.queue.len() >= options.inbox_max || (bytes > options.inbox_bytes_max && !self.queue.is_empty())
     }
 
     pub(super) fn push(&mut self, delivery: Delivery) {
         if let Some(count) = self.count_mut(&delivery) {
             *count += 1;
         }
+        self.bytes += delivery.message.memory_bytes();
         self.queue.push_back(delivery);
     }
 
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.queue.pop_front()?;
+        self.bytes -= delivery.message.memory_bytes();
         if let Some(count) = self.count_mut(&delivery) {
             *count -= 1;
         }

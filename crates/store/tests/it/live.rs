@@ -302,3 +302,36 @@ fn what_overflowed_comes_behind_what_waits() {
     let payloads: Vec<String> = received.iter().map(|delivery| crate::bed::seen(delivery).1).collect();
     assert_eq!(payloads, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_inbox_is_bounded_in_bytes_too() {
+    let bed = Bed::with(options().inbox_bytes_max(20_000));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    for _ in 0..100 {
+        bed.publish("t", &"x".repeat(1_000), 0);
+    }
+    let received = client.drain().len();
+    assert!((10..20).contains(&received), "{received}");
+    assert_eq!(bed.store.statistics().dropped, 100 - received as u64);
+    // One that is larger than all of the room is taken when nothing else waits.
+    bed.publish("t", &"y".repeat(30_000), 0);
+    bed.publish("t", "no room", 0);
+    assert_eq!(client.drain().len(), 1);
+    bed.publish("t", "room again", 0);
+    assert_eq!(client.drain().len(), 1);
+}
+
+#[test]
+fn what_has_no_room_in_bytes_is_read_from_the_log() {
+    let bed = Bed::with(options().inbox_bytes_max(5_000));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    for number in 0..100 {
+        bed.publish("t", &format!("{number:01000}"), 1);
+        bed.run();
+    }
+    let payloads: Vec<String> = client.drain().into_iter().map(|got| got.1).collect();
+    assert_eq!(payloads, (0..100).map(|number| format!("{number:01000}")).collect::<Vec<_>>());
+    assert_eq!(bed.store.statistics().dropped, 0);
+}
