@@ -70,7 +70,8 @@ impl Book {
 
 fn run(seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut bed = Bed::with(options().inbox_max(rng.usize(1..6)).catch_up_bytes(rng.usize(1..2_000)));
+    let small = options().inbox_max(rng.usize(1..6)).inbox_bytes_max(rng.usize(1..2_000));
+    let mut bed = Bed::with(small.catch_up_bytes(rng.usize(1..2_000)));
     let mut book = Book::default();
     let mut client = bed.lasting("c");
     client.subscribe("t/#", 1);
@@ -89,7 +90,13 @@ fn run(seed: u64) -> u64 {
                     }
                 }
             }
-            80..88 => {
+            80..82 => {
+                // On other terms than those under which messages wait.
+                if let Some(client) = &mut client {
+                    client.subscribe("t/#", rng.u8(1..3));
+                }
+            }
+            82..88 => {
                 if let Some(client) = &client {
                     let _ = client.attached.save(&State::default(), client.expiry_secs).unwrap();
                 }
