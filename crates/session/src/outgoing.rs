@@ -11,10 +11,8 @@ use alloc::vec::Vec;
 
 use headwater_codec::{Delivery, PacketId, QoS};
 
+use crate::ids::{IDS, Ids};
 use crate::state::{InFlight, Stage};
-
-/// All packet identifiers there are.
-const IDS: usize = 65_535;
 
 /// Messages to the peer, over reconnections.
 #[derive(Debug)]
@@ -25,9 +23,7 @@ pub(crate) struct Outgoing<T> {
     ready: VecDeque<Ready<T>>,
     /// The QoS 0 message that the last poll lent out.
     lent: Option<T>,
-    last_id: u16,
-    /// The last identifier that may be given out; `None` if all may.
-    reserved: Option<PacketId>,
+    pub(crate) ids: Ids,
     next_turn: u64,
     /// PUBLISH packets of QoS 1 and 2 sent on this connection and not complete: section 4.9 of 5.0.
     unacknowledged: usize,
@@ -83,8 +79,7 @@ impl<T> Outgoing<T> {
             requests: BTreeMap::new(),
             ready: VecDeque::new(),
             lent: None,
-            last_id: 0,
-            reserved: None,
+            ids: Ids::new(),
             next_turn: 0,
             unacknowledged: 0,
             receive_maximum: IDS,
@@ -127,44 +122,19 @@ impl<T> Outgoing<T> {
     /// At least so many identifiers are free, and no more than there are: exact when they are fewer than the window.
     fn free_ids(&self) -> usize {
         let used = self.entries.len() + self.requests.len();
-        let left = self.ids_left();
+        let left = self.ids.left();
         let surely = left.saturating_sub(used);
         if left == IDS || surely >= self.window {
             return surely;
         }
         // Those in flight are behind the last one given, all but a few of them.
-        let end = self.last_id.saturating_add(u16::try_from(left).unwrap_or(u16::MAX));
-        let wrapped = (usize::from(self.last_id) + left).checked_sub(IDS).filter(|last| *last > 0);
-        let first = self.last_id.checked_add(1).map(|first| (first, end));
-        let second = wrapped.map(|last| (1, u16::try_from(last).unwrap_or(u16::MAX)));
-        let within = [first, second].into_iter().flatten().map(|(first, last)| self.used_within(first, last));
-        left - within.sum::<usize>()
+        let used = self.ids.ahead().map(|(first, last)| self.used_within(first, last)).sum();
+        left.saturating_sub(used)
     }
 
     /// How many identifiers from `first` to `last` are in use.
-    fn used_within(&self, first: u16, last: u16) -> usize {
-        let (Some(first), Some(last)) = (PacketId::new(first), PacketId::new(last)) else { return 0 };
-        if first > last {
-            return 0;
-        }
+    fn used_within(&self, first: PacketId, last: PacketId) -> usize {
         self.entries.range(first..=last).count() + self.requests.range(first..=last).count()
-    }
-
-    /// How many identifiers may be given out, those in use among them.
-    pub(crate) fn ids_left(&self) -> usize {
-        let Some(through) = self.reserved else { return IDS };
-        let (last, through) = (usize::from(self.last_id), usize::from(through.get()));
-        if last <= through { through - last } else { IDS - last + through }
-    }
-
-    /// Identifiers are given out up to and with this one.
-    pub(crate) fn reserve(&mut self, through: PacketId) {
-        self.reserved = Some(through);
-    }
-
-    /// The identifier that was given out last.
-    pub(crate) fn last_id(&self) -> Option<PacketId> {
-        PacketId::new(self.last_id)
     }
 
     fn next_turn(&mut self) -> u64 {
@@ -185,19 +155,9 @@ impl<T> Outgoing<T> {
         self.requests.remove(&packet_id)
     }
 
-    /// The next unused identifier after the last one given [MQTT-2.2.1-3]: never one that is in flight. O(in flight) at worst, O(1) when
-    /// acknowledgements come in order.
     fn free_id(&mut self) -> Option<PacketId> {
-        let mut candidate = self.last_id;
-        for _ in 0..self.ids_left() {
-            candidate = candidate.checked_add(1).unwrap_or(1);
-            let packet_id = PacketId::new(candidate)?;
-            if !self.entries.contains_key(&packet_id) && !self.requests.contains_key(&packet_id) {
-                self.last_id = candidate;
-                return Some(packet_id);
-            }
-        }
-        None
+        let Self { ids, entries, requests, .. } = self;
+        ids.next(|id| entries.contains_key(&id) || requests.contains_key(&id))
     }
 
     /// The next message to send, if the peer's receive maximum lets one go [MQTT-3.3.4-9].
@@ -315,17 +275,14 @@ impl<T> Outgoing<T> {
         releases
     }
 
-    /// Adds kept messages, in order. A second one under the same identifier is ignored. New identifiers go on behind `last_id`, or if
-    /// that is not known, behind the highest one.
-    pub(crate) fn restore(&mut self, in_flight: Vec<InFlight<T>>, last_id: Option<PacketId>) {
+    /// Adds kept messages, in order. A second one under the same identifier is ignored.
+    pub(crate) fn restore(&mut self, in_flight: Vec<InFlight<T>>) {
         for InFlight { packet_id, stage, sent, message } in in_flight {
             let turn = self.next_turn();
-            self.last_id = self.last_id.max(packet_id.get());
             // What was received was sent.
             let sent = sent || stage == Stage::PubComp;
             self.entries.entry(packet_id).or_insert(Entry { message, stage, turn, sent, counted: false });
         }
-        self.last_id = last_id.map_or(self.last_id, PacketId::get);
     }
 
     /// What is in flight, in order, leaving nothing behind.
@@ -347,7 +304,7 @@ impl<T> Outgoing<T> {
     /// The peer has forgotten the session: gives back the messages that it may have had, in order; those never sent stay.
     pub(crate) fn forget_sent(&mut self) -> Vec<T> {
         let (sent, unsent): (Vec<_>, Vec<_>) = self.take().into_iter().partition(|in_flight| in_flight.sent);
-        self.restore(unsent, self.last_id());
+        self.restore(unsent);
         sent.into_iter().map(|in_flight| in_flight.message).collect()
     }
 

@@ -101,8 +101,8 @@
 //!   opened.
 //! * Limits on how many retained messages and sessions there are. Retained messages are all held in memory.
 //! * Saving a session in part: each save writes all of it.
-//! * Packet identifiers that a client still held when the process crashed are passed over, and not known any more after 60,000 further
-//!   messages to that client.
+//! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
+//!   the oldest crashes when there were many: half of all can always be given out.
 //! * Another number of partitions than that the sessions were saved with.
 
 #![forbid(unsafe_code)]

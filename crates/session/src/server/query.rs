@@ -33,14 +33,14 @@ impl<T> Session<T> {
     /// The packet identifier that was given out last.
     #[must_use]
     pub fn last_packet_id(&self) -> Option<PacketId> {
-        self.exchange.outgoing.last_id()
+        self.exchange.outgoing.ids.last()
     }
 
-    /// How many packet identifiers come before the end of those that may be given out, see
+    /// How many packet identifiers may be given out before more have to be reserved, see
     /// [`reserve_packet_ids`](Self::reserve_packet_ids); the few among them that are in flight are passed over.
     #[must_use]
     pub fn packet_ids_left(&self) -> usize {
-        self.exchange.outgoing.ids_left()
+        self.exchange.outgoing.ids.left()
     }
 
     /// How many messages of QoS 1 and 2 to the client are not complete.

@@ -262,3 +262,31 @@ fn a_window_larger_than_what_was_reserved_takes_all_of_it() {
         assert_eq!(fill(&mut session).len(), count);
     }
 }
+
+#[test]
+fn identifiers_that_are_avoided_are_never_given_out_however_often_they_come_around() {
+    let avoided =
+        vec![(id(1_000), id(40_000)), (id(65_000), id(65_535)), (id(1), id(3)), (id(39_000), id(41_000))];
+    let is_avoided =
+        |number: u16| avoided.iter().any(|(first, last)| (first.get()..=last.get()).contains(&number));
+    let mut state = State::new(Vec::new(), Vec::new());
+    state.last_packet_id = Some(id(900));
+    state.avoided_packet_ids.clone_from(&avoided);
+    let mut session = open(Version::V5, Config { window: 7, ..Config::default() }, Some(state));
+    let mut used = Vec::new();
+    for _ in 0..100 {
+        let through = session.state().packet_id_ahead(1_000).unwrap();
+        session.reserve_packet_ids(through);
+        assert_eq!(session.packet_ids_left(), 1_000);
+        while session.room(QoS::AtLeastOnce) > 0 {
+            let packet_id = session.publish(0, QoS::AtLeastOnce).unwrap().unwrap();
+            session.discard(packet_id).unwrap();
+            while session.poll_transmit().is_some() {}
+            used.push(packet_id.get());
+        }
+        assert_eq!(session.last_packet_id(), Some(through));
+    }
+    assert_eq!(used.len(), 100_000);
+    assert_eq!(used.iter().find(|number| is_avoided(**number)), None);
+    assert_eq!(session.into_state().unwrap().avoided_packet_ids, avoided);
+}

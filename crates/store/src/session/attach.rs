@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_codec::{PacketId, QoS};
+use headwater_codec::QoS;
 use headwater_log::AppendError;
 use headwater_session::{InFlight, Incoming, Stage, State};
 
@@ -11,7 +11,7 @@ use super::attached::Attached;
 use super::core::{Core, Wake};
 use super::follow::{Follow, Follows};
 use super::inbox::Inbox;
-use super::packet_ids::{PacketIds, block_behind};
+use super::packet_ids::{BLOCK, PacketIds};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
@@ -74,8 +74,11 @@ impl Store {
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
         snapshot.disconnected_at = None;
-        let last_packet_id = snapshot.last_packet_id;
-        snapshot.last_packet_id = block_behind(last_packet_id);
+        snapshot.avoid_reserved();
+        let mut ids = State::<Delivery>::default();
+        ids.last_packet_id = snapshot.last_packet_id;
+        ids.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);
+        snapshot.reserved_packet_id = ids.packet_id_ahead(BLOCK);
         let placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
 
         let core = match (&existing, resumable) {
@@ -86,7 +89,7 @@ impl Store {
         let resumed = resumable.is_some();
         enter(shared, &core, &snapshot, attach, resumed);
         drop(sessions);
-        let state = resumed.then(|| restore(shared, &snapshot, last_packet_id));
+        let state = resumed.then(|| restore(shared, &snapshot));
         Ok((Attached::new(Arc::clone(shared), core), state, placement))
     }
 
@@ -131,7 +134,7 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         state.subscriptions = Arc::clone(&subscriptions);
         state.set_owed(&snapshot.owed);
         // The caller waits until the snapshot is durable before the first message leaves.
-        state.packet_ids = PacketIds::new(snapshot.last_packet_id);
+        state.packet_ids = PacketIds::new(snapshot.reserved_packet_id);
         state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());
     }
     let mut tree = write(&shared.subscriptions);
@@ -142,13 +145,14 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 }
 
 /// The exchanges that were under way.
-fn restore(shared: &Shared, snapshot: &Snapshot, last_packet_id: Option<PacketId>) -> State<Delivery> {
+fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
     let outgoing =
         snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record.clone())).collect();
     let incoming =
         snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
     let mut state = State::new(outgoing, incoming);
-    state.last_packet_id = last_packet_id;
+    state.last_packet_id = snapshot.last_packet_id;
+    state.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);
     state
 }
 

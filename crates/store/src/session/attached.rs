@@ -10,7 +10,7 @@ use headwater_topic::{TopicFilter, TopicFilterBuf};
 use super::core::Core;
 use super::follow::Follows;
 use super::inbox::Inbox;
-use super::packet_ids::{BLOCK, block_behind};
+use super::packet_ids::BLOCK;
 use super::replay::Replay;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
@@ -257,7 +257,7 @@ impl Attached {
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
         let placement = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot)?;
-        if let (Some(offset), Some(through)) = (placement.session, snapshot.last_packet_id) {
+        if let (Some(offset), Some(through)) = (placement.session, snapshot.reserved_packet_id) {
             state.packet_ids.push(offset, through);
         }
         state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
@@ -268,16 +268,14 @@ impl Attached {
         // Before the session is locked: what is dispatched in between is in the inbox then, and counts as not examined.
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
-        let last_packet_id = match disconnected_at {
-            None => block_behind(state.last_packet_id),
-            Some(_) => state.last_packet_id,
-        };
         let positions = shared_state.positions(&dispatched);
         let subscriptions = shared_state.subscriptions.iter();
         Snapshot {
             expiry_secs,
             disconnected_at,
-            last_packet_id,
+            last_packet_id: state.last_packet_id,
+            reserved_packet_id: disconnected_at.is_none().then(|| state.packet_id_ahead(BLOCK)).flatten(),
+            avoided_packet_ids: state.avoided_packet_ids.clone(),
             subscriptions: subscriptions.map(|subscription| subscription.behind(&positions)).collect(),
             positions,
             owed: shared_state.owed(),

@@ -5,12 +5,14 @@
 //!  ----------> last_id ----------------> through -------------> pending
 //! ```
 //!
-//! After a crash the session goes on behind what the snapshot names, so that no identifier that the client may hold is taken for another
-//! message. It costs one record for each [`BLOCK`] of messages, and no wait as long as the disk keeps up with half a block.
+//! After a crash the session goes on behind what the snapshot names, and what lies between is avoided as long as the session lasts, so that no
+//! identifier that the client may hold is taken for another message. It costs one record for each [`BLOCK`] of messages, and no wait as long as the disk keeps up with half a block.
 
 use std::collections::VecDeque;
 
 use headwater_codec::PacketId;
+
+use super::snapshot::Snapshot;
 
 /// How many identifiers are saved ahead of the last one that was given out.
 pub(super) const BLOCK: u16 = 4_096;
@@ -55,11 +57,28 @@ impl PacketIds {
     }
 }
 
-/// The last identifier of the block behind this one; after 65,535 comes 1.
-pub(super) fn block_behind(last: Option<PacketId>) -> Option<PacketId> {
-    let last = last.map_or(0, PacketId::get);
-    let through = last.checked_add(BLOCK).unwrap_or_else(|| last.wrapping_add(BLOCK).wrapping_add(1));
-    PacketId::new(through)
+/// At most so many identifiers are avoided: of more, those of the oldest crashes may be given out again.
+const AVOIDED_MAX: usize = 32_768;
+
+impl Snapshot {
+    /// The connection ended without a word, in a crash for instance: what was reserved may have been given out, and the client may hold any
+    /// of it for a message that nothing is known of.
+    pub(super) fn avoid_reserved(&mut self) {
+        let Some(reserved) = self.reserved_packet_id.take() else { return };
+        let last = self.last_packet_id.map_or(0, PacketId::get);
+        self.last_packet_id = Some(reserved);
+        let first = last.checked_add(1).and_then(PacketId::new);
+        if last < reserved.get() {
+            self.avoided_packet_ids.extend(first.map(|first| (first, reserved)));
+        } else {
+            self.avoided_packet_ids.extend(first.zip(PacketId::new(u16::MAX)));
+            self.avoided_packet_ids.push((PacketId::MIN, reserved));
+        }
+        let count = |(first, last): &(PacketId, PacketId)| usize::from(last.get() - first.get()) + 1;
+        while self.avoided_packet_ids.iter().map(count).sum::<usize>() > AVOIDED_MAX {
+            self.avoided_packet_ids.remove(0);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,12 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn a_block_goes_around_the_end_without_zero() {
-        assert_eq!(block_behind(None), Some(id(BLOCK)));
-        assert_eq!(block_behind(Some(id(1))), Some(id(BLOCK + 1)));
-        assert_eq!(block_behind(Some(id(65_535 - BLOCK))), Some(id(65_535)));
-        assert_eq!(block_behind(Some(id(65_535 - BLOCK + 1))), Some(id(1)));
-        assert_eq!(block_behind(Some(id(65_535))), Some(id(BLOCK)));
+    fn what_was_reserved_is_avoided_around_the_end_too_and_never_more_than_half_of_all() {
+        let mut snapshot = Snapshot::new(Vec::new());
+        snapshot.last_packet_id = Some(id(65_530));
+        snapshot.reserved_packet_id = Some(id(10));
+        snapshot.avoid_reserved();
+        assert_eq!(snapshot.avoided_packet_ids, [(id(65_531), id(65_535)), (id(1), id(10))]);
+        assert_eq!((snapshot.last_packet_id, snapshot.reserved_packet_id), (Some(id(10)), None));
+        snapshot.avoid_reserved();
+        assert_eq!(snapshot.avoided_packet_ids.len(), 2, "a clean end adds nothing");
+        snapshot.reserved_packet_id = Some(id(32_770));
+        snapshot.avoid_reserved();
+        assert_eq!(snapshot.avoided_packet_ids, [(id(11), id(32_770))], "the oldest ones go");
     }
 
     #[test]

@@ -196,6 +196,27 @@ fn identifiers_cost_one_record_for_thousands_of_messages_and_wait_until_that_is_
     assert!(used >= 4_096 * (records - 1), "{used} identifiers for {records} records");
 }
 
+#[test]
+fn what_was_reserved_when_the_process_ended_is_avoided_as_long_as_the_session_lasts() {
+    let bed = Bed::new();
+    let link = Link::new(&bed);
+    drop(link);
+    let bed = bed.crash(1);
+    let client = bed.lasting("c");
+    let resumed = client.resumed.unwrap();
+    let range = (PacketId::MIN, PacketId::new(4_096).unwrap());
+    assert_eq!(resumed.avoided_packet_ids, [range]);
+    assert_eq!(resumed.last_packet_id, Some(range.1));
+    let _ = client.attached.detach(&resumed, client.expiry_secs, bed.now_ms).unwrap();
+    let bed = bed.reopen();
+    let resumed = bed.lasting("c").resumed.unwrap();
+    assert_eq!(
+        (resumed.avoided_packet_ids, resumed.last_packet_id),
+        (vec![range], Some(range.1)),
+        "a clean end"
+    );
+}
+
 /// Any message.
 fn delivery(bed: &Bed) -> Delivery {
     bed.retain("any", "", 1);

@@ -336,7 +336,7 @@ fn a_session_of_a_later_version_or_another_log_is_refused_not_dropped() {
     let mut one = vec![2];
     one.extend([0, 0, 0, 9]);
     one.extend((-1_i64).to_be_bytes());
-    one.extend([0; 2]);
+    one.extend([0; 8]);
     one.extend([0, 0, 0, 1]);
     one.extend([0; 8]);
     one.extend([0; 16]);

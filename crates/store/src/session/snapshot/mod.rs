@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! version u8 = 2
-//! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none)
+//! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
+//!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
 //! subscriptions u32, then for each:
 //!     filter: length u16, UTF-8 | terms | starts: offsets |
@@ -46,8 +47,12 @@ pub struct Snapshot {
     pub expiry_secs: u32,
     /// When its connection ended, in milliseconds since 1970; `None` while it is connected.
     pub disconnected_at: Option<i64>,
-    /// The last packet identifier that was given out; while the session is connected, the last one that may be.
+    /// The last packet identifier that was given out when this was saved.
     pub last_packet_id: Option<PacketId>,
+    /// While the session is connected: the last one that may be given out before it is saved again.
+    pub reserved_packet_id: Option<PacketId>,
+    /// Identifiers that the client may hold since a crash, first and last of each range: they are not given out.
+    pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
     /// The first offset that has not been examined for it, a partition each.
     pub positions: Vec<u64>,
     /// What it asked for.
@@ -91,6 +96,8 @@ impl Snapshot {
             expiry_secs: 0,
             disconnected_at: None,
             last_packet_id: None,
+            reserved_packet_id: None,
+            avoided_packet_ids: Vec::new(),
             positions,
             subscriptions: Vec::new(),
             owed: Vec::new(),
@@ -114,6 +121,12 @@ impl Snapshot {
         out.put_u32(self.expiry_secs);
         out.put_i64(self.disconnected_at.unwrap_or(-1));
         out.put_u16(self.last_packet_id.map_or(0, PacketId::get));
+        out.put_u16(self.reserved_packet_id.map_or(0, PacketId::get));
+        put_count(&mut out, self.avoided_packet_ids.len());
+        for (first, last) in &self.avoided_packet_ids {
+            out.put_u16(first.get());
+            out.put_u16(last.get());
+        }
         put_count(&mut out, self.positions.len());
         for position in &self.positions {
             out.put_u64(*position);
@@ -158,6 +171,11 @@ impl Snapshot {
         let expiry_secs = take_u32(input, "expiry")?;
         let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
         let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
+        let reserved_packet_id = PacketId::new(take_u16(input, "reserved packet identifier")?);
+        let avoided_packet_ids = take_all(input, "avoided", 4, |input| {
+            let range = (take_packet_id(input)?, take_packet_id(input)?);
+            (range.0 <= range.1).then_some(range).ok_or(SnapshotError::Invalid { field: "avoided" })
+        })?;
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
@@ -170,6 +188,8 @@ impl Snapshot {
             expiry_secs,
             disconnected_at,
             last_packet_id,
+            reserved_packet_id,
+            avoided_packet_ids,
             positions,
             subscriptions,
             owed,
@@ -207,6 +227,8 @@ mod tests {
             expiry_secs: 3_600,
             disconnected_at: Some(1_700_000_000_000),
             last_packet_id: PacketId::new(4_096),
+            reserved_packet_id: PacketId::new(8_192),
+            avoided_packet_ids: vec![(PacketId::MIN, PacketId::MIN)],
             positions: vec![7, 0, u64::MAX],
             subscriptions: vec![
                 Subscription {
@@ -276,7 +298,7 @@ mod tests {
     fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
         let mut bytes = example().encode();
         // The number of positions.
-        bytes[15..19].copy_from_slice(&u32::MAX.to_be_bytes());
+        bytes[25..29].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
     }
 }
