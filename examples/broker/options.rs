@@ -48,6 +48,9 @@ pub(crate) struct Options {
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
+    /// Bytes of messages that may wait in memory for one connected client, like 4MiB
+    #[arg(long, default_value = "4MiB", value_parser = value::bytes)]
+    pub(crate) inbox_bytes_max: u64,
     /// Subscriptions that one client may have
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_max: u32,
@@ -95,6 +98,7 @@ impl Options {
             .retained_bytes_max(self.retained_bytes_max)
             .messages(messages)
             .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+            .inbox_bytes_max(usize::try_from(self.inbox_bytes_max).unwrap_or(usize::MAX))
     }
 
     /// What is offered to clients.

@@ -27,6 +27,12 @@ pub enum OpenError {
         /// Why.
         error: SnapshotError,
     },
+    /// A session that a power failure took something from cannot be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A session that a power failure took something from cannot be made durable.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// A session belongs to a log with another number of partitions.
     #[error(
         "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"

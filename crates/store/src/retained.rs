@@ -158,6 +158,11 @@ impl Retained {
         (matching, more.flatten())
     }
 
+    /// Whether a filter matches any.
+    pub(crate) fn has(&self, filter: TopicFilter<'_>) -> bool {
+        read(&self.kept).tree.matching(filter).next().is_some()
+    }
+
     /// Reads one back, for a delivery that was under way when the store was closed.
     pub(crate) fn read(&self, offset: u64) -> Option<Message> {
         read_one(&self.partition, offset)

@@ -61,8 +61,11 @@ impl Store {
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(single(log, retained::TOPIC, options.retained())?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
-        let session_log = single(log, session::TOPIC, options.state)?;
-        let sessions = session::load(&session_log, lanes.len(), now_ms)?;
+        // A session grows with its subscriptions: it may fill a segment.
+        let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
+        let session_log = single(log, session::TOPIC, session_options)?;
+        let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
+        let sessions = session::load(&session_log, &ends, now_ms)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 options,

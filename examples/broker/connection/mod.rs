@@ -160,11 +160,21 @@ impl Connection {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Ready when the oldest message that is not acknowledged is durable.
+    /// Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are.
     fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
-        match self.pending.front() {
-            Some((_, placement)) => Box::pin(self.hub.store.durable(placement)),
-            None => Box::pin(pending()),
+        let store = &self.hub.store;
+        let message = self.pending.front().map(|(_, placement)| store.durable(placement));
+        let reserving = self.client.as_ref().and_then(|client| client.attached.reserving());
+        let ids = reserving.map(|placement| store.durable(&placement));
+        match (message, ids) {
+            (None, None) => Box::pin(pending()),
+            (Some(one), None) | (None, Some(one)) => Box::pin(one),
+            (Some(message), Some(ids)) => Box::pin(async move {
+                tokio::select! {
+                    result = message => result,
+                    result = ids => result,
+                }
+            }),
         }
     }
 

@@ -114,7 +114,7 @@ impl Connection {
         let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
         let id = subscribe.properties.subscription_identifiers().next();
         let Some(client) = &mut self.client else { return Ok(()) };
-        let mut reasons = Vec::new();
+        let (mut reasons, mut new) = (Vec::new(), Vec::new());
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if filter.shared().is_some() {
                 ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
@@ -123,7 +123,9 @@ impl Connection {
             {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
-                client.attached.subscribe(filter, options, id);
+                if !client.attached.subscribe(filter, options, id).existed {
+                    new.push((filter, reasons.len()));
+                }
                 // [MQTT-3.9.3-1]
                 match options.qos {
                     QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
@@ -133,7 +135,20 @@ impl Connection {
             };
             reasons.push(reason);
         }
-        self.keep().await?;
+        match self.keep().await {
+            // The session has become larger than the log takes: it stays without them.
+            Err(End::Append(AppendError::BatchTooLarge { .. })) => {
+                let Some(client) = &mut self.client else { return Ok(()) };
+                for (filter, index) in new {
+                    client.attached.unsubscribe(filter);
+                    if let Some(reason) = reasons.get_mut(index) {
+                        *reason = ReasonCode::QUOTA_EXCEEDED;
+                    }
+                }
+                self.keep().await?;
+            }
+            kept => kept?,
+        }
         self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 

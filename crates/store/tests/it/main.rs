@@ -16,6 +16,7 @@ mod crash;
 mod delivery;
 mod live;
 mod mapping;
+mod packet_ids;
 mod retained;
 mod retained_limits;
 mod sessions;
