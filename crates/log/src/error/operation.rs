@@ -138,9 +138,13 @@ pub enum TopicError {
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
-    /// A new partition could not be opened.
-    #[error(transparent)]
-    Open(Box<OpenError>),
+    /// A directory that the topic needs is there already, and what is in it is not of an unfinished topic.
+    /// It was left as it is.
+    #[error("{} is in the way: it is not empty; move it elsewhere", path.display())]
+    InTheWay {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),

@@ -2,6 +2,7 @@
 
 mod close;
 mod delete;
+mod found;
 mod maintain;
 mod open;
 mod root;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::open::list_topics;
+pub(crate) use self::found::{Kind, find_topics, is_unfinished, kind};
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
@@ -112,7 +113,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`TopicError::Exists`], [`TopicError::Name`], [`TopicError::Options`], [`TopicError::Io`].
+    /// [`TopicError::Exists`], [`TopicError::Name`], [`TopicError::Options`]; [`TopicError::InTheWay`] when
+    /// something else has the directory of one of the partitions; [`TopicError::Closed`], [`TopicError::Io`].
     pub fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         self.root.create_topic(name, options)
     }
@@ -128,11 +130,12 @@ impl Log {
     }
 
     /// Deletes a topic with all its records. A crash in the middle is made up for at the next open. Bytes that
-    /// were read before stay readable for those who hold them.
+    /// were read before stay readable for those who hold them. Files of others in its directories stay.
     ///
     /// # Errors
     ///
-    /// [`TopicError::NotFound`], [`TopicError::Io`].
+    /// [`TopicError::NotFound`], [`TopicError::Closed`]; [`TopicError::Io`] when not all of it could be removed:
+    /// the topic is gone all the same once it is not among [`Log::topics`], and the next open removes the rest.
     pub fn delete_topic(&self, name: &str) -> Result<(), TopicError> {
         self.root.delete_topic(name)
     }

@@ -11,7 +11,7 @@ use crate::format::checkpoint::Epochs;
 use crate::format::index;
 use crate::format::mark::{self, IndexSum, Mark, VERSION};
 use crate::format::names;
-use crate::log::{list_topics, malformed, read_offsets};
+use crate::log::{Kind, is_unfinished, kind, malformed, read_offsets};
 use crate::options::ReadUpTo;
 use crate::segment::{Dir, first_at_or_after};
 use crate::storage::{Access, Storage};
@@ -20,19 +20,7 @@ use crate::sync::Mutex;
 /// The least number of bytes that is read at once.
 const CHUNK_BYTES_MIN: usize = 64 * 1024;
 /// How often a call looks at the directory while the writer changes it.
-const LOOKS_MAX: usize = 16;
-
-pub(super) fn topics(storage: &dyn Storage, path: &Path) -> Result<Vec<(String, u32)>, OpenError> {
-    let topics = list_topics(storage, path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            OpenError::NotFound { path: path.to_owned() }
-        }
-        _ => OpenError::Io(error),
-    })?;
-    let count =
-        |partitions: std::collections::BTreeSet<u32>| u32::try_from(partitions.len()).unwrap_or(u32::MAX);
-    Ok(topics.into_iter().map(|(name, partitions)| (name, count(partitions))).collect())
-}
+pub(super) const LOOKS_MAX: usize = 16;
 
 /// A partition that is read beside its writer; made by [`ReadOnlyLog::partition`](crate::ReadOnlyLog::partition).
 ///
@@ -64,10 +52,14 @@ impl ReadOnlyPartition {
         if names::check_topic(topic).is_err() {
             return Ok(None);
         }
-        match dir.storage.list(&dir.path) {
-            Ok(_) => {}
+        match kind(&*dir.storage, &dir.path) {
+            Ok(Kind::Partition) => {}
+            Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(IoError::new("list", &dir.path, error).into()),
+            Err(error) => return Err(error.into()),
+        }
+        if is_unfinished(&*dir.storage, root, topic)? {
+            return Ok(None);
         }
         if let Some(text) = dir.read_named(names::LEADER_EPOCHS)? {
             let path = dir.path.join(names::LEADER_EPOCHS);

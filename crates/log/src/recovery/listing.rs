@@ -32,7 +32,7 @@ impl Listing {
         let (mut logs, mut sides) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
             let Some((base_offset, suffix)) = names::parse_segment_file(&entry.name) else {
-                if entry.name.ends_with(".tmp") {
+                if names::is_temporary(&entry.name) {
                     listing.leftovers.push(entry.name);
                 }
                 continue;
@@ -47,7 +47,7 @@ impl Listing {
                 _ if suffix.ends_with("swap") => {
                     return Err(OpenError::UnfinishedSwap { path: dir.path.join(entry.name) });
                 }
-                _ if [".tmp", ".deleted", ".cleaned"].iter().any(|end| entry.name.ends_with(end)) => {
+                _ if names::is_temporary(&entry.name) => {
                     listing.leftovers.push(entry.name);
                 }
                 _ => {} // Kafka's .txnindex and .snapshot, or a stranger's.

@@ -37,8 +37,21 @@ pub(crate) struct Tail {
     allocate_ahead_bytes_max: u64,
 }
 
-/// Creates the four files of a segment, empty. When that fails, none of them stays.
+/// Creates the four files of a segment, empty. When that fails, none of them stays. A segment that has content is
+/// never written over.
 pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
+    let log = dir.file(base_offset, names::LOG);
+    match dir.storage.create_new(&log) {
+        Ok(_) => {}
+        // The rest of an attempt that failed and could not clean up is empty.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let found = dir.storage.open(&log, Access::Read).and_then(|file| file.size());
+            if found.map_err(IoError::of("measure", &log))? > 0 {
+                return Err(IoError::new("create", &log, error));
+            }
+        }
+        Err(error) => return Err(IoError::new("create", &log, error)),
+    }
     let create = |suffix| {
         let path = dir.file(base_offset, suffix);
         let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
@@ -47,8 +60,7 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
         }
         Ok(())
     };
-    // The `.log` file comes last: without it there is no segment.
-    let created = names::SEGMENT_SUFFIXES.into_iter().rev().try_for_each(create);
+    let created = [names::INDEX, names::TIME_INDEX, names::DURABLE].into_iter().try_for_each(create);
     if created.is_err() {
         // What stays all the same has no content; the next open removes it.
         let _ = remove_files(dir, base_offset);

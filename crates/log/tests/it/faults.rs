@@ -100,7 +100,7 @@ fn work(bed: &Bed) -> Result<u64, Box<dyn std::error::Error>> {
     let log = bed.try_open()?;
     let partition = match log.open_or_create_topic("t", bed.topic) {
         Ok(topic) => topic.partition(0).unwrap(),
-        Err(error @ (TopicError::Io(_) | TopicError::Open(_))) => return Err(error.into()),
+        Err(error @ TopicError::Io(_)) => return Err(error.into()),
         Err(error) => unreachable!("{error}"),
     };
     for round in 0..25 {

@@ -17,4 +17,5 @@ mod model;
 mod read_only;
 mod reading;
 mod real_disk;
+mod strangers;
 mod topics;
