@@ -17,5 +17,6 @@ mod model;
 mod read_only;
 mod reading;
 mod real_disk;
+mod retention;
 mod strangers;
 mod topics;

@@ -250,7 +250,13 @@ impl State {
 
     /// Whether the files may grow by so much.
     fn check_space(&self, more: u64) -> io::Result<()> {
-        let used: u64 = self.inodes.values().map(|inode| inode.len() as u64).sum();
+        // What no name leads to has given its space back.
+        let nodes = self.directories.values().flat_map(|directory| directory.live.values());
+        let named = nodes.filter_map(|node| match node {
+            Node::File(id) => self.inodes.get(id),
+            Node::Dir(_) => None,
+        });
+        let used: u64 = named.map(|inode| inode.len() as u64).sum();
         match self.space_bytes {
             Some(space) if more > 0 && used.saturating_add(more) > space => {
                 Err(io::ErrorKind::StorageFull.into())
