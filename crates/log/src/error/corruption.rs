@@ -97,6 +97,14 @@ pub enum Damage {
         /// The length found.
         found: u64,
     },
+    /// The log ends before records that were durable, as `recovery-point-offset-checkpoint` says.
+    #[error("the log ends at offset {end}, records before {proven} were durable")]
+    EndsEarly {
+        /// Where it ends.
+        end: u64,
+        /// The recovery point.
+        proven: u64,
+    },
     /// A segment that was durable is not there.
     #[error("the segment's file is missing")]
     MissingSegment,

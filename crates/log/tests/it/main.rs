@@ -13,6 +13,7 @@ mod damage;
 mod faults;
 mod foreign;
 mod layout;
+mod loss;
 mod model;
 mod read_only;
 mod reading;
