@@ -241,8 +241,8 @@ pub enum ReadError {
         /// Kafka's number of the codec: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
         codec: u8,
     },
-    /// The log was closed, or the topic deleted.
-    #[error("the log is closed")]
+    /// The log was closed, or the topic deleted; beside the writer, the topic was deleted.
+    #[error("the log is closed, or the topic was deleted")]
     Closed,
     /// A small text file or a mark of the log, read beside a running writer, cannot be understood.
     #[error("{0}")]

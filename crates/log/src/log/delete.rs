@@ -62,8 +62,10 @@ pub(super) fn remove_topic(
             Err(error) => return Err(IoError::new("list", &dir, error)),
         };
         let ours = entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name);
-        let (notes, files): (Vec<_>, Vec<_>) =
+        let (notes, mut files): (Vec<_>, Vec<_>) =
             ours.filter(|name| names::is_ours(name)).partition(|name| names::is_note(name));
+        // The identity goes first: who reads beside us sees that the topic is gone, not a part of it.
+        files.sort_by_key(|name| name != names::PARTITION_METADATA);
         files.iter().try_for_each(|name| remove(storage, &dir.join(name)))?;
         if !notes.is_empty() {
             // Without the note, what a crash brings back would be a partition.

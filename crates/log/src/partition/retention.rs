@@ -33,10 +33,11 @@ impl Core {
     fn keep_start(&self, start: u64) -> Result<(), MaintainError> {
         loop {
             match self.shared.starts.raise(&[(self.topic(), self.number(), start)]) {
-                Err(error) if error.is_no_space() => match self.give_way_locked(start)? {
-                    (0, _) => return Err(error.into()),
-                    _ => {}
-                },
+                Err(error) if error.is_no_space() => {
+                    if self.give_way_locked(start)?.0 == 0 {
+                        return Err(error.into());
+                    }
+                }
                 outcome => return Ok(outcome?),
             }
         }
