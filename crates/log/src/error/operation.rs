@@ -150,7 +150,8 @@ pub enum TopicError {
     Io(#[from] IoError),
 }
 
-/// Why records could not be appended, or not be made durable.
+/// Why records could not be appended, or not be made durable. [`AppendError::NotDurable`] alone leaves records in the
+/// log; after any other one nothing was appended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -180,9 +181,21 @@ pub enum AppendError {
     /// The segment that takes appends is damaged. Nothing was appended.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
-    /// The partition could not make records durable and takes no more; see [`SyncError`].
-    #[error(transparent)]
-    Sync(#[from] SyncError),
+    /// The partition does not take records now; nothing was appended. [`SyncError::Closed`] and
+    /// [`SyncError::Failed`] are for good, until the log is opened anew. [`SyncError::Io`] is not: full segments wait
+    /// to be synced, that failed, and the next append tries again.
+    #[error("nothing was appended: {0}")]
+    Refused(SyncError),
+    /// The records were appended, but are not known to be durable: whether they survive is open, and to append them
+    /// again may double them. Only from [`Ack::Durable`](crate::Ack::Durable). After [`SyncError::Io`] a later sync,
+    /// or [`Partition::wait_durable`](crate::Partition::wait_durable), can still make them durable.
+    #[error("appended at offset {offset}, but not known to be durable: {error}")]
+    NotDurable {
+        /// The offset of the first of the records.
+        offset: u64,
+        /// Why they are not durable.
+        error: SyncError,
+    },
 }
 
 impl From<IoError> for AppendError {

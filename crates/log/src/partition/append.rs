@@ -27,7 +27,8 @@ impl Core {
             self.allocate_ahead(&tail);
         }
         if ack == Ack::Durable {
-            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))?;
+            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))
+                .map_err(|error| AppendError::NotDurable { offset, error })?;
         }
         Ok(offset)
     }
@@ -60,7 +61,7 @@ impl Core {
     /// Appends if there is room; the offset, and the segment it went to.
     fn try_append(&self, draft: &Draft<'_>) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
         let mut writer = self.writer.lock();
-        self.check_writable(&writer)?;
+        self.check_writable(&writer).map_err(AppendError::Refused)?;
         let Writer { active, next_offset, frozen, .. } = &mut *writer;
         let Some(active) = active.as_mut().filter(|_| !*frozen) else { return Ok(None) };
         let offset = *next_offset;

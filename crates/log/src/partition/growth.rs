@@ -43,7 +43,7 @@ impl Core {
         };
         // Nobody asked for durability for a long time. The backlog is bounded by who makes it.
         if rolled > ROLLED_MAX {
-            self.settle()?;
+            self.settle().map_err(AppendError::Refused)?;
         }
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Core {
     /// What a batch needs. Under the growth lock.
     fn need(&self, draft: &Draft<'_>) -> Result<Need, AppendError> {
         let writer = self.writer.lock();
-        self.check_writable(&writer)?;
+        self.check_writable(&writer).map_err(AppendError::Refused)?;
         let next_offset = writer.next_offset;
         let Some(active) = &writer.active else { return Ok(Need::Activate) };
         match active.room(draft, next_offset) {
@@ -67,7 +67,9 @@ impl Core {
     /// Opens the last segment for appending. Under the growth lock.
     fn activate(&self) -> Result<(), AppendError> {
         let list = self.segment_list();
-        let Some((last, before)) = list.split_last() else { return Err(SyncError::Closed.into()) };
+        let Some((last, before)) = list.split_last() else {
+            return Err(AppendError::Refused(SyncError::Closed));
+        };
         let now_ms = self.shared.clock.now_ms();
         let (segment, active) = last.activate(&self.options(), now_ms)?;
         let mut segments = before.to_vec();
@@ -84,7 +86,9 @@ impl Core {
         let (tail, next_offset) = {
             let mut writer = self.writer.lock();
             let next_offset = writer.next_offset;
-            let Some(active) = &mut writer.active else { return Err(SyncError::Closed.into()) };
+            let Some(active) = &mut writer.active else {
+                return Err(AppendError::Refused(SyncError::Closed));
+            };
             active.stop();
             let tail = Arc::clone(active.tail());
             writer.frozen = true;
@@ -121,7 +125,7 @@ impl Core {
         let _growth = self.growth.lock();
         let is_active = {
             let writer = self.writer.lock();
-            self.check_writable(&writer)?;
+            self.check_writable(&writer).map_err(AppendError::Refused)?;
             writer.active.is_some()
         };
         if !self.segment_list().last().is_some_and(|segment| segment.len() > 0 && due(segment)) {

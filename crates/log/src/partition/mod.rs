@@ -85,7 +85,7 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// Nothing was appended, except for [`AppendError::Sync`] from [`Ack::Durable`]: then the record was
+    /// Nothing was appended, except for [`AppendError::NotDurable`] from [`Ack::Durable`]: then the record was
     /// appended, but whether it survives is not known.
     pub fn append(&self, record: &Record<'_>, ack: Ack) -> Result<u64, AppendError> {
         self.core.append(std::slice::from_ref(record), ack)

@@ -158,7 +158,7 @@ fn read_to_append(error: ReadError) -> AppendError {
         ReadError::Io(error) => AppendError::Io(error),
         ReadError::Corrupt(corruption) => AppendError::Corrupt(corruption),
         // Loading indexes gives no other error.
-        _ => AppendError::Sync(SyncError::Closed),
+        _ => AppendError::Refused(SyncError::Closed),
     }
 }
 
