@@ -17,14 +17,15 @@ use crate::options::{LogOptions, TopicOptions};
 use crate::partition::{Core, Signal};
 use crate::recovery::Known;
 use crate::report::RecoveryReport;
+use crate::segment::Mappings;
 use crate::storage::Storage;
 use crate::sync::{Mutex, RwLock};
 use crate::topic::Topic;
 
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
-    let LogOptions { topic_defaults, verify_every_read, storage, clock } = options;
-    topic_defaults.check()?;
+    options.check()?;
+    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, storage, clock } = options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -39,6 +40,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         verify_every_read,
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
+        mappings: Arc::new(Mappings::new(mapped_segments_max)),
     });
     let Found { topics, unfinished } = find_topics(&*shared.storage, path)?;
     check_numbers(&topics)?;

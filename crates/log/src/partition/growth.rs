@@ -67,16 +67,17 @@ impl Core {
     /// Opens the last segment for appending. Under the growth lock.
     fn activate(&self) -> Result<(), AppendError> {
         let list = self.segment_list();
-        let Some((last, before)) = list.split_last() else {
+        let Some(last) = list.last() else {
             return Err(AppendError::Refused(SyncError::Closed));
         };
         let now_ms = self.shared.clock.now_ms();
         let (segment, active) = last.activate(&self.options(), now_ms)?;
-        let mut segments = before.to_vec();
-        segments.push(segment);
         let mut writer = self.writer.lock();
         writer.active = Some(active);
-        *self.segments.write() = Arc::new(segments);
+        self.change_segments(|segments| {
+            segments.pop();
+            segments.push(segment);
+        });
         Ok(())
     }
 
@@ -99,12 +100,10 @@ impl Core {
         let mut writer = self.writer.lock();
         writer.frozen = false;
         let (segment, active) = begun?;
-        let mut segments = self.segment_list().to_vec();
-        segments.push(segment);
         if let Some(old) = writer.active.replace(active) {
             writer.rolled.push((old.finish(), next_offset));
         }
-        *self.segments.write() = Arc::new(segments);
+        self.change_segments(|segments| segments.push(segment));
         Ok(writer.rolled.len())
     }
 

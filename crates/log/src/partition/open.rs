@@ -70,5 +70,6 @@ fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir
         topic: Arc::clone(topic),
         partition,
         epochs,
+        mappings: Arc::clone(&shared.mappings),
     }
 }

@@ -5,7 +5,6 @@
 //! deleted never comes back. Only where the disk is too full to keep that offset does the oldest segment go first:
 //! see [`Core::give_way`].
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Core;
@@ -113,13 +112,12 @@ impl Core {
         let leader = self.take_lead()?;
         self.sync_all(&leader)?;
         self.start.fetch_max(start, Ordering::AcqRel);
-        let list = self.segment_list();
-        let kept_from = list.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
-        let (dropped, kept) = list.split_at_checked(kept_from).unwrap_or((&[], &list));
-        if !dropped.is_empty() {
-            *self.segments.write() = Arc::new(kept.to_vec());
-        }
-        for segment in dropped {
+        let mut dropped = Vec::new();
+        self.change_segments(|segments| {
+            let count = segments.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
+            dropped.extend(segments.drain(..count));
+        });
+        for segment in &dropped {
             // Readers that hold the segment read on: its mapping lives. What cannot be removed now is removed at
             // the next open.
             let _ = remove_files(&self.dir, segment.base_offset());

@@ -14,7 +14,7 @@ use crate::format::metadata::{self, TopicId};
 use crate::format::names;
 use crate::log::{Kind, is_unfinished, kind, malformed, read_offsets};
 use crate::options::ReadUpTo;
-use crate::segment::{Dir, first_at_or_after};
+use crate::segment::{Dir, Mappings, first_at_or_after};
 use crate::storage::{Access, File, Storage};
 use crate::sync::Mutex;
 
@@ -53,7 +53,14 @@ impl ReadOnlyPartition {
         partition: u32,
     ) -> Result<Option<Self>, OpenError> {
         let path = root.join(names::partition_dir(topic, partition));
-        let dir = Dir { storage, path, topic: topic.into(), partition, epochs: Epochs::default() };
+        let dir = Dir {
+            storage,
+            path,
+            topic: topic.into(),
+            partition,
+            epochs: Epochs::default(),
+            mappings: Arc::new(Mappings::new(1)), // Nothing is mapped here.
+        };
         if names::check_topic(topic).is_err() {
             return Ok(None);
         }

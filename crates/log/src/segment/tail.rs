@@ -93,7 +93,8 @@ impl Segment {
     ) -> Result<(Arc<Self>, Active), AppendError> {
         let dir = &self.dir;
         let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
-        let indexes = self.indexes().map_err(read_to_append)?;
+        let mapped = self.mapped();
+        let indexes = self.indexes(&mapped).map_err(read_to_append)?;
         let builder = Builder::resume(self.base_offset, options.index_interval_bytes, indexes.time.bytes());
 
         let path = dir.file(self.base_offset, names::LOG);
@@ -118,8 +119,9 @@ impl Segment {
         let keeper = Keeper::open(dir, self.base_offset, now_ms)?;
 
         let live = Indexes { offset: Arc::clone(offset.region()), time: Arc::clone(time.region()) };
-        let segment =
-            Arc::new(self.activated(Arc::clone(log.region()), live.clone(), options.index_interval_bytes));
+        let region = Arc::clone(log.region());
+        let segment = self.activated(region, live.clone(), mapped.verified(), options.index_interval_bytes);
+        let segment = Arc::new(segment);
         let tail = Tail {
             dir: Arc::clone(dir),
             segment: Arc::clone(&segment),
@@ -221,8 +223,8 @@ impl Tail {
     }
 
     /// Makes the whole segment durable, trims its files, and says in the mark that nothing follows. Nothing may
-    /// be appended any more.
-    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+    /// be appended any more. Gives that mark.
+    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<Mark, IoError> {
         let base_offset = self.segment.base_offset;
         let path = self.dir.file(base_offset, names::LOG);
         let len = self.log.published();
@@ -245,7 +247,8 @@ impl Tail {
             time_index: IndexSum::of(self.indexes.time.bytes()),
             ..self.mark(len, next_offset)
         };
-        self.keeper.lock().seal(&self.dir, &mark)
+        self.keeper.lock().seal(&self.dir, &mark)?;
+        Ok(mark)
     }
 
     /// What was appended since the last sync was appended before now; when exactly, nobody noted.
