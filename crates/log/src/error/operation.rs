@@ -167,10 +167,18 @@ pub enum AppendError {
     #[error("a batch without records cannot be appended")]
     EmptyBatch,
     /// A record's timestamp is before 1970. Kafka's clients refuse these too.
-    #[error("timestamp {timestamp} is negative")]
+    #[error("timestamp {timestamp} of record {record} is negative")]
     NegativeTimestamp {
+        /// The record's place among those given, from 0.
+        record: usize,
         /// The timestamp in milliseconds.
         timestamp: i64,
+    },
+    /// The partition has given its last offsets: Kafka's are below 2^63 - 1.
+    #[error("the partition is at offset {next}, and the last one there can be is 9223372036854775806")]
+    OffsetsExhausted {
+        /// The next offset to be given.
+        next: u64,
     },
     /// The disk is full. Nothing was appended; the next append tries again.
     #[error("no space: {0}")]

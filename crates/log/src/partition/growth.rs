@@ -7,6 +7,8 @@
 //!     +------------------------------------+---------------------------+----------------------+
 //! ```
 //!
+//! A segment that is empty and too small for a batch is opened anew when the options allow larger ones since.
+//!
 //! An appender that finds no room lets the append lock go, takes the growth lock, and looks again: by then
 //! another one may have made the room. While a segment is rolled the old one is frozen, so that the new one's
 //! base offset, which is its name, is known before its files are made.
@@ -25,6 +27,7 @@ const ROLLED_MAX: usize = 2;
 enum Need {
     Nothing,
     Activate,
+    Renew,
     Allocate(Arc<Tail>),
     Roll,
 }
@@ -37,6 +40,7 @@ impl Core {
             match self.need(draft)? {
                 Need::Nothing => return Ok(()),
                 Need::Activate => return self.activate(),
+                Need::Renew => return self.renew(),
                 Need::Allocate(tail) => return Ok(tail.allocate(draft.bytes())?),
                 Need::Roll => self.roll()?,
             }
@@ -58,6 +62,8 @@ impl Core {
             Room::Fits => Ok(Need::Nothing),
             Room::Extend => Ok(Need::Allocate(Arc::clone(active.tail()))),
             Room::Roll => Ok(Need::Roll),
+            // The options were raised since it was opened.
+            Room::Never if self.options().segment_bytes > active.capacity() as u64 => Ok(Need::Renew),
             Room::Never => {
                 Err(AppendError::BatchTooLarge { bytes: draft.bytes() as u64, max: active.capacity() as u64 })
             }
@@ -79,6 +85,15 @@ impl Core {
             segments.push(segment);
         });
         Ok(())
+    }
+
+    /// Opens the last segment, which is active and empty, anew with the options in force. Under the growth lock.
+    fn renew(&self) -> Result<(), AppendError> {
+        // Whoever syncs has the old one until he is done; nobody has appended to it.
+        let leader = self.take_lead().map_err(AppendError::Refused)?;
+        let old = self.writer.lock().active.take();
+        drop((old, leader));
+        self.activate()
     }
 
     /// Ends the active segment and begins the next; tells how many rolled segments wait to be sealed. Under the

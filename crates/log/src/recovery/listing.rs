@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{IoError, OpenError};
+use crate::error::{Damage, IoError, OpenError};
+use crate::format::batch::OFFSET_END;
 use crate::format::mark::{self, Mark, VERSION};
 use crate::format::names;
 use crate::segment::Dir;
@@ -57,6 +58,10 @@ impl Listing {
             listing.orphans.insert(*base_offset, read_mark(dir, *base_offset)?);
         }
         for base_offset in logs {
+            if base_offset >= OFFSET_END {
+                let what = Damage::OffsetTooLarge { offset: base_offset };
+                return Err(dir.corruption(base_offset, 0, what).into());
+            }
             let path = dir.file(base_offset, names::LOG);
             let file = dir.open(base_offset, names::LOG, Access::Read)?;
             let log_bytes = file.size().map_err(IoError::of("measure", &path))?;
