@@ -255,8 +255,14 @@ pub enum ReadError {
     #[error(transparent)]
     Corrupt(#[from] Corruption),
     /// The batch is compressed, which this release cannot undo. Its raw bytes can still be read.
-    #[error("the batch at offset {offset} is compressed with codec {codec}, which is not supported yet")]
+    #[error(
+        "{topic}-{partition}: the batch at offset {offset} is compressed with codec {codec}, which is not supported yet"
+    )]
     UnsupportedCodec {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition's number.
+        partition: u32,
         /// The batch's first offset.
         offset: u64,
         /// Kafka's number of the codec: 1 gzip, 2 snappy, 3 lz4, 4 zstd.

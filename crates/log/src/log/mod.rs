@@ -123,8 +123,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// As [`Log::create_topic`]; [`TopicError::PartitionCount`] when it has another number of partitions than
-    /// the options ask for.
+    /// As [`Log::create_topic`], but for [`TopicError::Exists`]; [`TopicError::PartitionCount`] when it has another
+    /// number of partitions than the options ask for.
     pub fn open_or_create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         self.root.open_or_create_topic(name, options)
     }
@@ -154,6 +154,9 @@ impl Log {
     /// A thread that calls this and then [`Log::sync`] in a loop serves all futures of
     /// [`Partition::readable`](crate::Partition::readable). It returns at once, with false, when the log is closed.
     /// After [`SyncError::Io`] the records are still not durable, and it returns at once again: wait a moment then.
+    ///
+    /// It looks at two numbers of each partition, once when it is called and once whenever something is appended
+    /// meanwhile.
     #[must_use]
     pub fn wait_unsynced(&self, timeout: Duration) -> bool {
         self.root.wait_unsynced(timeout)
@@ -164,7 +167,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The first error of a partition; the others were kept up all the same.
+    /// The first error. Whatever else could be done was done all the same: the upkeep of the other partitions, and
+    /// retention where only a roll failed. On a full disk retention works without more space.
     pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
         self.root.maintain(now_ms)
     }

@@ -138,7 +138,7 @@ fn compressed_batches_are_kept_and_served_raw() {
     assert_eq!(fetched.bytes()[..434], squeezed);
     let mut records = fetched.records();
     match records.next() {
-        Some(Err(ReadError::UnsupportedCodec { offset: 5, codec: 4 })) => {}
+        Some(Err(ReadError::UnsupportedCodec { offset: 5, codec: 4, .. })) => {}
         other => unreachable!("{other:?}"),
     }
     assert_eq!(records.map(|record| record.unwrap().offset).collect::<Vec<_>>(), [10, 11, 12, 13, 14]);
