@@ -24,7 +24,7 @@ pub(crate) fn print(log: &Log, store: &Store, options: &Options, address: Socket
     println!("  holds       {}", holds(&partitions));
     println!("              {} retained messages, {} sessions", statistics.retained, statistics.sessions);
     println!(
-        "  retention   {}, at most {} a partition; whole files of {} go",
+        "  retention   {}, about {} a partition; whole files of {} go",
         humantime::format_duration(options.retention),
         show::bytes(options.retention_bytes),
         show::bytes(options.segment_bytes)

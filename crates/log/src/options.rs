@@ -133,7 +133,8 @@ pub struct TopicOptions {
     pub segment_age_ms: u64,
     /// A segment is deleted when its last append is older than this. Default: `None`, kept for ever.
     pub retention_ms: Option<u64>,
-    /// The oldest segments are deleted as long as the rest has at least so many bytes. Default: `None`.
+    /// The oldest segments are deleted as long as the rest has at least so many bytes. So a partition has up to a
+    /// segment more than that, its indexes, 8 KiB a segment, and the space allocated ahead. Default: `None`.
     pub retention_bytes: Option<u64>,
     /// An index entry is written when more than so many bytes were appended since the last one.
     /// Default: 4096.
@@ -192,7 +193,7 @@ impl TopicOptions {
         Self { retention_ms, ..self }
     }
 
-    /// Sets how many bytes are kept in each partition.
+    /// Sets how many bytes are kept in each partition at least.
     #[must_use]
     pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
         Self { retention_bytes, ..self }
