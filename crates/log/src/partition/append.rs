@@ -26,6 +26,7 @@ impl Core {
         if tail.is_low() {
             self.allocate_ahead(&tail);
         }
+        drop(tail); // Who waits does not keep the segment open.
         if ack == Ack::Durable {
             self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))
                 .map_err(|error| AppendError::NotDurable { offset, error })?;

@@ -149,5 +149,6 @@ pub(super) fn map(dir: &Dir, base_offset: u64) -> Result<Arc<Region>, IoError> {
     if len == 0 {
         return Ok(Region::from_bytes(&[]));
     }
-    Ok(file.map(len, Access::Read).map_err(IoError::of("map", &path))?.freeze(len))
+    let region = file.map(len, Access::Read).and_then(|window| window.freeze(len));
+    region.map_err(IoError::of("map", &path))
 }

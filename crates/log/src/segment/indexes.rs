@@ -97,8 +97,11 @@ impl Segment {
             return None;
         }
         let len = usize::try_from(sum.bytes).ok()?;
-        let region =
-            if len == 0 { Region::from_bytes(&[]) } else { file.map(len, Access::Read).ok()?.freeze(len) };
+        let region = if len == 0 {
+            Region::from_bytes(&[])
+        } else {
+            file.map(len, Access::Read).and_then(|window| window.freeze(len)).ok()?
+        };
         (IndexSum::of(region.bytes()) == sum).then_some(region)
     }
 

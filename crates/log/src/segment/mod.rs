@@ -160,7 +160,8 @@ impl Segment {
                 .into());
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let window = file.map(len, Access::Read).map_err(IoError::of("map", &path))?;
-        Ok(mapped.log.get_or_init(|| window.freeze(len)))
+        let window = file.map(len, Access::Read);
+        let region = window.and_then(|window| window.freeze(len)).map_err(IoError::of("map", &path))?;
+        Ok(mapped.log.get_or_init(|| region))
     }
 }

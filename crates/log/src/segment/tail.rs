@@ -104,12 +104,12 @@ impl Segment {
             let what = Damage::Short { expected: self.len(), found };
             return Err(dir.corruption(self.base_offset, found, what).into());
         }
+        let capacity = usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).max(len);
+        let log = map(&*file, capacity, len).map_err(IoError::of("map", &path))?;
         if found > self.len() {
             // Space that an earlier attempt allocated.
             file.set_len(self.len()).map_err(IoError::of("resize", &path))?;
         }
-        let capacity = usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).max(len);
-        let log = map(&*file, capacity, len).map_err(IoError::of("map", &path))?;
         let index_capacity = |entry: usize| {
             let bytes = usize::try_from(options.segment_index_bytes).unwrap_or(usize::MAX);
             bytes - bytes % entry

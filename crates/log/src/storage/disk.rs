@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, DirEntry, File, LockGuard, Storage, Window};
+use super::{Access, DirEntry, File, LockGuard, Storage, Window, claims};
 
 /// The file system of the operating system.
 ///
@@ -192,6 +192,9 @@ impl File for DiskFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if len < self.size()? {
+            claims::check_cut(claims::identify(&self.file)?, len)?;
+        }
         self.file.set_len(len)
     }
 

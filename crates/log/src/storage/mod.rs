@@ -4,6 +4,7 @@
 //! a simulated disk can stand behind them and lose, tear and reorder what was not synced. [`Disk`] is the
 //! real one.
 
+mod claims;
 mod disk;
 mod region;
 

@@ -21,3 +21,4 @@ mod real_disk;
 mod retention;
 mod strangers;
 mod topics;
+mod two_writers;
