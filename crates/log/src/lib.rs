@@ -43,8 +43,9 @@
 //! * Files and directories of others in the log's directory are left alone.
 //!
 //! Not promised: disks that lie about syncs, network file systems, two writers, and repair. A read error of the
-//! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS). `docs/log-format.md` of the
-//! repository has the bytes, and what each promise rests on.
+//! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS); one that writes into them,
+//! `std::fs` in this process included, changes bytes that somebody may hold. `docs/log-format.md` of the repository has
+//! the bytes, and what each promise rests on.
 //!
 //! # Parts
 //!
@@ -69,7 +70,8 @@
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
 //! compaction, idempotent producers, consumer groups, quarantine of damaged segments, protection of retention
-//! against a clock that jumps ahead. Linux is what it is tested on; other systems go by plain file calls where they lack
+//! against a clock that jumps ahead. A partition whose directory is gone as a whole is not missed, unless another one
+//! of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
 mod clock;
