@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// How long messages are kept, like 7days or 12h
     #[arg(long, default_value = "7days", value_parser = value::duration)]
     pub(crate) retention: Duration,
-    /// How much is kept in each partition, like 1GiB
+    /// How much is kept in each partition at least, like 1GiB; the oldest file goes when the others have that much
     #[arg(long, default_value = "1GiB", value_parser = value::bytes)]
     pub(crate) retention_bytes: u64,
     /// Size of one file of the log, like 64MiB; retention deletes whole files

@@ -95,7 +95,7 @@ fn welcome(
     )?;
     writeln!(
         text,
-        "  retention   {}, at most {} a partition; whole files of {} go",
+        "  retention   {}, about {} a partition; whole files of {} go",
         humantime::format_duration(options.retention),
         show::bytes(options.retention_bytes),
         show::bytes(options.segment_bytes)
