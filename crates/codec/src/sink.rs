@@ -263,57 +263,38 @@ mod growing {
         }
     }
 
-    impl Sink for BytesMut {
-        #[inline]
-        fn room(&self) -> usize {
-            self.remaining_mut()
-        }
+    /// What grows by the same methods.
+    macro_rules! grows {
+        ($($buffer:ty)+) => {
+            $(impl Sink for $buffer {
+                #[inline]
+                fn room(&self) -> usize {
+                    self.remaining_mut()
+                }
 
-        #[inline]
-        fn put(&mut self, bytes: &[u8]) {
-            self.extend_from_slice(bytes);
-        }
+                #[inline]
+                fn put(&mut self, bytes: &[u8]) {
+                    self.extend_from_slice(bytes);
+                }
 
-        #[inline]
-        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
-            let end = self.len();
-            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
-            // is not needed.
-            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
-                self.extend_from_slice(&[0; CLEARED]);
-                self.truncate(end + bytes);
-            } else {
-                self.resize(end + bytes, 0);
-            }
-            self.get_mut(end..)
-        }
+                #[inline]
+                fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+                    let end = self.len();
+                    // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked
+                    // for that is not needed.
+                    if bytes <= CLEARED && self.capacity() - end >= CLEARED {
+                        self.extend_from_slice(&[0; CLEARED]);
+                        self.truncate(end + bytes);
+                    } else {
+                        self.resize(end + bytes, 0);
+                    }
+                    self.get_mut(end..)
+                }
+            })+
+        };
     }
 
-    impl Sink for Vec<u8> {
-        #[inline]
-        fn room(&self) -> usize {
-            self.remaining_mut()
-        }
-
-        #[inline]
-        fn put(&mut self, bytes: &[u8]) {
-            self.extend_from_slice(bytes);
-        }
-
-        #[inline]
-        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
-            let end = self.len();
-            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
-            // is not needed.
-            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
-                self.extend_from_slice(&[0; CLEARED]);
-                self.truncate(end + bytes);
-            } else {
-                self.resize(end + bytes, 0);
-            }
-            self.get_mut(end..)
-        }
-    }
+    grows! { BytesMut Vec<u8> }
 }
 
 #[cfg(feature = "alloc")]
