@@ -31,6 +31,7 @@ const SANS_IO: &[&str] = &["topic", "codec", "session"];
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/log/src/storage/region.rs",
     "xtask/probe/src/lib.rs",
+    "xtask/size/src/lib.rs",
     "crates/codec/tests/alloc.rs",
     "crates/topic/tests/it/memory.rs",
 ];
