@@ -141,3 +141,8 @@ pub use unsuback::UnsubAck;
 pub use unsubscribe::{TopicFilters, Unsubscribe};
 pub use version::Version;
 pub use will::Will;
+
+/// What the README shows compiles.
+#[cfg(all(doctest, feature = "alloc"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
