@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::command::{self, cargo};
-use crate::{clients, nostd, tidy};
+use crate::{clients, nostd, size, tidy};
 
 /// `cargo x ci`. Stops at the first step that fails.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -22,6 +22,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     ))?;
     step("the lower crates without std");
     nostd::run(root)?;
+    step("the codec in a small program");
+    size::run(root)?;
     step("documentation");
     let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;

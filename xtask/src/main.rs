@@ -2,7 +2,7 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `cargo x ci` | everything below but `size`, in the order in which a mistake shows soonest |
+//! | `cargo x ci` | everything below, in the order in which a mistake shows soonest |
 //! | `cargo x tidy` | allowed imports between crates, file lengths, unfinished work, the map in `ARCHITECTURE.md`, the list in `docs/conformance.md` |
 //! | `cargo x nostd` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
