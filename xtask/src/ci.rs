@@ -29,6 +29,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     step("examples against real clients");
     clients::run(root, &[])?;
+    step("unit tests inside the examples");
+    // `cargo test` without `--examples` builds them and runs none of their tests.
+    command::run(&mut cargo(root, &["test", "--package", "headwater-examples", "--examples", "--locked"]))?;
     step("the codec with all its features");
     command::run(&mut cargo(root, &["test", "--package", "headwater-codec", "--all-features", "--locked"]))?;
     // Last, so that the runner's closing lines close the output.

@@ -172,7 +172,7 @@ fn protocol(input: &[u8]) -> Parsed<'_, Version> {
         [0, 4, b'M', b'Q', b'T', b'T', 5, rest @ ..] => return Ok((rest, Version::V5)),
         _ => {}
     }
-    let (rest, name) = parse::binary(Field::ProtocolName)(input)?;
+    let (rest, name) = parse::binary(Field::ProtocolName, input)?;
     // [MQTT-3.1.2-1]
     if name != b"MQTT" && name != b"MQIsdp" {
         return Err(Fault::new(input, Field::ProtocolName, Rule::ProtocolName));
@@ -227,7 +227,7 @@ pub(crate) fn connect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Connec
         return Err(Fault::new(at, Field::Properties, Rule::AuthenticationDataAlone));
     }
     // [MQTT-3.1.3-3], [MQTT-3.1.3-4]
-    let (rest, client_id) = parse::string(Field::ClientId)(rest)?;
+    let (rest, client_id) = parse::string(Field::ClientId, rest)?;
     let (rest, will) = match will_qos {
         // [MQTT-3.1.2-9]
         Some(qos) => {
@@ -240,14 +240,14 @@ pub(crate) fn connect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Connec
     let may_miss = version == Version::V3_1;
     let (rest, user_name) = if flags.has(Flags::USER_NAME) && !(may_miss && rest.is_empty()) {
         // [MQTT-3.1.2-17], [MQTT-3.1.3-12]
-        let (rest, user_name) = parse::string(Field::UserName)(rest)?;
+        let (rest, user_name) = parse::string(Field::UserName, rest)?;
         (rest, Some(user_name))
     } else {
         (rest, None)
     };
     let (rest, password) = if flags.has(Flags::PASSWORD) && !(may_miss && rest.is_empty()) {
         // [MQTT-3.1.2-19]
-        let (rest, password) = parse::binary(Field::Password)(rest)?;
+        let (rest, password) = parse::binary(Field::Password, rest)?;
         (rest, Some(password))
     } else {
         (rest, None)

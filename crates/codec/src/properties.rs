@@ -175,26 +175,28 @@ impl<'a> Properties<'a> {
     }
 
     /// Writes length and properties; before 5.0, nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write<O: Output>(
         self,
         version: Version,
         place: PropertyPlace,
         out: &mut O,
     ) -> Result<(), EncodeError> {
-        if !version.has_properties() {
-            return if self.is_empty() {
-                Ok(())
-            } else {
-                Err(EncodeError::NotInVersion { field: Field::Properties, version })
-            };
+        match (version.has_properties(), self.is_empty()) {
+            (true, true) => out.block(|_| Ok(())),
+            (true, false) => self.write_some(place, out),
+            (false, true) => Ok(()),
+            (false, false) => Err(EncodeError::NotInVersion { field: Field::Properties, version }),
         }
+    }
+
+    /// Writes length and properties.
+    fn write_some<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
         match self.0 {
             Form::Wire { bytes, place: valid_in, .. } if valid_in == place => out.block(|out| {
                 out.put(bytes);
                 Ok(())
             }),
-            Form::List([]) => out.block(|_| Ok(())),
             Form::Wire { .. } | Form::List(_) => out.block(|out| self.write_each(place, out)),
         }
     }
@@ -229,22 +231,38 @@ impl<'a> Properties<'a> {
 
     /// Writes the properties after checking that each may stand in the place, and as often as it does.
     fn write_each<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
-        let mut seen = 0_u64;
-        for property in self.iter() {
-            let id = property.id();
-            if O::CHECKS {
-                if !id.allowed_in(place) {
-                    return Err(EncodeError::PropertyNotAllowed { property: id, place });
-                }
-                if seen & id.bit() != 0 && !id.repeatable_in(place) {
-                    return Err(EncodeError::PropertyTwice { property: id });
-                }
-                seen |= id.bit();
+        let mut seen = 0;
+        match self.0 {
+            // By reference: a property is five words.
+            Form::List(list) => {
+                list.iter().try_for_each(|property| write_one(property, place, &mut seen, out))
             }
-            property.write(out)?;
+            Form::Wire { .. } => {
+                self.iter().try_for_each(|property| write_one(&property, place, &mut seen, out))
+            }
         }
-        Ok(())
     }
+}
+
+/// Writes a property that may stand in the place, and was not seen where it may stand but once.
+#[inline(always)]
+fn write_one<O: Output>(
+    property: &Property<'_>,
+    place: PropertyPlace,
+    seen: &mut u64,
+    out: &mut O,
+) -> Result<(), EncodeError> {
+    if O::CHECKS {
+        let id = property.id();
+        if !id.allowed_in(place) {
+            return Err(EncodeError::PropertyNotAllowed { property: id, place });
+        }
+        if *seen & id.bit() != 0 && !id.repeatable_in(place) {
+            return Err(EncodeError::PropertyTwice { property: id });
+        }
+        *seen |= id.bit();
+    }
+    property.write(out)
 }
 
 /// Writes one subscription identifier as a property.

@@ -117,8 +117,8 @@ macro_rules! properties {
                     })+
                     PropertyId::UserProperty => {
                         // [MQTT-1.5.7-1]
-                        let (rest, name) = parse::string(Field::Property(id))(input)?;
-                        let (rest, value) = parse::string(Field::Property(id))(rest)?;
+                        let (rest, name) = parse::string(Field::Property(id), input)?;
+                        let (rest, value) = parse::string(Field::Property(id), rest)?;
                         Ok((rest, Self::UserProperty(name, value)))
                     }
                 }
@@ -138,11 +138,11 @@ macro_rules! properties {
             }
 
             /// Writes identifier and value.
-            #[inline]
-            pub(crate) fn write<O: Output>(self, out: &mut O) -> Result<(), EncodeError> {
+            #[inline(always)]
+            pub(crate) fn write<O: Output>(&self, out: &mut O) -> Result<(), EncodeError> {
                 let id = self.id();
                 out.put_u8(id.as_u8());
-                match self {
+                match *self {
                     $(Self::$name(value) => value.write(id, out),)+
                     Self::UserProperty(name, value) => {
                         write::string(out, Field::Property(id), name)?;

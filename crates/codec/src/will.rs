@@ -69,9 +69,10 @@ impl<'a> Will<'a> {
 }
 
 /// The part behind the client identifier. [MQTT-3.1.2-9], [MQTT-3.1.3-11]
+#[inline(always)]
 pub(crate) fn will<'a>(context: Context, qos: QoS, retain: bool, input: &'a [u8]) -> Parsed<'a, Will<'a>> {
     let (rest, properties) = properties(context, PropertyPlace::Will, input)?;
     let (rest, topic) = parse::topic_name(Field::WillTopic, context.topic_limits, rest)?;
-    let (rest, payload) = parse::binary(Field::WillPayload)(rest)?;
+    let (rest, payload) = parse::binary(Field::WillPayload, rest)?;
     Ok((rest, Will { qos, retain, topic, payload, properties }))
 }

@@ -338,7 +338,7 @@ fn variable_len(value: u32) -> usize {
 }
 
 /// Binary data (section 1.5.6).
-#[inline]
+#[inline(always)]
 pub(crate) fn binary<O: Output>(out: &mut O, field: Field, bytes: &[u8]) -> Result<(), EncodeError> {
     match u16::try_from(bytes.len()) {
         Ok(length) => {
@@ -351,7 +351,7 @@ pub(crate) fn binary<O: Output>(out: &mut O, field: Field, bytes: &[u8]) -> Resu
 }
 
 /// A string (section 1.5.4).
-#[inline]
+#[inline(always)]
 pub(crate) fn string<O: Output>(out: &mut O, field: Field, string: &str) -> Result<(), EncodeError> {
     // [MQTT-1.5.4-2]
     if O::CHECKS && text::has_null(string) {

@@ -75,6 +75,25 @@ impl Header {
     /// ```
     #[inline]
     pub fn decode(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
+        if let Some(header) = Self::if_short(buffer, limits) {
+            return Ok(Status::Complete(header));
+        }
+        Self::decode_in_full(buffer, limits)
+    }
+
+    /// The header if it is right and has two bytes, as most have: fewer than 128 follow.
+    #[inline(always)]
+    fn if_short(buffer: &[u8], limits: &Limits) -> Option<Self> {
+        let [first, length @ 0..0x80, ..] = buffer else { return None };
+        let packet_type = PacketType::from_u8(first >> 4)?;
+        let (flags, remaining_length) = (first & 0x0F, u32::from(*length));
+        (is_right(&RIGHT_SOMEWHERE, *first) && remaining_length + 2 <= limits.of(packet_type))
+            .then_some(Self { packet_type, flags, remaining_length, len: 2 })
+    }
+
+    /// As [`Header::decode`], step by step.
+    #[inline(never)]
+    fn decode_in_full(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
         let Some((first, rest)) = buffer.split_first() else {
             return Ok(Status::Partial { needed: 2 });
         };
@@ -223,6 +242,20 @@ const RIGHT_3_1: [u16; 16] = right_flags(Version::V3_1);
 const RIGHT_3_1_1: [u16; 16] = right_flags(Version::V3_1_1);
 const RIGHT_5: [u16; 16] = right_flags(Version::V5);
 
+/// Those that are right in some revision: 3.1 sets DUP where others may not, and 5.0 has one type more.
+const RIGHT_SOMEWHERE: [u16; 16] = {
+    let mut right = [0; 16];
+    let mut number = 0;
+    while number < 16 {
+        #[expect(clippy::indexing_slicing, reason = "16 types, in a constant")]
+        {
+            right[number] = RIGHT_3_1[number] | RIGHT_3_1_1[number] | RIGHT_5[number];
+        }
+        number += 1;
+    }
+    right
+};
+
 /// True if the first byte of a packet is right in this revision.
 #[inline]
 pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
@@ -231,7 +264,13 @@ pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
         Version::V3_1_1 => &RIGHT_3_1_1,
         Version::V5 => &RIGHT_5,
     };
-    right.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
+    is_right(right, first)
+}
+
+/// True if a first byte is in the table.
+#[inline(always)]
+fn is_right(table: &[u16; 16], first: u8) -> bool {
+    table.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
 }
 
 /// The size of the fixed header of a frame that is one whole packet, as far as the header tells; `None` if something is
@@ -288,7 +327,19 @@ pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usi
 /// assert_eq!(first(&buffer[2..], &limits)?, Status::Partial { needed: 1 });
 /// # Ok::<(), headwater_codec::DecodeError>(())
 /// ```
+#[inline]
 pub fn first<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
+    if let Some(header) = Header::if_short(buffer, limits)
+        && let Some(packet) = buffer.get(..header.packet_len())
+    {
+        return Ok(Status::Complete(packet));
+    }
+    first_in_full(buffer, limits)
+}
+
+/// As [`first`], for longer packets and those that are not complete.
+#[inline(never)]
+fn first_in_full<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
     let length = match Header::decode(buffer, limits)? {
         Status::Complete(header) => header.packet_len(),
         Status::Partial { needed } => return Ok(Status::Partial { needed }),
@@ -307,6 +358,7 @@ mod tests {
     fn a_first_byte_is_right_in_some_revision_or_refused() {
         for first in 0..=u8::MAX {
             let header = Header::decode(&[first, 0], &Limits::PROTOCOL);
+            assert_eq!(header, Header::decode_in_full(&[first, 0], &Limits::PROTOCOL), "{first:#010b}");
             let right = match first >> 4 {
                 0 => false,
                 3 => first & 0b0110 != 0b0110 && first & 0b1110 != 0b1000,
