@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::command::{self, cargo};
-use crate::{clients, no_std, tidy};
+use crate::{clients, nostd, size, tidy};
 
 /// `cargo x ci`. Stops at the first step that fails.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -21,7 +21,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         &["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
     ))?;
     step("the lower crates without std");
-    no_std::run(root)?;
+    nostd::run(root)?;
+    step("the codec in a small program");
+    size::run(root)?;
     step("documentation");
     let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;

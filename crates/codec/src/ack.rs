@@ -24,6 +24,21 @@ macro_rules! ack {
         /// property, is an error of encoding there. In 5.0 a receiver takes a packet that ends behind the identifier
         /// or behind the reason code; the first is written for success without properties, the second never, since
         /// some receivers refuse it.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        #[doc = concat!("use headwater_codec::{", stringify!($name), ", Packet, PacketId, SliceSink, Version};")]
+        ///
+        /// let packet_id = PacketId::new(7).ok_or("0 is no packet identifier")?;
+        /// let mut buffer = [0; 8];
+        /// let mut sink = SliceSink::new(&mut buffer);
+        #[doc = concat!(stringify!($name), "::new(packet_id).encode(Version::V5, &mut sink)?;")]
+        /// assert_eq!(sink.written()[1..], [2, 0, 7]);
+        /// let packet = Packet::decode(sink.written(), Version::V5)?;
+        /// assert_eq!(packet.packet_id(), Some(packet_id));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name<'a> {
             /// The identifier of the PUBLISH.

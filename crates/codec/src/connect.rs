@@ -47,6 +47,24 @@ use crate::write::{self, Body, Output, Part};
 /// assert_eq!(Packet::decode(sink.written(), Version::V5)?, Packet::Connect(connect));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// With properties, in 5.0:
+///
+/// ```
+/// use headwater_codec::{Connect, EncodeError, Field, Properties, Property, Version};
+///
+/// let properties = [Property::SessionExpiryInterval(3600), Property::TopicAliasMaximum(16)];
+/// let mut connect = Connect::new(Version::V5, "sensor-7");
+/// connect.clean_start = false;
+/// connect.properties = Properties::new(&properties);
+/// assert_eq!(connect.encoded_len()?, 31);
+///
+/// // An older revision cannot say that, and does not leave it out in silence.
+/// connect.version = Version::V3_1_1;
+/// let refused = EncodeError::NotInVersion { field: Field::Properties, version: Version::V3_1_1 };
+/// assert_eq!(connect.encoded_len(), Err(refused));
+/// # Ok::<(), EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect<'a> {
     /// The revision the client speaks.
@@ -86,6 +104,17 @@ impl<'a> Connect<'a> {
     ///
     /// For a server that has to refuse a packet it could not decode and must choose the form of its CONNACK. `None`
     /// if the frame does not begin as a CONNECT, or asks for a revision there is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{Connect, Packet, Version};
+    ///
+    /// // The reserved flag is set: malformed, and yet it is known how to answer.
+    /// let frame = b"\x10\x0D\x00\x04MQTT\x05\x03\x00\x1E\x00\x00\x00";
+    /// assert!(Packet::decode(frame, Version::V5).is_err());
+    /// assert_eq!(Connect::peek_version(frame), Some(Version::V5));
+    /// ```
     pub fn peek_version(frame: &[u8]) -> Option<Version> {
         let Ok(Status::Complete(header)) = Header::decode(frame, &Limits::PROTOCOL) else { return None };
         let body = frame.get(header.header_len()..)?;

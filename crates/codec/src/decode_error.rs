@@ -47,6 +47,21 @@ impl DecodeError {
 /// A rule the bytes of a packet can break.
 ///
 /// Clauses without a revision are those of 5.0.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, ReasonCode, Rule, Version};
+///
+/// // What a server may want to tell apart: a newer protocol, and anything else.
+/// let frame = b"\x10\x0C\x00\x04MQTT\x06\x02\x00\x00\x00\x00";
+/// let error = Packet::decode(frame, Version::V5).unwrap_err();
+/// match error.rule {
+///     Rule::ProtocolVersion { level } => assert_eq!(level, 6),
+///     other => panic!("{other}"),
+/// }
+/// assert_eq!(error.rule.reason_code(), ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rule {

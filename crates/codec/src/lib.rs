@@ -54,6 +54,8 @@
 //! * The rules of a packet by itself are kept here. Who may send it and when, and what it means for a connection, is a
 //!   session's to know.
 //!
+//! The guide, `docs/codec.md` of the repository, has a client and a server, and the way from `mqttbytes`.
+//!
 //! # Features
 //!
 //! `std` (default) includes `alloc`. `alloc` adds [`Frame`], [`FrameReader`] and the growing sinks, on the `bytes` crate.
@@ -141,3 +143,8 @@ pub use unsuback::UnsubAck;
 pub use unsubscribe::{TopicFilters, Unsubscribe};
 pub use version::Version;
 pub use will::Will;
+
+/// What the README shows compiles.
+#[cfg(all(doctest, feature = "alloc"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

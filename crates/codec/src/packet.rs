@@ -31,6 +31,20 @@ use crate::write::{self, Body, Output, Part};
 ///
 /// Plain data that borrows: from the frame when decoded, from the caller when built. Every variant but the two pings
 /// wraps the struct of its packet, which can be built, encoded and measured by itself.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, PacketId, PubAck, SliceSink, Version};
+///
+/// let mut buffer = [0; 16];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// for packet in [Packet::PingResp, PubAck::new(PacketId::MIN).into()] {
+///     packet.encode(Version::V5, &mut sink)?;
+/// }
+/// assert_eq!(sink.written(), [0xD0, 0, 0x40, 2, 0, 1]);
+/// # Ok::<(), headwater_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// A client asks for a connection.
@@ -66,6 +80,19 @@ pub enum Packet<'a> {
 }
 
 /// How a packet is read where the specification leaves it to the receiver.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{DecodeOptions, Packet, Rule, Version};
+/// use headwater_topic::Limits;
+///
+/// let frame = b"\x30\x07\x00\x05a/b/c";
+/// assert!(Packet::decode(frame, Version::V3_1_1).is_ok());
+/// let options = DecodeOptions::default().topic_limits(Limits::default().levels_max(2));
+/// let error = Packet::decode_with(frame, Version::V3_1_1, options).unwrap_err();
+/// assert!(matches!(error.rule, Rule::TopicName(_)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {

@@ -59,6 +59,27 @@ impl<'a> Properties<'a> {
     pub const EMPTY: Self = Self(Form::List(&[]));
 
     /// The properties of a slice.
+    ///
+    /// # Examples
+    ///
+    /// What depends on the moment is put together first; the packet borrows the list.
+    ///
+    /// ```
+    /// use headwater_codec::{EncodeError, Properties, Property, PropertyId, Publish, TopicName, Version};
+    ///
+    /// let expires_secs = Some(60);
+    /// let mut list = vec![Property::PayloadFormatIndicator(true)];
+    /// list.extend(expires_secs.map(Property::MessageExpiryInterval));
+    /// let publish = Publish::new(TopicName::parse("plant/7")?, b"21.5").with_properties(Properties::new(&list));
+    /// assert_eq!(publish.encoded_len(Version::V5)?, 23);
+    ///
+    /// // Whether they may stand where they are is checked when the packet is encoded.
+    /// let twice = [list[0], list[0]];
+    /// let publish = publish.with_properties(Properties::new(&twice));
+    /// let refused = EncodeError::PropertyTwice { property: PropertyId::PayloadFormatIndicator };
+    /// assert_eq!(publish.encoded_len(Version::V5), Err(refused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub const fn new(list: &'a [Property<'a>]) -> Self {
         Self(Form::List(list))
@@ -72,6 +93,22 @@ impl<'a> Properties<'a> {
     ///
     /// What [`Packet::decode_with`](crate::Packet::decode_with) says of properties; positions count from the first byte
     /// given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{DecodeOptions, Packet, Properties, PropertyPlace, Version};
+    ///
+    /// let frame = b"\x30\x0D\x00\x01a\x05\x02\x00\x00\x00\x3C21.5";
+    /// let Packet::Publish(publish) = Packet::decode(frame, Version::V5)? else { unreachable!() };
+    /// let kept = publish.properties.as_wire().map(<[u8]>::to_vec).unwrap_or_default();
+    ///
+    /// let again = Properties::decode(&kept, PropertyPlace::Publish, DecodeOptions::default())?;
+    /// assert_eq!(again, publish.properties);
+    /// assert_eq!(again.message_expiry_interval(), Some(60));
+    /// assert!(Properties::decode(&kept, PropertyPlace::PubAck, DecodeOptions::default()).is_err());
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
     pub fn decode(
         bytes: &'a [u8],
         place: PropertyPlace,

@@ -25,6 +25,17 @@ use crate::write::{self, Output};
 macro_rules! properties {
     ($($(#[doc = $doc:literal])+ $id:literal $name:ident($value:ty) $getter:ident $text:literal in $($place:ident)+;)+) => {
         /// The identifier of a property.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use headwater_codec::{PropertyId, PropertyPlace};
+        ///
+        /// assert!(PropertyId::WillDelayInterval.allowed_in(PropertyPlace::Will));
+        /// assert!(!PropertyId::WillDelayInterval.allowed_in(PropertyPlace::Publish));
+        /// assert!(PropertyId::UserProperty.repeatable_in(PropertyPlace::PubAck));
+        /// assert_eq!(PropertyId::from_u8(0x03), Some(PropertyId::ContentType));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum PropertyId {
@@ -68,6 +79,17 @@ macro_rules! properties {
         /// A property with its value.
         ///
         /// Times are in seconds, sizes in bytes.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use core::num::NonZeroU16;
+        /// use headwater_codec::{Property, PropertyId};
+        ///
+        /// let window = NonZeroU16::new(20).ok_or("a receive maximum is never 0")?;
+        /// assert_eq!(Property::ReceiveMaximum(window).id(), PropertyId::ReceiveMaximum);
+        /// # Ok::<(), &str>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Property<'a> {
             $($(#[doc = $doc])+ $name($value),)+

@@ -18,6 +18,28 @@ use crate::write::{self, Output};
 /// ```text
 ///  will properties (5.0) | will topic | will payload, 2 bytes of length and at most 65,535 bytes
 /// ```
+///
+/// # Examples
+///
+/// A retained "gone", half a minute after the client vanished:
+///
+/// ```
+/// use headwater_codec::{Connect, Properties, Property, QoS, SliceSink, TopicName, Version, Will};
+///
+/// let properties = [Property::WillDelayInterval(30)];
+/// let mut connect = Connect::new(Version::V5, "sensor-7");
+/// connect.will = Some(Will {
+///     qos: QoS::AtLeastOnce,
+///     retain: true,
+///     properties: Properties::new(&properties),
+///     ..Will::new(TopicName::parse("plant/7/state")?, b"gone")
+/// });
+/// let mut buffer = [0; 64];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// connect.encode(&mut sink)?;
+/// assert_eq!(sink.written()[9], 0b0010_1110); // retain, QoS 1, a will, clean start
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Will<'a> {
     /// The QoS of the message.

@@ -104,3 +104,8 @@ pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{MaintainReport, PartitionRecovery, RecoveryReport, SegmentInfo};
 pub use topic::{Position, Topic};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

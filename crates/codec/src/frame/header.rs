@@ -24,6 +24,20 @@ pub enum Status<T> {
 ///
 /// Type and flags have passed all checks that do not depend on the revision. Those that do are made when the packet is
 /// decoded: AUTH exists in 5.0 only, and 3.1 may set DUP in PUBREL, SUBSCRIBE and UNSUBSCRIBE.
+///
+/// # Examples
+///
+/// What a PUBLISH is worth waiting for can be decided by its first bytes:
+///
+/// ```
+/// use headwater_codec::{Header, Limits, PacketType, Status};
+///
+/// let so_far = [0x3D, 0x80, 0x80, 0x04];
+/// let Status::Complete(header) = Header::decode(&so_far, &Limits::default())? else { unreachable!() };
+/// assert_eq!((header.packet_type, header.flags), (PacketType::Publish, 0b1101)); // DUP, QoS 2, retain
+/// assert_eq!((header.header_len(), header.packet_len()), (4, 65_540));
+/// # Ok::<(), headwater_codec::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The kind of packet.

@@ -26,6 +26,20 @@ impl Frame {
     /// # Errors
     ///
     /// Those of [`Header::decode`]. The buffer is then as it was, and of no more use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use headwater_codec::{Frame, Limits, PacketType};
+    ///
+    /// let mut buffer = BytesMut::from(&[0xC0, 0x00, 0x40, 0x02, 0x00][..]);
+    /// let frame = Frame::take_from(&mut buffer, &Limits::default())?;
+    /// assert_eq!(frame.map(|frame| frame.packet_type()), Some(PacketType::PingReq));
+    /// assert_eq!(Frame::take_from(&mut buffer, &Limits::default())?, None);
+    /// assert_eq!(buffer.len(), 3);
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
     #[inline]
     pub fn take_from(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Self>, DecodeError> {
         match Header::decode(buffer, limits)? {
