@@ -30,7 +30,7 @@ use crate::write::{self, Body, Output, Part};
 ///
 /// What the codec leaves to the session: whether the server takes an empty client identifier, which 3.1.1 allows only
 /// with `clean_start` [MQTT-3.1.3-7] and 3.1 not at all. 3.1 limits the identifier to 23 characters; clients have long
-/// ignored that, so longer ones are read. A 3.1 client may set the flags of user name and password and then leave
+/// ignored that, so longer ones are read. A 3.1 client may set QoS and retain flag of a will that it does not have, and it may set the flags of user name and password and then leave
 /// the strings out at the end of the packet; they are read as missing, as 3.1 demands.
 ///
 /// # Examples
@@ -116,7 +116,8 @@ impl<'a> Connect<'a> {
     /// assert_eq!(Connect::peek_version(frame), Some(Version::V5));
     /// ```
     pub fn peek_version(frame: &[u8]) -> Option<Version> {
-        let Ok(Status::Complete(header)) = Header::decode(frame, &Limits::PROTOCOL) else { return None };
+        let limits = Limits::PROTOCOL.with_overlong_lengths();
+        let Ok(Status::Complete(header)) = Header::decode(frame, &limits) else { return None };
         let body = frame.get(header.header_len()..)?;
         match header.packet_type {
             PacketType::Connect => protocol(body).ok().map(|(_, version)| version),
@@ -201,8 +202,8 @@ fn flags(version: Version, input: &[u8]) -> Parsed<'_, (Flags, Option<QoS>)> {
         return fault(Rule::PasswordWithoutUserName);
     }
     if !flags.has(Flags::WILL) {
-        // [MQTT-3.1.2-11], [MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13], [MQTT-3.1.2-15]
-        if flags.has(Flags::WILL_QOS | Flags::WILL_RETAIN) {
+        // [MQTT-3.1.2-11], [MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13], [MQTT-3.1.2-15]. 3.1 disregards them.
+        if version > Version::V3_1 && flags.has(Flags::WILL_QOS | Flags::WILL_RETAIN) {
             return fault(Rule::WillFlagsWithoutWill);
         }
         return Ok((rest, (flags, None)));

@@ -32,7 +32,8 @@ pub struct DecodeError {
     pub rule: Rule,
     /// The part of the packet that breaks it.
     pub field: Field,
-    /// Where the offending bytes begin, counted from 0 at the first byte of the packet.
+    /// Where the offending bytes begin, counted from 0 at the first byte of the packet; its length if what is missing should have
+    /// come there.
     pub position: usize,
 }
 
@@ -78,6 +79,12 @@ pub enum Rule {
     /// The packet type is 0, or 15 before 5.0. Table 2-1; 3.1.1, table 2.1
     #[error("packet type {packet_type} is reserved")]
     PacketTypeReserved {
+        /// The type.
+        packet_type: u8,
+    },
+    /// A packet of one kind was to be decoded, and this is another. A server's first packet has to be CONNECT: [MQTT-3.1.0-1]
+    #[error("packet type {packet_type} is not the one that is wanted")]
+    OtherPacketType {
         /// The type.
         packet_type: u8,
     },
@@ -240,7 +247,8 @@ impl Rule {
             | Self::PropertyTwice
             | Self::PropertyOutOfRange
             | Self::AuthenticationDataAlone
-            | Self::NoAuthenticationMethod => ReasonCode::PROTOCOL_ERROR,
+            | Self::NoAuthenticationMethod
+            | Self::OtherPacketType { .. } => ReasonCode::PROTOCOL_ERROR,
             Self::ProtocolName | Self::ProtocolVersion { .. } => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::TopicAliasZero => ReasonCode::TOPIC_ALIAS_INVALID,

@@ -186,8 +186,7 @@ impl<'a> FanOut<'a> {
 
     /// Encodes the head of another shape.
     fn encode(&mut self, receiver: &Receiver<'_>) -> Result<usize, EncodeError> {
-        // What is in the buffer is overwritten, or was no use for this receiver.
-        self.stamped = None;
+        // On an error nothing is written, and the head in the buffer is as good as before.
         let whole = Whole { message: self.message_for(receiver), ids: receiver.subscription_ids };
         let mut sink = Limited::new(SliceSink::new(self.buffer), receiver.packet_size_max);
         write::encode(&whole, self.version, Part::Head, &mut sink)?;

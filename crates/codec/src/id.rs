@@ -1,7 +1,7 @@
 //! The two identifiers that travel in packets, both without a zero.
 
 use core::fmt;
-use core::num::{NonZeroU16, NonZeroU32};
+use core::num::{NonZeroU16, NonZeroU32, TryFromIntError};
 
 /// The number that ties an acknowledgement to what it acknowledges, 1 to 65,535 (section 2.2.1; 2.3.1 in 3.1.1).
 ///
@@ -46,6 +46,21 @@ impl PacketId {
 impl From<NonZeroU16> for PacketId {
     fn from(id: NonZeroU16) -> Self {
         Self(id)
+    }
+}
+
+impl From<PacketId> for u16 {
+    fn from(id: PacketId) -> Self {
+        id.get()
+    }
+}
+
+/// Fails for 0.
+impl TryFrom<u16> for PacketId {
+    type Error = TryFromIntError;
+
+    fn try_from(id: u16) -> Result<Self, TryFromIntError> {
+        NonZeroU16::try_from(id).map(Self)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::disconnect::{Disconnect, disconnect};
 use crate::encode_error::EncodeError;
 use crate::field::Field;
-use crate::frame::{Limits, header};
+use crate::frame::{Header, Limits, header};
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
 use crate::parse::{Context, Fault, Parsed};
@@ -176,8 +176,24 @@ impl<'a> Packet<'a> {
             true => const { &Limits::PROTOCOL.with_overlong_lengths() },
             false => const { &Limits::PROTOCOL },
         };
-        let header_len = header::len(frame, version, limits)?;
-        Self::after_header(frame, header_len, version, options)
+        Self::after_checked(frame, header::whole(frame, version, limits)?, version, options)
+    }
+
+    /// Decodes what follows a fixed header that was read before and checked in this revision.
+    #[inline]
+    pub(crate) fn after_checked(
+        frame: &'a [u8],
+        header: Header,
+        version: Version,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
+        let packet = Self::after_header(frame, header.header_len(), version, options);
+        if header.is_overlong()
+            && let Ok(Self::Connect(connect)) = &packet
+        {
+            header.check_length_in(connect.version)?;
+        }
+        packet
     }
 
     /// Decodes what follows a fixed header that is right in this revision.
@@ -356,11 +372,11 @@ fn read<'a, T>(
 ///
 /// Wrapped here, so that the packet is built once and where it is returned.
 #[inline(always)]
-fn whole<'a, T>(
+pub(crate) fn whole<'a, T, P>(
     frame: &'a [u8],
     parsed: Parsed<'a, T>,
-    wrap: impl FnOnce(T) -> Packet<'a>,
-) -> Result<Packet<'a>, DecodeError> {
+    wrap: impl FnOnce(T) -> P,
+) -> Result<P, DecodeError> {
     match parsed {
         Ok(([], packet)) => Ok(wrap(packet)),
         // Section 1.2: what the fields leave over has no meaning, so the packet is malformed.

@@ -137,8 +137,8 @@ impl<'a> Properties<'a> {
 
     /// Each property, in order.
     #[inline]
-    pub fn iter(self) -> impl Iterator<Item = Property<'a>> + Clone + fmt::Debug {
-        Iter(self.0)
+    pub const fn iter(self) -> PropertyIter<'a> {
+        PropertyIter(self.0)
     }
 
     /// True if the property is there.
@@ -323,11 +323,11 @@ fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Propertie
     Ok(Properties(Form::Wire { bytes, place, present }))
 }
 
-/// What is left of the properties.
+/// What is left of the properties, in order.
 #[derive(Clone)]
-struct Iter<'a>(Form<'a>);
+pub struct PropertyIter<'a>(Form<'a>);
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for PropertyIter<'a> {
     type Item = Property<'a>;
 
     #[inline]
@@ -357,11 +357,20 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Iter<'_> {}
+impl core::iter::FusedIterator for PropertyIter<'_> {}
 
-impl fmt::Debug for Iter<'_> {
+impl fmt::Debug for PropertyIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertyIter<'a>;
+
+    fn into_iter(self) -> PropertyIter<'a> {
+        self.iter()
     }
 }
 

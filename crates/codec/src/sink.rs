@@ -6,7 +6,7 @@ use crate::frame::PACKET_SIZE_MAX;
 ///
 /// Encoding asks for the room first and writes only when the whole packet fits, so a sink never sees half a packet.
 /// There are sinks over a slice ([`SliceSink`]), over nothing ([`Counter`]), over another sink with a smaller packet
-/// limit ([`Limited`]) and, with `alloc`, over `BytesMut`, `Vec<u8>` and any `BufMut` ([`BufSink`]).
+/// limit ([`Limited`]) and, with `alloc`, over `BytesMut`, `Vec<u8>` and any `BufMut` (`BufSink`).
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub trait Sink {
         self.put(&[byte]);
     }
 
-    /// Appends so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
+    /// Appends exactly so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
     ///
     /// A sink that lends is written to without a call for each field. Encoding never asks for more than [`Sink::room`]
     /// said, asks for heads and short payloads only, and overwrites all of what it gets.

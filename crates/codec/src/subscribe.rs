@@ -116,7 +116,7 @@ pub enum RetainHandling {
 
 list! {
     /// The filters of a SUBSCRIBE with their options.
-    Filters of SubscribeFilter<'a>, with Strings<'a>, parsed by validated
+    Filters, FilterIter of SubscribeFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> SubscribeFilter<'a> {

@@ -55,8 +55,8 @@ mod tests {
     fn words_say_what_bytes_say() {
         const INTEREST: [u8; 9] = [0, 1, 2, b'a', 0x7E, 0x7F, 0x80, 0x81, 0xFF];
         for filler in [1, b'a', 0x7F] {
-            for length in 0..28 {
-                let mut room = [filler; 28];
+            for length in (0..36).chain([39, 40, 41, 64, 65]) {
+                let mut room = [filler; 65];
                 let bytes = &mut room[..length];
                 assert!(is_plain(bytes));
                 for place in 0..length {

@@ -49,7 +49,7 @@ pub struct Unsubscribe<'a> {
 
 list! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters of TopicFilter<'a>, with Strings<'a>, parsed by validated
+    TopicFilters, TopicFilterIter of TopicFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> Unsubscribe<'a> {

@@ -276,6 +276,10 @@ pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     let with_head = payload.len() <= PAYLOAD_WITH_HEAD_MAX;
     let lent = if with_head { needed } else { head_len };
     match sink.lend(lent) {
+        // Anything else would be a part of a packet, or more than one.
+        Some(room) if room.len() != lent => {
+            return Err(EncodeError::NoRoom { needed: lent, room: room.len() });
+        }
         Some(room) => {
             let mut fill = Fill { room, blocks };
             head(packet, version, remaining, &mut fill)?;

@@ -144,7 +144,7 @@ impl Header {
 
     /// True if the remaining length has more bytes than it needs.
     #[inline]
-    const fn is_overlong(&self) -> bool {
+    pub(crate) const fn is_overlong(&self) -> bool {
         self.len > 2 && self.remaining_length >> (7 * (self.len - 2)) == 0
     }
 
@@ -167,6 +167,12 @@ impl Header {
             };
             return Err(at_0(field, rule));
         }
+        // A CONNECT has a revision of its own, which is not known here.
+        if self.packet_type == PacketType::Connect { Ok(()) } else { self.check_length_in(version) }
+    }
+
+    /// Whether the remaining length may have so many bytes in this revision.
+    pub(crate) fn check_length_in(&self, version: Version) -> Result<(), DecodeError> {
         // [MQTT-1.5.5-1]; 3.1 and 3.1.1 do not ask for it.
         if version >= Version::V5 && self.is_overlong() {
             return Err(at_1(Rule::VariableByteIntegerNotMinimal));
@@ -274,7 +280,7 @@ fn is_right(table: &[u16; 16], first: u8) -> bool {
 }
 
 /// The size of the fixed header of a frame that is one whole packet, as far as the header tells; `None` if something is
-/// wrong, or only unusual, and [`len`] has to look.
+/// wrong, or only unusual, and [`whole`] has to look.
 #[inline]
 pub(crate) fn len_if_right(frame: &[u8], version: Version) -> Option<usize> {
     let [first, rest @ ..] = frame else { return None };
@@ -290,8 +296,8 @@ pub(crate) fn len_if_right(frame: &[u8], version: Version) -> Option<usize> {
     }
 }
 
-/// The size of the fixed header of a frame that is to be one whole packet.
-pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usize, DecodeError> {
+/// The fixed header of a frame that is to be one whole packet.
+pub(crate) fn whole(frame: &[u8], version: Version, limits: &Limits) -> Result<Header, DecodeError> {
     let fault = |rule, field, position| Err(DecodeError { rule, field, position });
     let Status::Complete(header) = Header::decode(frame, limits)? else {
         return fault(Rule::Truncated, Field::RemainingLength, frame.len());
@@ -304,7 +310,7 @@ pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usi
         return fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size);
     }
     header.check_in(version)?;
-    Ok(header.header_len())
+    Ok(header)
 }
 
 /// Finds the first packet of a buffer that may hold a part of one, or many.

@@ -92,13 +92,14 @@ impl Frame {
     #[inline]
     pub fn packet_with(&self, version: Version, options: DecodeOptions) -> Result<Packet<'_>, DecodeError> {
         self.header.check_in(version)?;
-        Packet::after_header(&self.bytes, self.header.header_len(), version, options)
+        Packet::after_checked(&self.bytes, self.header, version, options)
     }
 
     /// A part of this frame, such as a payload or a topic name, as shared bytes of its own.
     ///
-    /// No byte is copied; the frame's bytes live as long as the part does. A slice that is not a part of this frame
-    /// is copied instead, so the answer is right in either case.
+    /// No byte is copied; what the bytes came in, which may be a whole read of many packets, lives as long as the part does.
+    /// Copy small parts that are kept long. A slice that is not a part of this frame is copied, so the answer is right
+    /// in either case.
     ///
     /// # Examples
     ///

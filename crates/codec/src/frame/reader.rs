@@ -128,6 +128,9 @@ mod tests {
         frames.extend(&[0xC0, 0x00]);
         assert_eq!(frames.next_frame().map_err(|e| e.position), Err(0));
         assert_eq!((frames.buffered(), frames.needed()), (0, 0));
+        frames.buffer_mut().extend_from_slice(&[0xC0, 0x00]);
+        assert!(frames.next_frame().is_err());
+        assert_eq!(frames.buffered(), 0);
     }
 
     #[test]
