@@ -32,8 +32,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step("unit tests inside the examples");
     // `cargo test` without `--examples` builds them and runs none of their tests.
     command::run(&mut cargo(root, &["test", "--package", "headwater-examples", "--examples", "--locked"]))?;
-    step("the codec with all its features");
-    command::run(&mut cargo(root, &["test", "--package", "headwater-codec", "--all-features", "--locked"]))?;
+    step("the codec with all its features, and with none");
+    let codec = ["test", "--package", "headwater-codec", "--locked"];
+    command::run(cargo(root, &codec).arg("--all-features"))?;
+    command::run(cargo(root, &codec).arg("--no-default-features"))?;
     // Last, so that the runner's closing lines close the output.
     step("tests");
     command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;
