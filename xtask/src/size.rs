@@ -13,10 +13,10 @@ const NOTHING: &str = "nothing";
 /// The programs of `xtask/size`, each with what it does.
 const PROGRAMS: &[(&str, &str)] = &[
     ("encode", "encodes CONNECT and PUBLISH, any revision"),
-    ("by_hand", ".. and reads PUBACK from its parts"),
+    ("puback", ".. and decodes PUBACK by PubAck::decode"),
     ("decode", ".. and decodes PUBACK by Packet::decode"),
     ("encode_v3_1_1", "encodes CONNECT and PUBLISH of 3.1.1"),
-    ("by_hand_v3_1_1", ".. and reads PUBACK from its parts"),
+    ("puback_v3_1_1", ".. and decodes PUBACK by PubAck::decode"),
     ("decode_v3_1_1", ".. and decodes PUBACK by Packet::decode"),
 ];
 
