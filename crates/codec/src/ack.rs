@@ -102,7 +102,7 @@ macro_rules! ack {
             fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
                 out.put(&self.packet_id.get().to_be_bytes());
                 let (packet, place) = (PacketType::$name, PropertyPlace::$name);
-                ack::write_tail(version, packet, place, self.reason, self.properties, out)
+                ack::write_tail(version, packet, place, self.reason, &self.properties, out)
             }
         }
     };
@@ -152,10 +152,10 @@ pub(crate) fn write_tail<O: Output>(
     packet: PacketType,
     place: PropertyPlace,
     reason: ReasonCode,
-    properties: Properties<'_>,
+    properties: &Properties<'_>,
     out: &mut O,
 ) -> Result<(), EncodeError> {
-    if reason == ReasonCode::SUCCESS && properties.is_empty() {
+    if reason == ReasonCode::SUCCESS && properties.none() {
         return Ok(());
     }
     write_some_tail(version, packet, place, reason, properties, out)
@@ -167,11 +167,11 @@ fn write_some_tail<O: Output>(
     packet: PacketType,
     place: PropertyPlace,
     reason: ReasonCode,
-    properties: Properties<'_>,
+    properties: &Properties<'_>,
     out: &mut O,
 ) -> Result<(), EncodeError> {
     if !version.has_properties() {
-        let field = if properties.is_empty() { Field::ReasonCode } else { Field::Properties };
+        let field = if properties.none() { Field::ReasonCode } else { Field::Properties };
         return Err(EncodeError::NotInVersion { field, version });
     }
     if O::CHECKS && !reason.allowed_in(packet) {

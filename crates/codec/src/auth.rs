@@ -107,6 +107,6 @@ impl Body for Auth<'_> {
             return Err(EncodeError::NoAuthenticationMethod);
         }
         let (packet, place) = (PacketType::Auth, PropertyPlace::Auth);
-        write_tail(version, packet, place, self.reason, self.properties, out)
+        write_tail(version, packet, place, self.reason, &self.properties, out)
     }
 }

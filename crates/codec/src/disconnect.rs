@@ -101,6 +101,6 @@ impl Body for Disconnect<'_> {
 
     fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         let (packet, place) = (PacketType::Disconnect, PropertyPlace::Disconnect);
-        write_tail(version, packet, place, self.reason, self.properties, out)
+        write_tail(version, packet, place, self.reason, &self.properties, out)
     }
 }

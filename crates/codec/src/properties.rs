@@ -174,36 +174,47 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// True if there are none; by reference, which costs a load where a copy would have to be made first.
+    #[inline(always)]
+    pub(crate) const fn none(&self) -> bool {
+        match &self.0 {
+            Form::Wire { bytes, .. } => bytes.is_empty(),
+            Form::List(list) => list.is_empty(),
+        }
+    }
+
     /// Writes length and properties; before 5.0, nothing.
     #[inline(always)]
     pub(crate) fn write<O: Output>(
-        self,
+        &self,
         version: Version,
         place: PropertyPlace,
         out: &mut O,
     ) -> Result<(), EncodeError> {
-        match (version.has_properties(), self.is_empty()) {
-            (true, true) => out.block(|_| Ok(())),
-            (true, false) => self.write_some(place, out),
-            (false, true) => Ok(()),
-            (false, false) => Err(EncodeError::NotInVersion { field: Field::Properties, version }),
+        if version.has_properties() {
+            return out.block(|out| if self.none() { Ok(()) } else { self.write_some(place, out) });
         }
+        // What was checked has none.
+        if O::CHECKS && !self.none() {
+            return Err(EncodeError::NotInVersion { field: Field::Properties, version });
+        }
+        Ok(())
     }
 
-    /// Writes length and properties.
-    fn write_some<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
-        match self.0 {
-            Form::Wire { bytes, place: valid_in, .. } if valid_in == place => out.block(|out| {
+    /// Writes properties, of which there are some.
+    fn write_some<O: Output>(&self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
+        match &self.0 {
+            Form::Wire { bytes, place: valid_in, .. } if *valid_in == place => {
                 out.put(bytes);
                 Ok(())
-            }),
-            Form::Wire { .. } | Form::List(_) => out.block(|out| self.write_each(place, out)),
+            }
+            Form::Wire { .. } | Form::List(_) => self.write_each(place, out),
         }
     }
 
     /// Writes length and properties of a PUBLISH, subscription identifiers first; before 5.0, nothing.
     pub(crate) fn write_with_ids<O: Output>(
-        self,
+        &self,
         version: Version,
         ids: &[SubscriptionId],
         out: &mut O,
@@ -219,20 +230,14 @@ impl<'a> Properties<'a> {
             for id in ids {
                 write_id(*id, out);
             }
-            match self.0 {
-                Form::Wire { bytes, place: valid_in, .. } if valid_in == place => {
-                    out.put(bytes);
-                    Ok(())
-                }
-                Form::Wire { .. } | Form::List(_) => self.write_each(place, out),
-            }
+            self.write_some(place, out)
         })
     }
 
     /// Writes the properties after checking that each may stand in the place, and as often as it does.
-    fn write_each<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
+    fn write_each<O: Output>(&self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
         let mut seen = 0;
-        match self.0 {
+        match &self.0 {
             // By reference: a property is five words.
             Form::List(list) => {
                 list.iter().try_for_each(|property| write_one(property, place, &mut seen, out))
