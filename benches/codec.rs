@@ -7,8 +7,8 @@ use std::num::NonZeroU16;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use headwater::codec::{
-    Delivery, FrameReader, Limits, Packet, PacketId, Properties, Property, PubAck, Publish, QoS, SliceSink,
-    Subscribe, SubscribeFilter, TopicFilter, TopicName, Version,
+    Delivery, FanOut, FrameReader, Limits, Packet, PacketId, Properties, Property, PubAck, Publish, QoS,
+    Receiver, SliceSink, Subscribe, SubscribeFilter, TopicFilter, TopicName, Version,
 };
 
 const TOPIC: &str = "site/7/line/3/sensor/42/te";
@@ -103,6 +103,8 @@ fn encode(criterion: &mut Criterion) {
     let payload = vec![0x5A; 64 * 1024];
     let publish = Publish::new(TopicName::parse(TOPIC).expect("a name"), &payload);
     let mut room = [0; 64];
+    assert_eq!(publish.encode_head(Version::V3_1_1, &mut SliceSink::new(&mut room)), Ok(()));
+    assert_eq!(room.get(..4), Some(&[0x30, 0x9C, 0x80, 0x04][..]));
     group.bench_function("v4 publish head, 64 KiB", |bencher| {
         bencher.iter(|| {
             let mut sink = SliceSink::new(&mut room);
@@ -110,7 +112,40 @@ fn encode(criterion: &mut Criterion) {
             black_box((outcome.is_ok(), sink.written().len()))
         });
     });
-    assert_eq!(room.get(..4), Some(&[0x30, 0x9C, 0x80, 0x04][..]));
+    group.finish();
+}
+
+/// One message for a thousand receivers, against a thousand encodings of its head and of all of it.
+fn fan_out(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("one message for 1000 receivers");
+    group.throughput(Throughput::Elements(1000));
+    for case in cases() {
+        let Packet::Publish(message) = case.packet else { continue };
+        let ids = || (1..=1000).filter_map(PacketId::new);
+        let delivery = |packet_id| Delivery::AtLeastOnce { packet_id, dup: false };
+        let mut room = [0; 2048];
+        let mut stamp = |message: &Publish<'static>| {
+            let mut fan_out = FanOut::new(*message, case.version, &mut room).expect("a topic");
+            ids().map(|id| fan_out.stamp(&Receiver::new(delivery(id))).map_or(0, <[u8]>::len)).sum::<usize>()
+        };
+        let mut other = [0; 2048];
+        let mut heads = |message: &Publish<'static>| {
+            ids()
+                .map(|id| {
+                    let mut sink = SliceSink::new(&mut other);
+                    let outcome = message.with_delivery(delivery(id)).encode_head(case.version, &mut sink);
+                    outcome.map_or(0, |()| sink.written().len())
+                })
+                .sum::<usize>()
+        };
+        assert_eq!(stamp(&message), heads(&message), "{}", case.name);
+        group.bench_function(BenchmarkId::new("stamped", case.name), |bencher| {
+            bencher.iter(|| stamp(black_box(&message)));
+        });
+        group.bench_function(BenchmarkId::new("heads encoded", case.name), |bencher| {
+            bencher.iter(|| heads(black_box(&message)));
+        });
+    }
     group.finish();
 }
 
@@ -179,5 +214,5 @@ fn streams(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, encode, streams);
+criterion_group!(benches, decode, encode, fan_out, streams);
 criterion_main!(benches);

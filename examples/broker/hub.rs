@@ -8,6 +8,7 @@ use headwater::session::{Millis, server};
 use headwater::store::Store;
 use tokio::sync::{Semaphore, watch};
 
+use crate::files::Share;
 use crate::options::Options;
 use crate::registry::Registry;
 use crate::wills::Wills;
@@ -22,8 +23,12 @@ pub(crate) struct Hub {
     pub(crate) session: server::Config,
     /// True once the broker is to stop.
     pub(crate) stopping: watch::Sender<bool>,
+    /// A packet that has begun must be complete in this time.
+    pub(crate) packet_timeout_millis: u64,
     /// A permit a connection.
     pub(crate) connections: Arc<Semaphore>,
+    /// A permit a connection that is told that it is one too many.
+    pub(crate) refusals: Arc<Semaphore>,
     pub(crate) counters: Counters,
     /// The origin of the sessions' time.
     start: Instant,
@@ -38,19 +43,21 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     /// Messages that were larger than their receiver takes, or cannot be sent at all.
     pub(crate) too_large: AtomicU64,
+    /// Wills that did not wait for their delay, because too many did.
+    pub(crate) wills_early: AtomicU64,
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, options: Options) -> Self {
-        let connections =
-            usize::try_from(options.connections_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    pub(crate) fn new(store: Store, options: Options, files: Share) -> Self {
         Self {
             store,
             registry: Arc::default(),
             wills: Wills::default(),
             session: options.session(),
+            packet_timeout_millis: u64::try_from(options.packet_timeout.as_millis()).unwrap_or(u64::MAX),
             stopping: watch::Sender::new(false),
-            connections: Arc::new(Semaphore::new(connections)),
+            connections: permits(files.connections),
+            refusals: permits(files.refusals),
             counters: Counters::default(),
             start: Instant::now(),
             options,
@@ -61,6 +68,11 @@ impl Hub {
     pub(crate) fn now(&self) -> Millis {
         Millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
+}
+
+fn permits(count: u64) -> Arc<Semaphore> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Counts one.

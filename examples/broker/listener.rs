@@ -5,19 +5,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
 
-/// So many connections beyond the limit are told so; more are closed without a word.
-const REFUSED_AT_A_TIME: usize = 128;
-
 /// Accepts connections until a signal says to stop; gives those that are still open.
 pub(crate) async fn accept(hub: &Arc<Hub>, socket: TcpListener) -> TaskTracker {
     let connections = TaskTracker::new();
-    let refused = Arc::new(Semaphore::new(REFUSED_AT_A_TIME));
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         let accepted = tokio::select! {
@@ -36,7 +31,7 @@ pub(crate) async fn accept(hub: &Arc<Hub>, socket: TcpListener) -> TaskTracker {
         let permit = Arc::clone(&hub.connections).try_acquire_owned().ok();
         let refusal = match permit {
             Some(_) => None,
-            None => match Arc::clone(&refused).try_acquire_owned() {
+            None => match Arc::clone(&hub.refusals).try_acquire_owned() {
                 Ok(refusal) => Some(refusal),
                 Err(_) => continue,
             },

@@ -7,7 +7,14 @@
 //!
 //! Run `cargo run --release --example broker -- --help` for its options.
 
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where nobody reads; the broker lives on"
+)]
+
 mod connection;
+mod files;
 mod hub;
 mod listener;
 mod options;
@@ -26,6 +33,7 @@ use headwater::store::Store;
 use headwater_examples::show::now_ms;
 use tracing_subscriber::EnvFilter;
 
+use crate::files::Share;
 use crate::hub::Hub;
 use crate::options::{Options, PARTITIONS_DEFAULT};
 
@@ -35,7 +43,13 @@ const STOP: Duration = Duration::from_secs(15);
 fn main() -> Result<()> {
     let options = Options::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        // It would tell of a line that cannot be written by one that cannot be written either, and panic.
+        .log_internal_errors(false)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options))
 }
@@ -48,9 +62,11 @@ async fn serve(options: Options) -> Result<()> {
     let socket = tokio::net::TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another broker there?", options.listen))?;
-    welcome::print(&log, &store, &options, socket.local_addr()?);
+    let partitions = store.messages().partition_count();
+    let files = Share::of(files::raise_limit(), partitions.into(), options.connections_max.into())?;
+    welcome::print(&log, &store, &options, files, socket.local_addr()?);
 
-    let hub = Arc::new(Hub::new(store, options));
+    let hub = Arc::new(Hub::new(store, options, files));
     let threads = threads::start(&hub, &log)?;
     let connections = listener::accept(&hub, socket).await;
 
@@ -59,6 +75,7 @@ async fn serve(options: Options) -> Result<()> {
     if tokio::time::timeout(STOP, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections did not end in time");
     }
+    hub.wills.publish_all(&hub);
     threads.stop();
     let log = Arc::into_inner(log).context("a thread still has the log")?;
     log.close().context("the log was not closed cleanly; it is checked at the next start")?;

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// How long messages are kept, like 7days or 12h
     #[arg(long, default_value = "7days", value_parser = value::duration)]
     pub(crate) retention: Duration,
-    /// How much is kept in each partition, like 1GiB
+    /// How much is kept in each partition at least, like 1GiB; the oldest file goes when the others have that much
     #[arg(long, default_value = "1GiB", value_parser = value::bytes)]
     pub(crate) retention_bytes: u64,
     /// Size of one file of the log, like 64MiB; retention deletes whole files
@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// The largest MQTT packet that is taken, like 1MiB
     #[arg(long, default_value = "1MiB", value_parser = packet_bytes)]
     pub(crate) packet_bytes_max: u32,
+    /// How long a packet that has begun may take to arrive, like 60s; then the connection is closed
+    #[arg(long, default_value = "60s", value_parser = packet_timeout)]
+    pub(crate) packet_timeout: Duration,
     /// How many connections may be open at a time
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_max: u32,
@@ -45,23 +48,44 @@ pub(crate) struct Options {
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
+    /// Bytes of messages that may wait in memory for one connected client, like 4MiB
+    #[arg(long, default_value = "4MiB", value_parser = value::bytes)]
+    pub(crate) inbox_bytes_max: u64,
     /// Subscriptions that one client may have
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) subscriptions_max: u32,
+    /// How many sessions there may be, connected or away; a client without one is refused beyond that
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions_max: u32,
+    /// How long a session is kept while its client is away, like 30days, whatever the client asks for
+    #[arg(long, default_value = "30days", value_parser = value::duration)]
+    pub(crate) session_expiry_max: Duration,
+    /// How many retained messages there may be; more are refused
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) retained_max: u32,
+    /// Memory for retained messages, like 256MiB; more are refused
+    #[arg(long, default_value = "256MiB", value_parser = value::bytes)]
+    pub(crate) retained_bytes_max: u64,
+    /// Memory for wills that wait for their delay, like 16MiB; beyond it a will is published without delay
+    #[arg(long, default_value = "16MiB", value_parser = value::bytes)]
+    pub(crate) wills_bytes_max: u64,
 }
 
 /// Partitions of a new log.
 pub(crate) const PARTITIONS_DEFAULT: u32 = 4;
 
-/// What a record needs beside the packet it came in: the batch around it and the headers of the mapping, whose names are longer than the
-/// identifiers of the properties that they stand for.
-const RECORD_OVERHEAD_BYTES: u64 = 1_024;
+/// How much larger than its packet a record can be. The smallest user property that gets a longer name, `mqtt.` and nothing, has 10
+/// bytes and becomes a header of 26.
+const RECORD_BYTES_A_PACKET_BYTE: u64 = 3;
+/// What a record needs beside the packet it came in: the batch around it, the headers of the mapping, whose names are longer than the
+/// identifiers of the properties that they stand for, and the client identifier, which came in another packet.
+const RECORD_OVERHEAD_BYTES: u64 = 1_024 + 65_535;
 
 impl Options {
     /// How messages are kept.
     pub(crate) fn store(&self) -> StoreOptions {
-        // A user property of some bytes becomes a header of some more: twice the packet is more than enough.
-        let batch_bytes_max = u64::from(self.packet_bytes_max) * 2 + RECORD_OVERHEAD_BYTES;
+        let batch_bytes_max =
+            u64::from(self.packet_bytes_max) * RECORD_BYTES_A_PACKET_BYTE + RECORD_OVERHEAD_BYTES;
         let mut messages = TopicOptions::default()
             .retention_ms(Some(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)))
             .retention_bytes(Some(self.retention_bytes))
@@ -69,8 +93,12 @@ impl Options {
             .batch_bytes_max(batch_bytes_max);
         messages.partitions = self.partitions;
         StoreOptions::default()
+            .sessions_max(usize::try_from(self.sessions_max).unwrap_or(usize::MAX))
+            .retained_max(usize::try_from(self.retained_max).unwrap_or(usize::MAX))
+            .retained_bytes_max(self.retained_bytes_max)
             .messages(messages)
             .inbox_max(usize::try_from(self.inbox_max).unwrap_or(usize::MAX))
+            .inbox_bytes_max(usize::try_from(self.inbox_bytes_max).unwrap_or(usize::MAX))
     }
 
     /// What is offered to clients.
@@ -78,6 +106,9 @@ impl Options {
         server::Config {
             receive_maximum: NonZeroU16::new(self.inflight_max).unwrap_or(NonZeroU16::MIN),
             window: usize::from(self.inflight_max),
+            // A part of a second is a second: 0 would be not at all.
+            session_expiry_secs_max: u32::try_from(self.session_expiry_max.as_secs().max(1))
+                .unwrap_or(u32::MAX),
             packet_size_max: NonZeroU32::new(self.packet_bytes_max).unwrap_or(NonZeroU32::MIN),
             ..server::Config::default()
         }
@@ -100,6 +131,12 @@ fn packet_bytes(text: &str) -> Result<u32, String> {
     let range = 1_024..=256 << 20;
     let bytes = u32::try_from(value::bytes(text)?).ok().filter(|bytes| range.contains(bytes));
     bytes.ok_or_else(|| format!("{text} is not from 1KiB to 256MiB"))
+}
+
+fn packet_timeout(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    let form = || format!("'{text}' is not a duration from 1s to 1h; write it like 60s or 5min");
+    value::duration(text).ok().filter(|duration| range.contains(duration)).ok_or_else(form)
 }
 
 #[cfg(test)]
@@ -129,6 +166,7 @@ mod tests {
         assert!(refusal(&["--retention-bytes", "lots"]).contains("1GiB"));
         assert!(refusal(&["--segment-bytes", "1KiB"]).contains("1MiB to 1GiB"));
         assert!(refusal(&["--packet-bytes-max", "1GiB"]).contains("1KiB to 256MiB"));
+        assert!(refusal(&["--packet-timeout", "10ms"]).contains("60s"));
         assert!(refusal(&["--connections-max", "0"]).contains('1'));
     }
 }

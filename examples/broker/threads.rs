@@ -1,13 +1,14 @@
 //! What goes on beside the connections.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use headwater::log::Log;
-use headwater::store::Lane;
+use headwater::log::{Log, SyncError};
+use headwater::store::{Lane, LaneError};
 use headwater_examples::show::{self, now_ms};
 
 use crate::hub::Hub;
@@ -54,11 +55,30 @@ impl Threads {
 }
 
 fn run_lane(lane: &Lane, stop: &AtomicBool) {
+    const STOPPED: &str = "takes nothing more until the broker is started again";
+    let lane_name = lane.name();
+    let mut panicked = false;
     while !stop.load(Ordering::Relaxed) {
-        if let Err(error) = lane.run(NAP) {
-            // Publishers get no acknowledgement and are told; the other lanes go on.
-            tracing::error!(lane = lane.name(), %error, "takes nothing more until the broker is started again");
-            return;
+        // The lane knows whether it was left in the middle of its work.
+        match catch_unwind(AssertUnwindSafe(|| lane.run(NAP))) {
+            Ok(Ok(_)) => {}
+            // Out of file descriptors, most likely. Nothing is lost, and publishers wait.
+            Ok(Err(LaneError::Sync(SyncError::Io(error)))) => {
+                tracing::warn!(lane = lane_name, %error, "will be tried again");
+                std::thread::sleep(NAP);
+            }
+            // What came before still becomes durable.
+            Ok(Err(LaneError::Read(error))) => tracing::error!(lane = lane_name, %error, STOPPED),
+            // Whoever waits was told.
+            Ok(Err(error)) => {
+                tracing::error!(lane = lane_name, %error, STOPPED);
+                return;
+            }
+            Err(_) if panicked => return,
+            Err(_) => {
+                tracing::error!(lane = lane_name, error = "a panic", STOPPED);
+                panicked = true;
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the broker says when it starts and when it stops.
 
 use std::fmt::Write;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
@@ -8,41 +9,24 @@ use headwater::log::{Log, Partition, RecoveryReport};
 use headwater::store::Store;
 use headwater_examples::show;
 
+use crate::files::Share;
 use crate::hub::Hub;
 use crate::options::Options;
 
 /// Where it listens, where the data is, what was recovered, what retention holds, and what to type next.
-pub(crate) fn print(log: &Log, store: &Store, options: &Options, address: SocketAddr) {
-    let data = options.data.canonicalize().unwrap_or_else(|_| options.data.clone());
-    let partitions: Vec<Partition> = store.messages().partitions().collect();
-    let statistics = store.statistics();
-    let port = address.port();
-    println!("Headwater broker {}", env!("CARGO_PKG_VERSION"));
-    println!("  listens on  {address}, MQTT 3.1, 3.1.1 and 5.0");
-    println!("  data        {}, log topic `mqtt` in {} partitions", data.display(), partitions.len());
-    println!("  recovered   {}", recovered(log.recovery()));
-    println!("  holds       {}", holds(&partitions));
-    println!("              {} retained messages, {} sessions", statistics.retained, statistics.sessions);
-    println!(
-        "  retention   {}, at most {} a partition; whole files of {} go",
-        humantime::format_duration(options.retention),
-        show::bytes(options.retention_bytes),
-        show::bytes(options.segment_bytes)
-    );
-    println!("  try         mosquitto_sub -p {port} -t 'factory/#' -v");
-    println!("              mosquitto_pub -p {port} -t factory/line-1/temperature -m 21.5 -q 1");
-    println!(
-        "              cargo run --release --example replay -- --data {} --follow",
-        options.data.display()
-    );
+pub(crate) fn print(log: &Log, store: &Store, options: &Options, files: Share, address: SocketAddr) {
+    let mut text = String::new();
+    let written = welcome(&mut text, log, store, options, files, address);
+    debug_assert!(written.is_ok(), "a string takes everything");
+    say(&text);
 }
 
 /// What it did.
 pub(crate) fn farewell(hub: &Hub) {
     let load = |counter: &std::sync::atomic::AtomicU64| show::count(counter.load(Ordering::Relaxed));
     let (counters, statistics) = (&hub.counters, hub.store.statistics());
-    println!(
-        "stopped: {} messages received, {} sent; {} not stored, {} dropped, {} expired, {} too large for their receiver",
+    let mut text = format!(
+        "stopped: {} messages received, {} sent; {} not stored, {} dropped, {} expired, {} too large for their receiver\n",
         load(&counters.received),
         load(&counters.sent),
         load(&counters.failed),
@@ -50,12 +34,80 @@ pub(crate) fn farewell(hub: &Hub) {
         show::count(statistics.expired),
         load(&counters.too_large),
     );
+    if counters.wills_early.load(Ordering::Relaxed) > 0 {
+        let _ = writeln!(
+            text,
+            "{} wills did not wait for their delay because there was no room for more",
+            load(&counters.wills_early)
+        );
+    }
+    if statistics.sessions_refused > 0 {
+        let _ = writeln!(
+            text,
+            "{} clients were turned away because there was no room for more sessions",
+            show::count(statistics.sessions_refused)
+        );
+    }
+    if statistics.retained_refused > 0 {
+        let _ = writeln!(
+            text,
+            "{} messages were refused because there was no room for more retained ones",
+            show::count(statistics.retained_refused)
+        );
+    }
     if statistics.fell_behind > 0 {
-        println!(
+        let _ = writeln!(
+            text,
             "{} records were deleted by retention before a session had read them",
             show::count(statistics.fell_behind)
         );
     }
+    say(&text);
+}
+
+/// Writes to the standard output. If nobody reads it, or it is full, the broker serves all the same.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = io::Write::write_all(&mut out, text.as_bytes()).and_then(|()| io::Write::flush(&mut out));
+}
+
+fn welcome(
+    text: &mut String,
+    log: &Log,
+    store: &Store,
+    options: &Options,
+    files: Share,
+    address: SocketAddr,
+) -> std::fmt::Result {
+    let data = options.data.canonicalize().unwrap_or_else(|_| options.data.clone());
+    let partitions: Vec<Partition> = store.messages().partitions().collect();
+    let statistics = store.statistics();
+    let port = address.port();
+    writeln!(text, "Headwater broker {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(text, "  listens on  {address}, MQTT 3.1, 3.1.1 and 5.0")?;
+    writeln!(text, "  data        {}, log topic `mqtt` in {} partitions", data.display(), partitions.len())?;
+    writeln!(text, "  recovered   {}", recovered(log.recovery()))?;
+    writeln!(text, "  holds       {}", holds(&partitions))?;
+    writeln!(
+        text,
+        "              {} retained messages, {} sessions",
+        statistics.retained, statistics.sessions
+    )?;
+    writeln!(
+        text,
+        "  retention   {}, about {} a partition; whole files of {} go",
+        humantime::format_duration(options.retention),
+        show::bytes(options.retention_bytes),
+        show::bytes(options.segment_bytes)
+    )?;
+    writeln!(text, "  takes       {}", takes(options, files))?;
+    writeln!(text, "  try         mosquitto_sub -p {port} -t 'factory/#' -v")?;
+    writeln!(text, "              mosquitto_pub -p {port} -t factory/line-1/temperature -m 21.5 -q 1")?;
+    writeln!(
+        text,
+        "              cargo run --release --example replay -- --data {} --follow",
+        options.data.display()
+    )
 }
 
 fn recovered(report: &RecoveryReport) -> String {
@@ -85,6 +137,19 @@ fn recovered(report: &RecoveryReport) -> String {
         }
     }
     text
+}
+
+fn takes(options: &Options, files: Share) -> String {
+    let connections = show::count(files.connections);
+    if files.connections == u64::from(options.connections_max) {
+        return format!("{connections} connections");
+    }
+    format!(
+        "{connections} connections and not {}: {} open files are allowed (ulimit -n), {} of them are kept for the log",
+        show::count(options.connections_max.into()),
+        files.limit,
+        files.log
+    )
 }
 
 fn holds(partitions: &[Partition]) -> String {

@@ -32,11 +32,15 @@ impl Cursor {
         Ok(Self { partition, number, next, read: VecDeque::new() })
     }
 
+    /// The offset that is read next.
+    pub(crate) fn position(&self) -> u64 {
+        self.next
+    }
+
     /// The timestamp of the next record; `None` if there is none now.
     pub(crate) fn peek(&mut self) -> Result<Option<i64>> {
-        if self.read.is_empty() {
-            self.fill()?;
-        }
+        // What was read may hold no record, or retention may have deleted it: the end is where nothing moves any more.
+        while self.read.is_empty() && self.fill()? {}
         Ok(self.read.front().map(|record| record.timestamp))
     }
 
@@ -45,18 +49,20 @@ impl Cursor {
         self.read.pop_front()
     }
 
-    fn fill(&mut self) -> Result<()> {
+    /// Reads on; tells whether that led anywhere.
+    fn fill(&mut self) -> Result<bool> {
+        let before = self.next;
         let fetched = match self.partition.read(ReadUpTo::Durable, self.next, CHUNK_BYTES) {
             Ok(fetched) => fetched,
             // Retention was faster than we.
             Err(ReadError::OffsetOutOfRange { start, .. }) if start > self.next => {
                 self.next = start;
-                return Ok(());
+                return Ok(true);
             }
             Err(error) => return Err(error.into()),
         };
         self.next = fetched.next_offset();
         self.read = fetched.records().collect::<Result<_, _>>()?;
-        Ok(())
+        Ok(self.next > before)
     }
 }

@@ -21,7 +21,7 @@ use headwater::topic::TopicName;
 use headwater_examples::show::now_ms;
 
 use crate::cursor::Cursor;
-use crate::options::Options;
+use crate::options::{From, Options};
 
 /// How often a log that is followed is looked at when there was nothing new.
 const NAP: Duration = Duration::from_millis(20);
@@ -83,6 +83,14 @@ fn open(log: &ReadOnlyLog, options: &Options) -> Result<Vec<Cursor>> {
         let partition = log.partition(&options.topic, number)?;
         let partition = partition.with_context(|| format!("partition {number} is gone"))?;
         cursors.push(Cursor::open(partition, number, &options.from, now_ms)?);
+    }
+    if let From::Offset(offset) = options.from
+        && let Some(end) = cursors.iter().map(Cursor::position).max().filter(|end| *end < offset)
+    {
+        let _ = writeln!(
+            io::stderr(),
+            "replay: no partition has an offset {offset}, the last one ends at offset {end}; a timestamp is written ms:{offset}"
+        );
     }
     Ok(cursors)
 }

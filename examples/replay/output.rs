@@ -127,6 +127,6 @@ mod tests {
         insert(&mut object, "key", Some(b"a"));
         insert(&mut object, "value", Some(&[0xff]));
         insert(&mut object, "none", None);
-        assert_eq!(Value::Object(object).to_string(), r#"{"key":"a","none":null,"value_base64":"/w=="}"#);
+        assert_eq!(Value::Object(object).to_string(), r#"{"key":"a","value_base64":"/w==","none":null}"#);
     }
 }

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -101,9 +100,8 @@ follower.kill()
 readable = subprocess.run([os.environ["REPLAY"], "--data", broker.data], check=True, capture_output=True, text=True).stdout.splitlines()
 check("a line a record", len(readable), len(broker.replay()))
 check("readable", any(" replay/0 a0 {mqtt.qos=1, mqtt.client-id=" in line for line in readable), True)
-if shutil.which("jq"):
-    command = f"'{os.environ['REPLAY']}' --data '{broker.data}' --json | jq -r .topic | sort -u"
-    check("jq", subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout, "mqtt\n")
+command = f"'{os.environ['REPLAY']}' --data '{broker.data}' --json | jq -r .topic | sort -u"
+check("jq", subprocess.run(command, shell=True, check=True, capture_output=True, text=True).stdout, "mqtt\n")
 pipe = f"set -o pipefail; '{os.environ['REPLAY']}' --data '{broker.data}' | head -1 >/dev/null"
 check("a reader that has seen enough", subprocess.run(["bash", "-c", pipe]).returncode, 0)
 for wrong, right in [(["--from", "yesterday"], "2026-11-23T08:00:00Z"), (["--filter", "a/#/b"], "factory/#"), (["--data", "/nowhere"], "/nowhere")]:

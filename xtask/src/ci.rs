@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::command::{self, cargo};
-use crate::{clients, no_std, tidy};
+use crate::{clients, nostd, size, tidy};
 
 /// `cargo x ci`. Stops at the first step that fails.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -21,14 +21,21 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         &["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
     ))?;
     step("the lower crates without std");
-    no_std::run(root)?;
+    nostd::run(root)?;
+    step("the codec in a small program");
+    size::run(root)?;
     step("documentation");
     let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     step("examples against real clients");
     clients::run(root, &[])?;
-    step("the codec with all its features");
-    command::run(&mut cargo(root, &["test", "--package", "headwater-codec", "--all-features", "--locked"]))?;
+    step("unit tests inside the examples");
+    // `cargo test` without `--examples` builds them and runs none of their tests.
+    command::run(&mut cargo(root, &["test", "--package", "headwater-examples", "--examples", "--locked"]))?;
+    step("the codec with all its features, and with none");
+    let codec = ["test", "--package", "headwater-codec", "--locked"];
+    command::run(cargo(root, &codec).arg("--all-features"))?;
+    command::run(cargo(root, &codec).arg("--no-default-features"))?;
     // Last, so that the runner's closing lines close the output.
     step("tests");
     command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;

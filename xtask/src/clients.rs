@@ -81,7 +81,7 @@ struct Tools {
 }
 
 impl Tools {
-    /// Installs what the chosen checks need, below `target`, but for mosquitto's clients, which come from the distribution.
+    /// Installs what the chosen checks need, below `target`, but for mosquitto's clients and jq, which come from the distribution.
     fn install(root: &Path, chosen: &[&Check]) -> Result<Self> {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
@@ -93,9 +93,12 @@ impl Tools {
             node: target.join("clients/node"),
         };
         let needs = |wanted: fn(&Program) -> bool| chosen.iter().any(|check| wanted(&check.program));
-        if needs(|program| matches!(program, Program::Shell(_))) && !exists("mosquitto_pub", "--version") {
-            command::run(&mut program(root, "apt-get", ["update", "-qq"]))?;
-            command::run(&mut program(root, "apt-get", ["install", "-y", "-qq", "mosquitto-clients"]))?;
+        // By the package's name, and a program of it that says its version.
+        for (package, tool) in [("mosquitto-clients", "mosquitto_pub"), ("jq", "jq")] {
+            if !exists(tool, "--version") {
+                command::run(&mut program(root, "apt-get", ["update", "-qq"]))?;
+                command::run(&mut program(root, "apt-get", ["install", "-y", "-qq", package]))?;
+            }
         }
         if needs(|program| matches!(program, Program::Python(_))) {
             tools.install_python(root)?;

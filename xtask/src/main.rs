@@ -4,14 +4,16 @@
 //! |---|---|
 //! | `cargo x ci` | everything below, in the order in which a mistake shows soonest |
 //! | `cargo x tidy` | allowed imports between crates, file lengths, unfinished work, the map in `ARCHITECTURE.md`, the list in `docs/conformance.md` |
-//! | `cargo x no-std` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
+//! | `cargo x nostd` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
+//! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod ci;
 mod clients;
 mod command;
 mod conformance;
-mod no_std;
+mod nostd;
+mod size;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -35,10 +37,11 @@ fn run() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ci"] => ci::run(&root),
         ["tidy"] => tidy::run(&root),
-        ["no-std"] => no_std::run(&root),
+        ["nostd"] => nostd::run(&root),
+        ["size"] => size::run(&root),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
-        other => bail!("no such task: {other:?}; there are ci, tidy, no-std, clients [NAME ...]"),
+        other => bail!("no such task: {other:?}; there are ci, tidy, nostd, size, clients [NAME ...]"),
     }
 }
 

@@ -31,6 +31,7 @@ const SANS_IO: &[&str] = &["topic", "codec", "session"];
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/log/src/storage/region.rs",
     "xtask/probe/src/lib.rs",
+    "xtask/size/src/lib.rs",
     "crates/codec/tests/alloc.rs",
     "crates/topic/tests/it/memory.rs",
 ];
@@ -159,18 +160,30 @@ fn manifest(root: &Path, name: &str, allowed: &[&str], findings: &mut Vec<String
     Ok(())
 }
 
-/// The README's first code block is the quickstart example, to the letter: so it compiles.
+/// The quickstart example stands in the README and in the documentation of the crate, to the letter: so it compiles there, and each
+/// of the three is published by itself.
 fn quickstart(root: &Path, findings: &mut Vec<String>) -> Result<()> {
-    let readme = fs::read_to_string(root.join("README.md")).context("README.md cannot be read")?;
-    let example = root.join("examples/quickstart/main.rs");
-    let code =
-        fs::read_to_string(&example).with_context(|| format!("{} cannot be read", example.display()))?;
-    let block =
-        readme.split_once("```rust\n").and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block);
-    if block != Some(code.as_str()) {
+    let read =
+        |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("{path} cannot be read"));
+    let code = read("examples/quickstart/main.rs")?;
+    let readme = read("README.md")?;
+    if block(&readme, "```rust\n") != Some(code.as_str()) {
         findings.push("README.md: its first Rust block is not examples/quickstart/main.rs".to_owned());
     }
+    let crate_doc: String = read("src/lib.rs")?
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"])
+        .collect();
+    if block(&crate_doc, "```\n") != Some(code.as_str()) {
+        findings.push("src/lib.rs: its first block is not examples/quickstart/main.rs".to_owned());
+    }
     Ok(())
+}
+
+/// What stands between the first fence of this kind and the next.
+fn block<'a>(text: &'a str, fence: &str) -> Option<&'a str> {
+    text.split_once(fence).and_then(|(_, rest)| rest.split_once("```")).map(|(block, _)| block)
 }
 
 /// Every folder of the first levels has its name in `ARCHITECTURE.md`.

@@ -25,6 +25,19 @@ impl Contestant {
         Self { name, run: Box::new(run) }
     }
 
+    /// One that does so many at each call; the time is that of one.
+    pub fn many(name: &'static str, count: u64, mut call: impl FnMut() + 'static) -> Self {
+        let run = move |times: u64| {
+            let calls = times.div_ceil(count);
+            let start = Instant::now();
+            for _ in 0..calls {
+                call();
+            }
+            start.elapsed().as_nanos() as f64 / (calls * count) as f64
+        };
+        Self { name, run: Box::new(run) }
+    }
+
     /// One that uses up what it is given: `fill` makes it ready for `batch` calls and is not timed.
     ///
     /// The clock is read twice per batch; what that costs is taken off.

@@ -24,6 +24,21 @@ macro_rules! ack {
         /// property, is an error of encoding there. In 5.0 a receiver takes a packet that ends behind the identifier
         /// or behind the reason code; the first is written for success without properties, the second never, since
         /// some receivers refuse it.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        #[doc = concat!("use headwater_codec::{", stringify!($name), ", Packet, PacketId, SliceSink, Version};")]
+        ///
+        /// let packet_id = PacketId::new(7).ok_or("0 is no packet identifier")?;
+        /// let mut buffer = [0; 8];
+        /// let mut sink = SliceSink::new(&mut buffer);
+        #[doc = concat!(stringify!($name), "::new(packet_id).encode(Version::V5, &mut sink)?;")]
+        /// assert_eq!(sink.written()[1..], [2, 0, 7]);
+        /// let packet = Packet::decode(sink.written(), Version::V5)?;
+        /// assert_eq!(packet.packet_id(), Some(packet_id));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name<'a> {
             /// The identifier of the PUBLISH.
@@ -87,7 +102,7 @@ macro_rules! ack {
             fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
                 out.put(&self.packet_id.get().to_be_bytes());
                 let (packet, place) = (PacketType::$name, PropertyPlace::$name);
-                ack::write_tail(version, packet, place, self.reason, self.properties, out)
+                ack::write_tail(version, packet, place, self.reason, &self.properties, out)
             }
         }
     };
@@ -137,10 +152,10 @@ pub(crate) fn write_tail<O: Output>(
     packet: PacketType,
     place: PropertyPlace,
     reason: ReasonCode,
-    properties: Properties<'_>,
+    properties: &Properties<'_>,
     out: &mut O,
 ) -> Result<(), EncodeError> {
-    if reason == ReasonCode::SUCCESS && properties.is_empty() {
+    if reason == ReasonCode::SUCCESS && properties.none() {
         return Ok(());
     }
     write_some_tail(version, packet, place, reason, properties, out)
@@ -152,11 +167,11 @@ fn write_some_tail<O: Output>(
     packet: PacketType,
     place: PropertyPlace,
     reason: ReasonCode,
-    properties: Properties<'_>,
+    properties: &Properties<'_>,
     out: &mut O,
 ) -> Result<(), EncodeError> {
     if !version.has_properties() {
-        let field = if properties.is_empty() { Field::ReasonCode } else { Field::Properties };
+        let field = if properties.none() { Field::ReasonCode } else { Field::Properties };
         return Err(EncodeError::NotInVersion { field, version });
     }
     if O::CHECKS && !reason.allowed_in(packet) {

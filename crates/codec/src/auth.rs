@@ -21,6 +21,24 @@ use crate::write::{self, Body, Output, Part};
 ///
 /// Section 3.15.2.2.2 wants an authentication method in every AUTH, section 3.15.2.1 allows an empty body for
 /// success without properties. Both are kept: the empty body is read, and a body with properties must name the method.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Auth, EncodeError, Properties, Property, ReasonCode, Version};
+///
+/// let challenge = [
+///     Property::AuthenticationMethod("SCRAM-SHA-256"),
+///     Property::AuthenticationData(b"r=fyko"),
+/// ];
+/// let auth = Auth::new(ReasonCode::CONTINUE_AUTHENTICATION, Properties::new(&challenge));
+/// assert_eq!(auth.encoded_len(Version::V5)?, 29);
+///
+/// // Data without a method means nothing.
+/// let auth = Auth::new(ReasonCode::CONTINUE_AUTHENTICATION, Properties::new(&challenge[1..]));
+/// assert_eq!(auth.encoded_len(Version::V5), Err(EncodeError::NoAuthenticationMethod));
+/// # Ok::<(), EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Auth<'a> {
     /// Which step this is.
@@ -89,6 +107,6 @@ impl Body for Auth<'_> {
             return Err(EncodeError::NoAuthenticationMethod);
         }
         let (packet, place) = (PacketType::Auth, PropertyPlace::Auth);
-        write_tail(version, packet, place, self.reason, self.properties, out)
+        write_tail(version, packet, place, self.reason, &self.properties, out)
     }
 }

@@ -35,6 +35,26 @@ use crate::write::{self, Body, Output, Part};
 /// connection instead of encoding one.
 ///
 /// 3.1 has no session present flag: the byte is 0 when read, and writing a set flag is an error.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{ConnAck, Packet, Properties, Property, QoS, ReasonCode, SliceSink, Version};
+///
+/// let offer = [Property::MaximumQoS(QoS::AtLeastOnce), Property::ServerKeepAlive(60)];
+/// let connack = ConnAck { properties: Properties::new(&offer), ..ConnAck::accepted(true) };
+/// let mut buffer = [0; 16];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// connack.encode(Version::V5, &mut sink)?;
+/// let Packet::ConnAck(read) = Packet::decode(sink.written(), Version::V5)? else { unreachable!() };
+/// assert_eq!((read.session_present, read.properties.server_keep_alive()), (true, Some(60)));
+///
+/// // Before 5.0 "banned" has no number of its own; "not authorized", 5, comes nearest.
+/// let mut sink = SliceSink::new(&mut buffer);
+/// ConnAck::refused(ReasonCode::BANNED).encode(Version::V3_1_1, &mut sink)?;
+/// assert_eq!(sink.written(), [0x20, 2, 0, 5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnAck<'a> {
     /// True if the server goes on with an earlier session; false in a refusal.

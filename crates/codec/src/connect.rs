@@ -30,7 +30,7 @@ use crate::write::{self, Body, Output, Part};
 ///
 /// What the codec leaves to the session: whether the server takes an empty client identifier, which 3.1.1 allows only
 /// with `clean_start` [MQTT-3.1.3-7] and 3.1 not at all. 3.1 limits the identifier to 23 characters; clients have long
-/// ignored that, so longer ones are read. A 3.1 client may set the flags of user name and password and then leave
+/// ignored that, so longer ones are read. A 3.1 client may set QoS and retain flag of a will that it does not have, and it may set the flags of user name and password and then leave
 /// the strings out at the end of the packet; they are read as missing, as 3.1 demands.
 ///
 /// # Examples
@@ -46,6 +46,24 @@ use crate::write::{self, Body, Output, Part};
 /// assert_eq!(sink.written(), b"\x10\x14\x00\x04MQTT\x04\x02\x00\x1E\x00\x08sensor-7");
 /// assert_eq!(Packet::decode(sink.written(), Version::V5)?, Packet::Connect(connect));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// With properties, in 5.0:
+///
+/// ```
+/// use headwater_codec::{Connect, EncodeError, Field, Properties, Property, Version};
+///
+/// let properties = [Property::SessionExpiryInterval(3600), Property::TopicAliasMaximum(16)];
+/// let mut connect = Connect::new(Version::V5, "sensor-7");
+/// connect.clean_start = false;
+/// connect.properties = Properties::new(&properties);
+/// assert_eq!(connect.encoded_len()?, 31);
+///
+/// // An older revision cannot say that, and does not leave it out in silence.
+/// connect.version = Version::V3_1_1;
+/// let refused = EncodeError::NotInVersion { field: Field::Properties, version: Version::V3_1_1 };
+/// assert_eq!(connect.encoded_len(), Err(refused));
+/// # Ok::<(), EncodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect<'a> {
@@ -86,8 +104,20 @@ impl<'a> Connect<'a> {
     ///
     /// For a server that has to refuse a packet it could not decode and must choose the form of its CONNACK. `None`
     /// if the frame does not begin as a CONNECT, or asks for a revision there is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{Connect, Packet, Version};
+    ///
+    /// // The reserved flag is set: malformed, and yet it is known how to answer.
+    /// let frame = b"\x10\x0D\x00\x04MQTT\x05\x03\x00\x1E\x00\x00\x00";
+    /// assert!(Packet::decode(frame, Version::V5).is_err());
+    /// assert_eq!(Connect::peek_version(frame), Some(Version::V5));
+    /// ```
     pub fn peek_version(frame: &[u8]) -> Option<Version> {
-        let Ok(Status::Complete(header)) = Header::decode(frame, &Limits::PROTOCOL) else { return None };
+        let limits = Limits::PROTOCOL.with_overlong_lengths();
+        let Ok(Status::Complete(header)) = Header::decode(frame, &limits) else { return None };
         let body = frame.get(header.header_len()..)?;
         match header.packet_type {
             PacketType::Connect => protocol(body).ok().map(|(_, version)| version),
@@ -143,7 +173,7 @@ fn protocol(input: &[u8]) -> Parsed<'_, Version> {
         [0, 4, b'M', b'Q', b'T', b'T', 5, rest @ ..] => return Ok((rest, Version::V5)),
         _ => {}
     }
-    let (rest, name) = parse::binary(Field::ProtocolName)(input)?;
+    let (rest, name) = parse::binary(Field::ProtocolName, input)?;
     // [MQTT-3.1.2-1]
     if name != b"MQTT" && name != b"MQIsdp" {
         return Err(Fault::new(input, Field::ProtocolName, Rule::ProtocolName));
@@ -172,8 +202,8 @@ fn flags(version: Version, input: &[u8]) -> Parsed<'_, (Flags, Option<QoS>)> {
         return fault(Rule::PasswordWithoutUserName);
     }
     if !flags.has(Flags::WILL) {
-        // [MQTT-3.1.2-11], [MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13], [MQTT-3.1.2-15]
-        if flags.has(Flags::WILL_QOS | Flags::WILL_RETAIN) {
+        // [MQTT-3.1.2-11], [MQTT-3.1.2-13]; 3.1.1: [MQTT-3.1.2-13], [MQTT-3.1.2-15]. 3.1 disregards them.
+        if version > Version::V3_1 && flags.has(Flags::WILL_QOS | Flags::WILL_RETAIN) {
             return fault(Rule::WillFlagsWithoutWill);
         }
         return Ok((rest, (flags, None)));
@@ -198,7 +228,7 @@ pub(crate) fn connect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Connec
         return Err(Fault::new(at, Field::Properties, Rule::AuthenticationDataAlone));
     }
     // [MQTT-3.1.3-3], [MQTT-3.1.3-4]
-    let (rest, client_id) = parse::string(Field::ClientId)(rest)?;
+    let (rest, client_id) = parse::string(Field::ClientId, rest)?;
     let (rest, will) = match will_qos {
         // [MQTT-3.1.2-9]
         Some(qos) => {
@@ -211,14 +241,14 @@ pub(crate) fn connect<'a>(context: Context, body: &'a [u8]) -> Parsed<'a, Connec
     let may_miss = version == Version::V3_1;
     let (rest, user_name) = if flags.has(Flags::USER_NAME) && !(may_miss && rest.is_empty()) {
         // [MQTT-3.1.2-17], [MQTT-3.1.3-12]
-        let (rest, user_name) = parse::string(Field::UserName)(rest)?;
+        let (rest, user_name) = parse::string(Field::UserName, rest)?;
         (rest, Some(user_name))
     } else {
         (rest, None)
     };
     let (rest, password) = if flags.has(Flags::PASSWORD) && !(may_miss && rest.is_empty()) {
         // [MQTT-3.1.2-19]
-        let (rest, password) = parse::binary(Field::Password)(rest)?;
+        let (rest, password) = parse::binary(Field::Password, rest)?;
         (rest, Some(password))
     } else {
         (rest, None)

@@ -32,7 +32,8 @@ pub struct DecodeError {
     pub rule: Rule,
     /// The part of the packet that breaks it.
     pub field: Field,
-    /// Where the offending bytes begin, counted from 0 at the first byte of the packet.
+    /// Where the offending bytes begin, counted from 0 at the first byte of the packet; its length if what is missing should have
+    /// come there.
     pub position: usize,
 }
 
@@ -47,6 +48,21 @@ impl DecodeError {
 /// A rule the bytes of a packet can break.
 ///
 /// Clauses without a revision are those of 5.0.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, ReasonCode, Rule, Version};
+///
+/// // What a server may want to tell apart: a newer protocol, and anything else.
+/// let frame = b"\x10\x0C\x00\x04MQTT\x06\x02\x00\x00\x00\x00";
+/// let error = Packet::decode(frame, Version::V5).unwrap_err();
+/// match error.rule {
+///     Rule::ProtocolVersion { level } => assert_eq!(level, 6),
+///     other => panic!("{other}"),
+/// }
+/// assert_eq!(error.rule.reason_code(), ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rule {
@@ -63,6 +79,12 @@ pub enum Rule {
     /// The packet type is 0, or 15 before 5.0. Table 2-1; 3.1.1, table 2.1
     #[error("packet type {packet_type} is reserved")]
     PacketTypeReserved {
+        /// The type.
+        packet_type: u8,
+    },
+    /// A packet of one kind was to be decoded, and this is another. A server's first packet has to be CONNECT: [MQTT-3.1.0-1]
+    #[error("packet type {packet_type} is not the one that is wanted")]
+    OtherPacketType {
         /// The type.
         packet_type: u8,
     },
@@ -225,7 +247,8 @@ impl Rule {
             | Self::PropertyTwice
             | Self::PropertyOutOfRange
             | Self::AuthenticationDataAlone
-            | Self::NoAuthenticationMethod => ReasonCode::PROTOCOL_ERROR,
+            | Self::NoAuthenticationMethod
+            | Self::OtherPacketType { .. } => ReasonCode::PROTOCOL_ERROR,
             Self::ProtocolName | Self::ProtocolVersion { .. } => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::TopicAliasZero => ReasonCode::TOPIC_ALIAS_INVALID,

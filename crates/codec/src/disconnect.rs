@@ -20,6 +20,24 @@ use crate::write::{self, Body, Output, Part};
 /// Before 5.0 the packet is empty and means a normal end: any other reason code, and any property, is an error of
 /// encoding there. In 5.0 both parts, or the second, may be missing; both are left out for a normal end without
 /// properties.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Disconnect, EncodeError, Properties, Property, ReasonCode, SliceSink, Version};
+///
+/// let mut buffer = [0; 32];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// Disconnect::NORMAL.encode(Version::V5, &mut sink)?;
+/// assert_eq!(sink.written(), [0xE0, 0]);
+///
+/// let why = [Property::ReasonString("at 22:00")];
+/// let disconnect =
+///     Disconnect { reason: ReasonCode::SERVER_SHUTTING_DOWN, properties: Properties::new(&why) };
+/// assert_eq!(disconnect.encoded_len(Version::V5)?, 15);
+/// assert!(matches!(disconnect.encoded_len(Version::V3_1_1), Err(EncodeError::NotInVersion { .. })));
+/// # Ok::<(), EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disconnect<'a> {
     /// Why the connection ends.
@@ -83,6 +101,6 @@ impl Body for Disconnect<'_> {
 
     fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
         let (packet, place) = (PacketType::Disconnect, PropertyPlace::Disconnect);
-        write_tail(version, packet, place, self.reason, self.properties, out)
+        write_tail(version, packet, place, self.reason, &self.properties, out)
     }
 }

@@ -10,7 +10,8 @@ use crate::version::Version;
 
 /// A packet cannot be encoded as it stands: the caller's fault, and nothing was written.
 ///
-/// Nothing is ever cut to fit, wrapped around, or left out because a revision cannot say it.
+/// Nothing is ever cut to fit, wrapped around, or left out because a revision cannot say it; but before 5.0 a reason code of
+/// CONNACK or SUBACK is written as the return code that there is for it.
 ///
 /// # Examples
 ///

@@ -51,6 +51,23 @@ pub struct FanOut<'a> {
 }
 
 /// What differs from receiver to receiver of one message.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Delivery, FanOut, Publish, Receiver, SubscriptionId, TopicName, Version};
+///
+/// let ids = [SubscriptionId::new(7).ok_or("0 is no subscription identifier")?];
+/// let receiver = Receiver::new(Delivery::AtMostOnce)
+///     .with_retain(true)
+///     .with_subscription_ids(&ids)
+///     .with_packet_size_max(1024);
+/// let mut buffer = [0; 64];
+/// let message = Publish::new(TopicName::parse("a")?, b"21.5");
+/// let mut fan_out = FanOut::new(message, Version::V5, &mut buffer)?;
+/// assert_eq!(fan_out.stamp(&receiver)?, b"\x31\x0A\x00\x01a\x02\x0B\x07");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receiver<'a> {
     /// QoS, packet identifier and DUP.
@@ -169,8 +186,7 @@ impl<'a> FanOut<'a> {
 
     /// Encodes the head of another shape.
     fn encode(&mut self, receiver: &Receiver<'_>) -> Result<usize, EncodeError> {
-        // What is in the buffer is overwritten, or was no use for this receiver.
-        self.stamped = None;
+        // On an error nothing is written, and the head in the buffer is as good as before.
         let whole = Whole { message: self.message_for(receiver), ids: receiver.subscription_ids };
         let mut sink = Limited::new(SliceSink::new(self.buffer), receiver.packet_size_max);
         write::encode(&whole, self.version, Part::Head, &mut sink)?;

@@ -46,6 +46,11 @@ impl PacketCodec {
         Self { version, limits, packet_size_max: PACKET_SIZE_MAX as usize }
     }
 
+    /// The revision packets are written in.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
     /// Another revision from the next packet on, such as that of the CONNECT a server has read.
     pub fn set_version(&mut self, version: Version) {
         self.version = version;

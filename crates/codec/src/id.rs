@@ -1,11 +1,23 @@
 //! The two identifiers that travel in packets, both without a zero.
 
 use core::fmt;
-use core::num::{NonZeroU16, NonZeroU32};
+use core::num::{NonZeroU16, NonZeroU32, TryFromIntError};
 
 /// The number that ties an acknowledgement to what it acknowledges, 1 to 65,535 (section 2.2.1; 2.3.1 in 3.1.1).
 ///
 /// `Option<PacketId>` is as small as a `u16`.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::PacketId;
+///
+/// /// The identifier after this one; 0 is left out.
+/// fn next(id: PacketId) -> PacketId {
+///     PacketId::new(id.get().wrapping_add(1)).unwrap_or(PacketId::MIN)
+/// }
+/// assert_eq!(next(PacketId::MAX), PacketId::MIN);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketId(NonZeroU16);
 
@@ -37,6 +49,21 @@ impl From<NonZeroU16> for PacketId {
     }
 }
 
+impl From<PacketId> for u16 {
+    fn from(id: PacketId) -> Self {
+        id.get()
+    }
+}
+
+/// Fails for 0.
+impl TryFrom<u16> for PacketId {
+    type Error = TryFromIntError;
+
+    fn try_from(id: u16) -> Result<Self, TryFromIntError> {
+        NonZeroU16::try_from(id).map(Self)
+    }
+}
+
 impl From<PacketId> for NonZeroU16 {
     fn from(id: PacketId) -> Self {
         id.0
@@ -51,6 +78,18 @@ impl fmt::Display for PacketId {
 
 /// The number a client gives a subscription to find it again in the messages it causes, 1 to 268,435,455 (5.0,
 /// section 3.8.2.1.2).
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Properties, Property, SubscriptionId};
+///
+/// let id = SubscriptionId::new(7).ok_or("0 is no subscription identifier")?;
+/// let list = [Property::SubscriptionIdentifier(id)];
+/// assert!(Properties::new(&list).subscription_identifiers().eq([id]));
+/// assert_eq!(SubscriptionId::new(SubscriptionId::MAX + 1), None);
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(NonZeroU32);
 

@@ -47,12 +47,15 @@
 //! # What it is like
 //!
 //! * A packet is plain data that borrows. Lists and properties are iterators over bytes that were checked once, or the
-//!   caller's own slices; equality does not see the difference, so `decode(encode(packet)) == packet`.
+//!   caller's own slices; equality does not see the difference, so `decode(encode(packet)) == packet`. One thing is said more
+//!   coarsely before 5.0: a reason code of CONNACK or SUBACK becomes the return code that there is for it.
 //! * Decoding allocates nothing and looks at each byte a fixed number of times. Bytes that break a rule of the
 //!   specification give a [`DecodeError`] with rule, field, position and the reason code to answer with.
 //! * Encoding measures first, by the code that writes, and writes whole packets or nothing.
 //! * The rules of a packet by itself are kept here. Who may send it and when, and what it means for a connection, is a
 //!   session's to know.
+//!
+//! The guide, `docs/codec.md` of the repository, has a client and a server, and the way from `mqttbytes`.
 //!
 //! # Features
 //!
@@ -65,6 +68,7 @@
 //! Every rule of a packet by itself is checked, and there is one that a receiver may waive for the sake of small devices:
 //! [`Limits::with_overlong_lengths`].
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "alloc")]
@@ -86,6 +90,7 @@ pub mod frame;
 pub mod framed;
 mod id;
 mod list;
+mod only;
 mod packet;
 mod packet_type;
 mod parse;
@@ -120,11 +125,12 @@ pub use field::Field;
 #[cfg(feature = "alloc")]
 pub use frame::{Frame, FrameReader};
 pub use frame::{Header, Limits, Status};
+pub use headwater_topic as topic;
 pub use headwater_topic::{TopicFilter, TopicName};
 pub use id::{PacketId, SubscriptionId};
 pub use packet::{DecodeOptions, Packet};
 pub use packet_type::PacketType;
-pub use properties::Properties;
+pub use properties::{Properties, PropertyIter};
 pub use property::{Property, PropertyId, PropertyPlace};
 pub use puback::PubAck;
 pub use pubcomp::PubComp;
@@ -133,11 +139,16 @@ pub use pubrec::PubRec;
 pub use pubrel::PubRel;
 pub use qos::QoS;
 pub use reason::ReasonCode;
-pub use reason_codes::ReasonCodes;
+pub use reason_codes::{ReasonCodeIter, ReasonCodes};
 pub use sink::{Sink, SliceSink};
 pub use suback::SubAck;
-pub use subscribe::{Filters, RetainHandling, Subscribe, SubscribeFilter, SubscribeOptions};
+pub use subscribe::{FilterIter, Filters, RetainHandling, Subscribe, SubscribeFilter, SubscribeOptions};
 pub use unsuback::UnsubAck;
-pub use unsubscribe::{TopicFilters, Unsubscribe};
+pub use unsubscribe::{TopicFilterIter, TopicFilters, Unsubscribe};
 pub use version::Version;
 pub use will::Will;
+
+/// What the README shows compiles.
+#[cfg(all(doctest, feature = "alloc"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -2,12 +2,12 @@
 
 use crate::parse::{Fault, Parsed};
 
-/// Declares a list: its documentation and name, its item, what the parser of one item has to know besides, and the
+/// Declares a list and its iterator: its documentation and their names, its item, what the parser of one item has to know besides, and the
 /// parser.
 ///
 /// A macro and not a generic, so that each list reads by itself in the documentation and needs no public trait.
 macro_rules! list {
-    ($(#[doc = $doc:literal])+ $name:ident of $item:ty, with $with:ty, parsed by $parse:path) => {
+    ($(#[doc = $doc:literal])+ $name:ident, $iter:ident of $item:ty, with $with:ty, parsed by $parse:path) => {
         $(#[doc = $doc])+
         ///
         /// Either the bytes of a frame, validated once and read where they lie, or the caller's slice. Two lists are
@@ -59,9 +59,21 @@ macro_rules! list {
 
             /// Each item, in order.
             #[inline]
-            pub fn iter(self) -> impl Iterator<Item = $item> + Clone {
-                let mut form = self.0;
-                core::iter::from_fn(move || match &mut form {
+            pub const fn iter(self) -> $iter<'a> {
+                $iter(self.0)
+            }
+        }
+
+        /// What is left of the list, in order.
+        #[derive(Clone)]
+        pub struct $iter<'a>(Form<'a>);
+
+        impl<'a> Iterator for $iter<'a> {
+            type Item = $item;
+
+            #[inline]
+            fn next(&mut self) -> Option<$item> {
+                match &mut self.0 {
                     Form::Wire(bytes, with) => {
                         // The bytes were validated, so what fails here is only their end.
                         let (rest, item) = $parse(*with, bytes).ok()?;
@@ -73,7 +85,24 @@ macro_rules! list {
                         *list = rest;
                         Some(*first)
                     }
-                })
+                }
+            }
+        }
+
+        impl core::iter::FusedIterator for $iter<'_> {}
+
+        impl core::fmt::Debug for $iter<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_list().entries(self.clone()).finish()
+            }
+        }
+
+        impl<'a> IntoIterator for $name<'a> {
+            type Item = $item;
+            type IntoIter = $iter<'a>;
+
+            fn into_iter(self) -> $iter<'a> {
+                self.iter()
             }
         }
 

@@ -10,7 +10,7 @@ use crate::decode_error::{DecodeError, Rule};
 use crate::disconnect::{Disconnect, disconnect};
 use crate::encode_error::EncodeError;
 use crate::field::Field;
-use crate::frame::{Limits, header};
+use crate::frame::{Header, Limits, header};
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
 use crate::parse::{Context, Fault, Parsed};
@@ -31,6 +31,20 @@ use crate::write::{self, Body, Output, Part};
 ///
 /// Plain data that borrows: from the frame when decoded, from the caller when built. Every variant but the two pings
 /// wraps the struct of its packet, which can be built, encoded and measured by itself.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, PacketId, PubAck, SliceSink, Version};
+///
+/// let mut buffer = [0; 16];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// for packet in [Packet::PingResp, PubAck::new(PacketId::MIN).into()] {
+///     packet.encode(Version::V5, &mut sink)?;
+/// }
+/// assert_eq!(sink.written(), [0xD0, 0, 0x40, 2, 0, 1]);
+/// # Ok::<(), headwater_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// A client asks for a connection.
@@ -66,6 +80,19 @@ pub enum Packet<'a> {
 }
 
 /// How a packet is read where the specification leaves it to the receiver.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{DecodeOptions, Packet, Rule, Version};
+/// use headwater_topic::Limits;
+///
+/// let frame = b"\x30\x07\x00\x05a/b/c";
+/// assert!(Packet::decode(frame, Version::V3_1_1).is_ok());
+/// let options = DecodeOptions::default().topic_limits(Limits::default().levels_max(2));
+/// let error = Packet::decode_with(frame, Version::V3_1_1, options).unwrap_err();
+/// assert!(matches!(error.rule, Rule::TopicName(_)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
@@ -149,8 +176,24 @@ impl<'a> Packet<'a> {
             true => const { &Limits::PROTOCOL.with_overlong_lengths() },
             false => const { &Limits::PROTOCOL },
         };
-        let header_len = header::len(frame, version, limits)?;
-        Self::after_header(frame, header_len, version, options)
+        Self::after_checked(frame, header::whole(frame, version, limits)?, version, options)
+    }
+
+    /// Decodes what follows a fixed header that was read before and checked in this revision.
+    #[inline]
+    pub(crate) fn after_checked(
+        frame: &'a [u8],
+        header: Header,
+        version: Version,
+        options: DecodeOptions,
+    ) -> Result<Self, DecodeError> {
+        let packet = Self::after_header(frame, header.header_len(), version, options);
+        if header.is_overlong()
+            && let Ok(Self::Connect(connect)) = &packet
+        {
+            header.check_length_in(connect.version)?;
+        }
+        packet
     }
 
     /// Decodes what follows a fixed header that is right in this revision.
@@ -329,11 +372,11 @@ fn read<'a, T>(
 ///
 /// Wrapped here, so that the packet is built once and where it is returned.
 #[inline(always)]
-fn whole<'a, T>(
+pub(crate) fn whole<'a, T, P>(
     frame: &'a [u8],
     parsed: Parsed<'a, T>,
-    wrap: impl FnOnce(T) -> Packet<'a>,
-) -> Result<Packet<'a>, DecodeError> {
+    wrap: impl FnOnce(T) -> P,
+) -> Result<P, DecodeError> {
     match parsed {
         Ok(([], packet)) => Ok(wrap(packet)),
         // Section 1.2: what the fields leave over has no meaning, so the packet is malformed.

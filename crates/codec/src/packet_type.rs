@@ -3,6 +3,15 @@
 use core::fmt;
 
 /// The kind of a packet: the high four bits of its first byte (section 2.1.2; 2.2.1 in 3.1.1).
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::PacketType;
+///
+/// assert_eq!(PacketType::from_u8(0x32 >> 4), Some(PacketType::Publish));
+/// assert_eq!(PacketType::Publish.to_string(), "PUBLISH");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum PacketType {

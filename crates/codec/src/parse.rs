@@ -160,9 +160,10 @@ pub(crate) fn variable<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, u32>
 }
 
 /// Binary data: a two-byte length and as many bytes (section 1.5.6).
-#[inline]
-pub(crate) fn binary<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a [u8]> {
-    move |input| named(field, input, be_u16.flat_map(take).parse(input))
+#[inline(always)]
+pub(crate) fn binary(field: Field, input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, length) = two_bytes(field)(input)?;
+    named(field, rest, take(length).parse(rest))
 }
 
 /// The text of a string's bytes.
@@ -186,29 +187,30 @@ fn null_character(text: &str, field: Field) -> nom::Err<Fault<'_>> {
 }
 
 /// A string: UTF-8 without U+0000.
-#[inline]
-pub(crate) fn string<'a>(field: Field) -> impl Fn(&'a [u8]) -> Parsed<'a, &'a str> {
-    move |input| {
-        let (rest, bytes) = binary(field)(input)?;
-        let text = utf8(field, bytes)?;
-        if text::has_null(text) { Err(null_character(text, field)) } else { Ok((rest, text)) }
-    }
+#[inline(always)]
+pub(crate) fn string(field: Field, input: &[u8]) -> Parsed<'_, &str> {
+    let (rest, bytes) = binary(field, input)?;
+    let text = utf8(field, bytes)?;
+    if text::has_null(text) { Err(null_character(text, field)) } else { Ok((rest, text)) }
 }
 
 /// Goes past a string that will be read later, after all the checks of [`string`].
 #[inline]
 pub(crate) fn skip_string(field: Field, input: &[u8]) -> Parsed<'_, ()> {
-    let (rest, bytes) = binary(field)(input)?;
-    if !text::is_plain(bytes) {
-        string(field)(input)?;
-    }
-    Ok((rest, ()))
+    let (rest, bytes) = binary(field, input)?;
+    if text::is_plain(bytes) { Ok((rest, ())) } else { skip_letters(field, input) }
+}
+
+/// As [`skip_string`], where there is more than ASCII.
+#[inline(never)]
+fn skip_letters(field: Field, input: &[u8]) -> Parsed<'_, ()> {
+    string(field, input).map(|(rest, _)| (rest, ()))
 }
 
 /// A topic name: a string that keeps the rules of names (section 4.7), U+0000 among them.
 #[inline(always)]
 pub(crate) fn topic_name(field: Field, limits: Limits, input: &[u8]) -> Parsed<'_, TopicName<'_>> {
-    let (rest, bytes) = binary(field)(input)?;
+    let (rest, bytes) = binary(field, input)?;
     let text = utf8(field, bytes)?;
     match TopicName::parse_with(text, limits) {
         Ok(name) => Ok((rest, name)),
@@ -265,7 +267,7 @@ pub(crate) fn topic_filter<'a>(
     limits: Limits,
     input: &'a [u8],
 ) -> Parsed<'a, TopicFilter<'a>> {
-    let (rest, bytes) = binary(Field::TopicFilter)(input)?;
+    let (rest, bytes) = binary(Field::TopicFilter, input)?;
     let text = strings.utf8(Field::TopicFilter, bytes)?;
     match TopicFilter::parse_with(text, limits) {
         Ok(filter) => Ok((rest, filter)),
@@ -351,7 +353,7 @@ mod tests {
     #[test]
     fn a_fault_knows_its_place_in_the_frame() {
         let frame = b"\x00\x04ab\xFFd";
-        let Err(nom::Err::Failure(fault)) = string(Field::ClientId)(frame) else {
+        let Err(nom::Err::Failure(fault)) = string(Field::ClientId, frame) else {
             panic!("0xFF is not UTF-8")
         };
         assert_eq!(
@@ -363,7 +365,7 @@ mod tests {
     #[test]
     fn truncation_is_placed_where_the_missing_bytes_should_begin() {
         let frame = b"\x00\x04abc";
-        let Err(nom::Err::Failure(fault)) = string(Field::UserName)(frame) else {
+        let Err(nom::Err::Failure(fault)) = string(Field::UserName, frame) else {
             panic!("one byte is missing")
         };
         assert_eq!((fault.rule, fault.in_frame(frame).position), (Rule::Truncated, 2));

@@ -59,6 +59,27 @@ impl<'a> Properties<'a> {
     pub const EMPTY: Self = Self(Form::List(&[]));
 
     /// The properties of a slice.
+    ///
+    /// # Examples
+    ///
+    /// What depends on the moment is put together first; the packet borrows the list.
+    ///
+    /// ```
+    /// use headwater_codec::{EncodeError, Properties, Property, PropertyId, Publish, TopicName, Version};
+    ///
+    /// let expires_secs = Some(60);
+    /// let mut list = vec![Property::PayloadFormatIndicator(true)];
+    /// list.extend(expires_secs.map(Property::MessageExpiryInterval));
+    /// let publish = Publish::new(TopicName::parse("plant/7")?, b"21.5").with_properties(Properties::new(&list));
+    /// assert_eq!(publish.encoded_len(Version::V5)?, 23);
+    ///
+    /// // Whether they may stand where they are is checked when the packet is encoded.
+    /// let twice = [list[0], list[0]];
+    /// let publish = publish.with_properties(Properties::new(&twice));
+    /// let refused = EncodeError::PropertyTwice { property: PropertyId::PayloadFormatIndicator };
+    /// assert_eq!(publish.encoded_len(Version::V5), Err(refused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub const fn new(list: &'a [Property<'a>]) -> Self {
         Self(Form::List(list))
@@ -72,6 +93,22 @@ impl<'a> Properties<'a> {
     ///
     /// What [`Packet::decode_with`](crate::Packet::decode_with) says of properties; positions count from the first byte
     /// given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{DecodeOptions, Packet, Properties, PropertyPlace, Version};
+    ///
+    /// let frame = b"\x30\x0D\x00\x01a\x05\x02\x00\x00\x00\x3C21.5";
+    /// let Packet::Publish(publish) = Packet::decode(frame, Version::V5)? else { unreachable!() };
+    /// let kept = publish.properties.as_wire().map(<[u8]>::to_vec).unwrap_or_default();
+    ///
+    /// let again = Properties::decode(&kept, PropertyPlace::Publish, DecodeOptions::default())?;
+    /// assert_eq!(again, publish.properties);
+    /// assert_eq!(again.message_expiry_interval(), Some(60));
+    /// assert!(Properties::decode(&kept, PropertyPlace::PubAck, DecodeOptions::default()).is_err());
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
     pub fn decode(
         bytes: &'a [u8],
         place: PropertyPlace,
@@ -100,8 +137,8 @@ impl<'a> Properties<'a> {
 
     /// Each property, in order.
     #[inline]
-    pub fn iter(self) -> impl Iterator<Item = Property<'a>> + Clone + fmt::Debug {
-        Iter(self.0)
+    pub const fn iter(self) -> PropertyIter<'a> {
+        PropertyIter(self.0)
     }
 
     /// True if the property is there.
@@ -137,34 +174,47 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// True if there are none; by reference, which costs a load where a copy would have to be made first.
+    #[inline(always)]
+    pub(crate) const fn none(&self) -> bool {
+        match &self.0 {
+            Form::Wire { bytes, .. } => bytes.is_empty(),
+            Form::List(list) => list.is_empty(),
+        }
+    }
+
     /// Writes length and properties; before 5.0, nothing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write<O: Output>(
-        self,
+        &self,
         version: Version,
         place: PropertyPlace,
         out: &mut O,
     ) -> Result<(), EncodeError> {
-        if !version.has_properties() {
-            return if self.is_empty() {
-                Ok(())
-            } else {
-                Err(EncodeError::NotInVersion { field: Field::Properties, version })
-            };
+        if version.has_properties() {
+            return out.block(|out| if self.none() { Ok(()) } else { self.write_some(place, out) });
         }
-        match self.0 {
-            Form::Wire { bytes, place: valid_in, .. } if valid_in == place => out.block(|out| {
+        // What was checked has none.
+        if O::CHECKS && !self.none() {
+            return Err(EncodeError::NotInVersion { field: Field::Properties, version });
+        }
+        Ok(())
+    }
+
+    /// Writes properties, of which there are some.
+    fn write_some<O: Output>(&self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
+        match &self.0 {
+            Form::Wire { bytes, place: valid_in, .. } if *valid_in == place => {
                 out.put(bytes);
                 Ok(())
-            }),
-            Form::List([]) => out.block(|_| Ok(())),
-            Form::Wire { .. } | Form::List(_) => out.block(|out| self.write_each(place, out)),
+            }
+            Form::Wire { .. } | Form::List(_) => self.write_each(place, out),
         }
     }
 
     /// Writes length and properties of a PUBLISH, subscription identifiers first; before 5.0, nothing.
     pub(crate) fn write_with_ids<O: Output>(
-        self,
+        &self,
         version: Version,
         ids: &[SubscriptionId],
         out: &mut O,
@@ -180,34 +230,44 @@ impl<'a> Properties<'a> {
             for id in ids {
                 write_id(*id, out);
             }
-            match self.0 {
-                Form::Wire { bytes, place: valid_in, .. } if valid_in == place => {
-                    out.put(bytes);
-                    Ok(())
-                }
-                Form::Wire { .. } | Form::List(_) => self.write_each(place, out),
-            }
+            self.write_some(place, out)
         })
     }
 
     /// Writes the properties after checking that each may stand in the place, and as often as it does.
-    fn write_each<O: Output>(self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
-        let mut seen = 0_u64;
-        for property in self.iter() {
-            let id = property.id();
-            if O::CHECKS {
-                if !id.allowed_in(place) {
-                    return Err(EncodeError::PropertyNotAllowed { property: id, place });
-                }
-                if seen & id.bit() != 0 && !id.repeatable_in(place) {
-                    return Err(EncodeError::PropertyTwice { property: id });
-                }
-                seen |= id.bit();
+    fn write_each<O: Output>(&self, place: PropertyPlace, out: &mut O) -> Result<(), EncodeError> {
+        let mut seen = 0;
+        match &self.0 {
+            // By reference: a property is five words.
+            Form::List(list) => {
+                list.iter().try_for_each(|property| write_one(property, place, &mut seen, out))
             }
-            property.write(out)?;
+            Form::Wire { .. } => {
+                self.iter().try_for_each(|property| write_one(&property, place, &mut seen, out))
+            }
         }
-        Ok(())
     }
+}
+
+/// Writes a property that may stand in the place, and was not seen where it may stand but once.
+#[inline(always)]
+fn write_one<O: Output>(
+    property: &Property<'_>,
+    place: PropertyPlace,
+    seen: &mut u64,
+    out: &mut O,
+) -> Result<(), EncodeError> {
+    if O::CHECKS {
+        let id = property.id();
+        if !id.allowed_in(place) {
+            return Err(EncodeError::PropertyNotAllowed { property: id, place });
+        }
+        if *seen & id.bit() != 0 && !id.repeatable_in(place) {
+            return Err(EncodeError::PropertyTwice { property: id });
+        }
+        *seen |= id.bit();
+    }
+    property.write(out)
 }
 
 /// Writes one subscription identifier as a property.
@@ -268,11 +328,11 @@ fn check(bytes: &[u8], place: PropertyPlace, limits: Limits) -> Result<Propertie
     Ok(Properties(Form::Wire { bytes, place, present }))
 }
 
-/// What is left of the properties.
+/// What is left of the properties, in order.
 #[derive(Clone)]
-struct Iter<'a>(Form<'a>);
+pub struct PropertyIter<'a>(Form<'a>);
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for PropertyIter<'a> {
     type Item = Property<'a>;
 
     #[inline]
@@ -302,11 +362,20 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Iter<'_> {}
+impl core::iter::FusedIterator for PropertyIter<'_> {}
 
-impl fmt::Debug for Iter<'_> {
+impl fmt::Debug for PropertyIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl<'a> IntoIterator for Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertyIter<'a>;
+
+    fn into_iter(self) -> PropertyIter<'a> {
+        self.iter()
     }
 }
 

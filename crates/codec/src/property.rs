@@ -25,6 +25,17 @@ use crate::write::{self, Output};
 macro_rules! properties {
     ($($(#[doc = $doc:literal])+ $id:literal $name:ident($value:ty) $getter:ident $text:literal in $($place:ident)+;)+) => {
         /// The identifier of a property.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use headwater_codec::{PropertyId, PropertyPlace};
+        ///
+        /// assert!(PropertyId::WillDelayInterval.allowed_in(PropertyPlace::Will));
+        /// assert!(!PropertyId::WillDelayInterval.allowed_in(PropertyPlace::Publish));
+        /// assert!(PropertyId::UserProperty.repeatable_in(PropertyPlace::PubAck));
+        /// assert_eq!(PropertyId::from_u8(0x03), Some(PropertyId::ContentType));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum PropertyId {
@@ -68,6 +79,17 @@ macro_rules! properties {
         /// A property with its value.
         ///
         /// Times are in seconds, sizes in bytes.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use core::num::NonZeroU16;
+        /// use headwater_codec::{Property, PropertyId};
+        ///
+        /// let window = NonZeroU16::new(20).ok_or("a receive maximum is never 0")?;
+        /// assert_eq!(Property::ReceiveMaximum(window).id(), PropertyId::ReceiveMaximum);
+        /// # Ok::<(), &str>(())
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Property<'a> {
             $($(#[doc = $doc])+ $name($value),)+
@@ -95,8 +117,8 @@ macro_rules! properties {
                     })+
                     PropertyId::UserProperty => {
                         // [MQTT-1.5.7-1]
-                        let (rest, name) = parse::string(Field::Property(id))(input)?;
-                        let (rest, value) = parse::string(Field::Property(id))(rest)?;
+                        let (rest, name) = parse::string(Field::Property(id), input)?;
+                        let (rest, value) = parse::string(Field::Property(id), rest)?;
                         Ok((rest, Self::UserProperty(name, value)))
                     }
                 }
@@ -116,11 +138,11 @@ macro_rules! properties {
             }
 
             /// Writes identifier and value.
-            #[inline]
-            pub(crate) fn write<O: Output>(self, out: &mut O) -> Result<(), EncodeError> {
+            #[inline(always)]
+            pub(crate) fn write<O: Output>(&self, out: &mut O) -> Result<(), EncodeError> {
                 let id = self.id();
                 out.put_u8(id.as_u8());
-                match self {
+                match *self {
                     $(Self::$name(value) => value.write(id, out),)+
                     Self::UserProperty(name, value) => {
                         write::string(out, Field::Property(id), name)?;

@@ -57,6 +57,17 @@ pub struct Publish<'a> {
 /// How a message is to be delivered: QoS, and what only QoS 1 and 2 have.
 ///
 /// A message of QoS 0 with a packet identifier [MQTT-2.2.1-2] or with DUP [MQTT-3.3.1-2] cannot be written down.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Delivery, PacketId, QoS};
+///
+/// let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+/// assert_eq!((delivery.qos(), delivery.packet_id()), (QoS::AtLeastOnce, Some(PacketId::MIN)));
+/// assert!(!delivery.dup() && delivery.again().dup());
+/// assert_eq!(Delivery::AtMostOnce.again(), Delivery::AtMostOnce);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// QoS 0.

@@ -6,6 +6,16 @@ use core::fmt;
 ///
 /// Ordered from the weakest to the strongest promise, so the quality a subscriber gets is the `min` of what was
 /// published and what was granted.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::QoS;
+///
+/// let (published, granted) = (QoS::ExactlyOnce, QoS::AtLeastOnce);
+/// assert_eq!(published.min(granted), QoS::AtLeastOnce);
+/// assert_eq!(QoS::from_u8(3), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QoS {
     /// QoS 0: sent once, never acknowledged.

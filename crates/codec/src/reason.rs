@@ -156,6 +156,16 @@ impl ReasonCode {
     }
 
     /// True if the section of this packet lists the code (5.0).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::{PacketType, ReasonCode};
+    ///
+    /// let in_pubrel = ReasonCode::ALL.iter().filter(|code| code.allowed_in(PacketType::PubRel));
+    /// assert!(in_pubrel.eq(&[ReasonCode::SUCCESS, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND]));
+    /// assert_eq!(ReasonCode(0x42).name(), None);
+    /// ```
     #[inline]
     pub const fn allowed_in(self, packet: PacketType) -> bool {
         self.packets() & packet.bit() != 0

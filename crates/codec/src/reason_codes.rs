@@ -10,7 +10,7 @@ use crate::version::Version;
 
 list! {
     /// The reason codes of a SUBACK or UNSUBACK, in the order of the filters they answer.
-    ReasonCodes of ReasonCode, with (), parsed by validated
+    ReasonCodes, ReasonCodeIter of ReasonCode, with (), parsed by validated
 }
 
 /// One code that passed before.

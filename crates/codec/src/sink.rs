@@ -6,7 +6,32 @@ use crate::frame::PACKET_SIZE_MAX;
 ///
 /// Encoding asks for the room first and writes only when the whole packet fits, so a sink never sees half a packet.
 /// There are sinks over a slice ([`SliceSink`]), over nothing ([`Counter`]), over another sink with a smaller packet
-/// limit ([`Limited`]) and, with `alloc`, over `BytesMut`, `Vec<u8>` and any `BufMut` ([`BufSink`]).
+/// limit ([`Limited`]) and, with `alloc`, over `BytesMut`, `Vec<u8>` and any `BufMut` (`BufSink`).
+///
+/// # Examples
+///
+/// A sink of one's own, which writes hexadecimal text:
+///
+/// ```
+/// use headwater_codec::{Packet, Sink, Version};
+///
+/// struct Hex(String);
+///
+/// impl Sink for Hex {
+///     fn room(&self) -> usize {
+///         usize::MAX
+///     }
+///
+///     fn put(&mut self, bytes: &[u8]) {
+///         self.0.extend(bytes.iter().map(|byte| format!("{byte:02X} ")));
+///     }
+/// }
+///
+/// let mut hex = Hex(String::new());
+/// Packet::PingReq.encode(Version::V5, &mut hex)?;
+/// assert_eq!(hex.0, "C0 00 ");
+/// # Ok::<(), headwater_codec::EncodeError>(())
+/// ```
 pub trait Sink {
     /// How many more bytes [`Sink::put`] takes; `usize::MAX` if the sink grows.
     fn room(&self) -> usize;
@@ -20,7 +45,7 @@ pub trait Sink {
         self.put(&[byte]);
     }
 
-    /// Appends so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
+    /// Appends exactly so many bytes and hands them out, to be overwritten at once; `None` if the sink has no memory to lend.
     ///
     /// A sink that lends is written to without a call for each field. Encoding never asks for more than [`Sink::room`]
     /// said, asks for heads and short payloads only, and overwrites all of what it gets.
@@ -131,6 +156,19 @@ impl Sink for SliceSink<'_> {
 }
 
 /// Counts bytes and keeps none: the exact size of what would be written.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::sink::Counter;
+/// use headwater_codec::{Packet, PacketId, PubAck, Version};
+///
+/// let mut counter = Counter::new();
+/// Packet::PingReq.encode(Version::V5, &mut counter)?;
+/// PubAck::new(PacketId::MIN).encode(Version::V5, &mut counter)?;
+/// assert_eq!(counter.count(), 2 + 4);
+/// # Ok::<(), headwater_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counter {
     length: usize,
@@ -245,6 +283,21 @@ mod growing {
     const CLEARED: usize = 64;
 
     /// Any `BufMut` of the `bytes` crate as a sink.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_codec::sink::BufSink;
+    /// use headwater_codec::{EncodeError, Packet, Version};
+    ///
+    /// let mut room = [0; 3];
+    /// let mut sink = BufSink(&mut room[..]);
+    /// Packet::PingReq.encode(Version::V5, &mut sink)?;
+    /// let refused = Packet::PingReq.encode(Version::V5, &mut sink);
+    /// assert_eq!(refused, Err(EncodeError::NoRoom { needed: 2, room: 1 }));
+    /// assert_eq!(room, [0xC0, 0, 0]);
+    /// # Ok::<(), EncodeError>(())
+    /// ```
     #[derive(Debug)]
     pub struct BufSink<B>(
         /// The buffer that is written to.
@@ -263,57 +316,38 @@ mod growing {
         }
     }
 
-    impl Sink for BytesMut {
-        #[inline]
-        fn room(&self) -> usize {
-            self.remaining_mut()
-        }
+    /// What grows by the same methods.
+    macro_rules! grows {
+        ($($buffer:ty)+) => {
+            $(impl Sink for $buffer {
+                #[inline]
+                fn room(&self) -> usize {
+                    self.remaining_mut()
+                }
 
-        #[inline]
-        fn put(&mut self, bytes: &[u8]) {
-            self.extend_from_slice(bytes);
-        }
+                #[inline]
+                fn put(&mut self, bytes: &[u8]) {
+                    self.extend_from_slice(bytes);
+                }
 
-        #[inline]
-        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
-            let end = self.len();
-            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
-            // is not needed.
-            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
-                self.extend_from_slice(&[0; CLEARED]);
-                self.truncate(end + bytes);
-            } else {
-                self.resize(end + bytes, 0);
-            }
-            self.get_mut(end..)
-        }
+                #[inline]
+                fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+                    let end = self.len();
+                    // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked
+                    // for that is not needed.
+                    if bytes <= CLEARED && self.capacity() - end >= CLEARED {
+                        self.extend_from_slice(&[0; CLEARED]);
+                        self.truncate(end + bytes);
+                    } else {
+                        self.resize(end + bytes, 0);
+                    }
+                    self.get_mut(end..)
+                }
+            })+
+        };
     }
 
-    impl Sink for Vec<u8> {
-        #[inline]
-        fn room(&self) -> usize {
-            self.remaining_mut()
-        }
-
-        #[inline]
-        fn put(&mut self, bytes: &[u8]) {
-            self.extend_from_slice(bytes);
-        }
-
-        #[inline]
-        fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
-            let end = self.len();
-            // As many as a short packet has are cleared by a few stores. Only in room that is there: none is asked for that
-            // is not needed.
-            if bytes <= CLEARED && self.capacity() - end >= CLEARED {
-                self.extend_from_slice(&[0; CLEARED]);
-                self.truncate(end + bytes);
-            } else {
-                self.resize(end + bytes, 0);
-            }
-            self.get_mut(end..)
-        }
-    }
+    grows! { BytesMut Vec<u8> }
 }
 
 #[cfg(feature = "alloc")]

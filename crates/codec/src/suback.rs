@@ -21,6 +21,29 @@ use crate::write::{self, Body, Output, Part};
 /// Before 5.0 every error is the one return code 0x80, so an error code other than [`ReasonCode::UNSPECIFIED_ERROR`]
 /// is written as it. 3.1 has no code for failure at all; 0x80 is read and written there as well, since the other
 /// choice would be to grant what was not granted.
+///
+/// # Examples
+///
+/// One code for each filter, in their order:
+///
+/// ```
+/// use headwater_codec::{Packet, PacketId, QoS, ReasonCode, SliceSink, SubAck, Version};
+///
+/// let reasons = [ReasonCode::from(QoS::AtLeastOnce), ReasonCode::NOT_AUTHORIZED];
+/// let suback = SubAck::new(PacketId::MIN, &reasons);
+/// let mut buffer = [0; 16];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// suback.encode(Version::V5, &mut sink)?;
+/// assert_eq!(sink.written(), [0x90, 5, 0, 1, 0, 0x01, 0x87]);
+/// let Packet::SubAck(read) = Packet::decode(sink.written(), Version::V5)? else { unreachable!() };
+/// assert_eq!(read.reasons.iter().filter(|reason| reason.is_error()).count(), 1);
+///
+/// // Before 5.0 there is one code for failure.
+/// let mut sink = SliceSink::new(&mut buffer);
+/// suback.encode(Version::V3_1_1, &mut sink)?;
+/// assert_eq!(sink.written(), [0x90, 4, 0, 1, 0x01, 0x80]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubAck<'a> {
     /// The identifier of the SUBSCRIBE. [MQTT-3.8.4-2]

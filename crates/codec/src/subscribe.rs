@@ -72,6 +72,24 @@ pub struct SubscribeFilter<'a> {
 /// ```
 ///
 /// Before 5.0 there is only the QoS, and the rest has to be as it is by default.
+///
+/// # Examples
+///
+/// What a bridge asks for, so that it hears nothing of its own and can pass on what it hears:
+///
+/// ```
+/// use headwater_codec::{QoS, RetainHandling, SubscribeFilter, SubscribeOptions, TopicFilter};
+///
+/// let options = SubscribeOptions {
+///     no_local: true,
+///     retain_as_published: true,
+///     retain_handling: RetainHandling::SendIfNew,
+///     ..SubscribeOptions::new(QoS::AtLeastOnce)
+/// };
+/// let asked = SubscribeFilter { filter: TopicFilter::parse("plant/#")?, options };
+/// assert_ne!(asked, SubscribeFilter::new(asked.filter, QoS::AtLeastOnce));
+/// # Ok::<(), headwater_topic::InvalidFilter>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SubscribeOptions {
     /// The highest QoS the client wants.
@@ -98,7 +116,7 @@ pub enum RetainHandling {
 
 list! {
     /// The filters of a SUBSCRIBE with their options.
-    Filters of SubscribeFilter<'a>, with Strings<'a>, parsed by validated
+    Filters, FilterIter of SubscribeFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> SubscribeFilter<'a> {

@@ -20,6 +20,23 @@ use crate::write::{self, Body, Output, Part};
 /// ```
 ///
 /// Before 5.0 the packet ends behind the identifier: writing one with reason codes is an error there.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{PacketId, ReasonCode, SliceSink, UnsubAck, Version};
+///
+/// let mut buffer = [0; 16];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// let reasons = [ReasonCode::SUCCESS, ReasonCode::NO_SUBSCRIPTION_EXISTED];
+/// UnsubAck::new(PacketId::MIN, &reasons).encode(Version::V5, &mut sink)?;
+/// assert_eq!(sink.written(), [0xB0, 5, 0, 1, 0, 0x00, 0x11]);
+///
+/// let mut sink = SliceSink::new(&mut buffer);
+/// UnsubAck::new(PacketId::MIN, &[]).encode(Version::V3_1_1, &mut sink)?;
+/// assert_eq!(sink.written(), [0xB0, 2, 0, 1]);
+/// # Ok::<(), headwater_codec::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsubAck<'a> {
     /// The identifier of the UNSUBSCRIBE. [MQTT-3.10.4-5]

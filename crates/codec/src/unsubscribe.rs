@@ -21,6 +21,22 @@ use crate::write::{self, Body, Output, Part};
 ///  A2 | remaining length | packet identifier | properties (5.0)
 ///  topic filter      once or more
 /// ```
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, PacketId, SliceSink, TopicFilter, Unsubscribe, Version};
+///
+/// let filters = [TopicFilter::parse("plant/+")?, TopicFilter::parse("a/#")?];
+/// let mut buffer = [0; 32];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// Unsubscribe::new(PacketId::MIN, &filters).encode(Version::V3_1_1, &mut sink)?;
+/// assert_eq!(sink.written(), b"\xA2\x10\x00\x01\x00\x07plant/+\x00\x03a/#");
+///
+/// let Packet::Unsubscribe(read) = Packet::decode(sink.written(), Version::V3_1_1)? else { unreachable!() };
+/// assert!(read.filters.iter().eq(filters));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsubscribe<'a> {
     /// What UNSUBACK will repeat.
@@ -33,7 +49,7 @@ pub struct Unsubscribe<'a> {
 
 list! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters of TopicFilter<'a>, with Strings<'a>, parsed by validated
+    TopicFilters, TopicFilterIter of TopicFilter<'a>, with Strings<'a>, parsed by validated
 }
 
 impl<'a> Unsubscribe<'a> {

@@ -6,6 +6,17 @@ use core::fmt;
 ///
 /// CONNECT names it once, and every later packet of the connection is read and written by it: the same bytes mean
 /// different things in different revisions. Ordered by age.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_codec::{Packet, Version};
+///
+/// // The same bytes: one reason code of 5.0, and in 3.1.1 a byte too many.
+/// let puback = [0x40, 3, 0, 1, 0x10];
+/// assert!(Packet::decode(&puback, Version::V5).is_ok());
+/// assert!(Packet::decode(&puback, Version::V3_1_1).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// MQTT 3.1, protocol name `MQIsdp`, level 3.

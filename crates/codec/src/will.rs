@@ -18,6 +18,28 @@ use crate::write::{self, Output};
 /// ```text
 ///  will properties (5.0) | will topic | will payload, 2 bytes of length and at most 65,535 bytes
 /// ```
+///
+/// # Examples
+///
+/// A retained "gone", half a minute after the client vanished:
+///
+/// ```
+/// use headwater_codec::{Connect, Properties, Property, QoS, SliceSink, TopicName, Version, Will};
+///
+/// let properties = [Property::WillDelayInterval(30)];
+/// let mut connect = Connect::new(Version::V5, "sensor-7");
+/// connect.will = Some(Will {
+///     qos: QoS::AtLeastOnce,
+///     retain: true,
+///     properties: Properties::new(&properties),
+///     ..Will::new(TopicName::parse("plant/7/state")?, b"gone")
+/// });
+/// let mut buffer = [0; 64];
+/// let mut sink = SliceSink::new(&mut buffer);
+/// connect.encode(&mut sink)?;
+/// assert_eq!(sink.written()[9], 0b0010_1110); // retain, QoS 1, a will, clean start
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Will<'a> {
     /// The QoS of the message.
@@ -47,9 +69,10 @@ impl<'a> Will<'a> {
 }
 
 /// The part behind the client identifier. [MQTT-3.1.2-9], [MQTT-3.1.3-11]
+#[inline(always)]
 pub(crate) fn will<'a>(context: Context, qos: QoS, retain: bool, input: &'a [u8]) -> Parsed<'a, Will<'a>> {
     let (rest, properties) = properties(context, PropertyPlace::Will, input)?;
     let (rest, topic) = parse::topic_name(Field::WillTopic, context.topic_limits, rest)?;
-    let (rest, payload) = parse::binary(Field::WillPayload)(rest)?;
+    let (rest, payload) = parse::binary(Field::WillPayload, rest)?;
     Ok((rest, Will { qos, retain, topic, payload, properties }))
 }

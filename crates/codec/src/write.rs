@@ -133,7 +133,7 @@ impl Output for Fill<'_> {
     fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError> {
         let length = self.blocks.next();
         variable(self, length);
-        part(self)
+        if length == 0 { Ok(()) } else { part(self) }
     }
 }
 
@@ -144,11 +144,11 @@ fn copy(room: &mut [u8], bytes: &[u8]) {
     if bytes.len() > 32 {
         room.copy_from_slice(bytes);
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
-        place(room, *first, *last);
+        place(room, first, last);
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        place(room, *first, *last);
+        place(room, first, last);
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        place(room, *first, *last);
+        place(room, first, last);
     } else {
         for (to, from) in room.iter_mut().zip(bytes) {
             *to = *from;
@@ -158,12 +158,12 @@ fn copy(room: &mut [u8], bytes: &[u8]) {
 
 /// Sets the first and the last bytes of a room.
 #[inline(always)]
-fn place<const N: usize>(room: &mut [u8], first: [u8; N], last: [u8; N]) {
+fn place<const N: usize>(room: &mut [u8], first: &[u8; N], last: &[u8; N]) {
     if let Some(to) = room.first_chunk_mut::<N>() {
-        *to = first;
+        *to = *first;
     }
     if let Some(to) = room.last_chunk_mut::<N>() {
-        *to = last;
+        *to = *last;
     }
 }
 
@@ -198,7 +198,7 @@ impl<S: Sink + ?Sized> Output for Pass<'_, S> {
     fn block(&mut self, part: impl Fn(&mut Self) -> Result<(), EncodeError>) -> Result<(), EncodeError> {
         let length = self.blocks.next();
         variable(self, length);
-        part(self)
+        if length == 0 { Ok(()) } else { part(self) }
     }
 }
 
@@ -276,6 +276,10 @@ pub(crate) fn encode<B: Body, S: Sink + ?Sized>(
     let with_head = payload.len() <= PAYLOAD_WITH_HEAD_MAX;
     let lent = if with_head { needed } else { head_len };
     match sink.lend(lent) {
+        // Anything else would be a part of a packet, or more than one.
+        Some(room) if room.len() != lent => {
+            return Err(EncodeError::NoRoom { needed: lent, room: room.len() });
+        }
         Some(room) => {
             let mut fill = Fill { room, blocks };
             head(packet, version, remaining, &mut fill)?;
@@ -338,7 +342,7 @@ fn variable_len(value: u32) -> usize {
 }
 
 /// Binary data (section 1.5.6).
-#[inline]
+#[inline(always)]
 pub(crate) fn binary<O: Output>(out: &mut O, field: Field, bytes: &[u8]) -> Result<(), EncodeError> {
     match u16::try_from(bytes.len()) {
         Ok(length) => {
@@ -351,7 +355,7 @@ pub(crate) fn binary<O: Output>(out: &mut O, field: Field, bytes: &[u8]) -> Resu
 }
 
 /// A string (section 1.5.4).
-#[inline]
+#[inline(always)]
 pub(crate) fn string<O: Output>(out: &mut O, field: Field, string: &str) -> Result<(), EncodeError> {
     // [MQTT-1.5.4-2]
     if O::CHECKS && text::has_null(string) {

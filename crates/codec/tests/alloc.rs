@@ -10,7 +10,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use headwater_codec::{Packet, PacketType, SliceSink, Version};
+use headwater_codec::{
+    Delivery, FanOut, Packet, PacketId, PacketType, Properties, Property, Publish, Receiver, SliceSink,
+    TopicName, Version,
+};
 
 /// Counts what it is asked for.
 struct Counting;
@@ -136,11 +139,46 @@ fn no_packet_is_decoded_or_encoded_with_an_allocation() {
     assert_eq!(kinds, PacketType::ALL, "a packet of every kind");
 }
 
+#[test]
+fn a_message_is_stamped_for_many_without_an_allocation() {
+    let properties = [Property::ContentType("text/plain"), Property::UserProperty("plant", "7")];
+    let topic = TopicName::parse("plant/7/line/3").unwrap_or_else(|error| panic!("{error}"));
+    let message = Publish::new(topic, b"21.5").with_properties(Properties::new(&properties));
+    let mut room = [0; 128];
+    let (calls, _, stamped) = counted(|| {
+        let mut fan_out = FanOut::new(message, Version::V5, &mut room).ok()?;
+        for packet_id in (1..=1000).filter_map(PacketId::new) {
+            fan_out.stamp(&Receiver::new(Delivery::AtLeastOnce { packet_id, dup: false })).ok()?;
+            fan_out.stamp(&Receiver::new(Delivery::AtMostOnce)).ok()?;
+        }
+        Some(())
+    });
+    assert_eq!((calls, stamped), (0, Some(())));
+}
+
 #[cfg(feature = "alloc")]
 mod framing {
-    use headwater_codec::{FrameReader, Limits};
+    use bytes::BytesMut;
+    use headwater_codec::{FrameReader, Limits, Packet};
 
-    use super::counted;
+    use super::{PACKETS, counted};
+
+    #[test]
+    fn no_packet_is_encoded_into_a_reused_buffer_with_an_allocation() {
+        for (version, bytes) in PACKETS {
+            let Ok(packet) = Packet::decode(bytes, version) else { panic!("{bytes:02x?}") };
+            // As much room as the packet has, and not a byte more.
+            let size = packet.encoded_len(version).unwrap_or_else(|error| panic!("{error}"));
+            let (mut growing, mut vec) = (BytesMut::with_capacity(size), Vec::with_capacity(size));
+            let (calls, _, written) = counted(|| {
+                growing.clear();
+                vec.clear();
+                packet.encode(version, &mut growing).is_ok() && packet.encode(version, &mut vec).is_ok()
+            });
+            assert_eq!((calls, written), (0, true), "{bytes:02x?}");
+            assert_eq!((&growing[..], growing.len()), (&vec[..], size), "{bytes:02x?}");
+        }
+    }
 
     #[test]
     fn a_large_packet_in_small_pieces_allocates_in_proportion() {

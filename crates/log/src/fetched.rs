@@ -30,10 +30,11 @@ impl Place {
     }
 }
 
-/// The result of a read: whole batches, checked, as one piece of the log's memory.
+/// The result of a read: whole batches, checked, as one piece of memory.
 ///
-/// Nothing is copied. As long as the value, or a part that was taken from it, is held, the segment's mapping
-/// lives, also when retention has deleted the file.
+/// From a [`Partition`](crate::Partition) that is the log's own memory, and nothing is copied: as long as the value, or a
+/// part that was taken from it, is held, the segment's mapping lives, also when retention has deleted the file. From
+/// a [`ReadOnlyPartition`](crate::ReadOnlyPartition) it is a copy, made once.
 ///
 /// # Examples
 ///
@@ -209,6 +210,8 @@ impl<'a> Views<'a> {
             }
             if header.codec() != 0 {
                 return Some(Err(ReadError::UnsupportedCodec {
+                    topic: Arc::clone(&self.place.topic),
+                    partition: self.place.partition,
                     offset: header.base_offset,
                     codec: header.codec(),
                 }));
@@ -282,7 +285,10 @@ mod tests {
         let one = encoded(&[Record::new("a"), Record::new("b")], 0, 0);
         let bytes = [with_header_byte(one.clone(), 22, 3), encoded(&[Record::new("c")], 2, 0)].concat();
         let seen = offsets(&fetched(bytes, 0));
-        assert!(matches!(seen[..], [Err(ReadError::UnsupportedCodec { offset: 0, codec: 3 }), Ok(2)]));
+        assert!(matches!(
+            seen[..],
+            [Err(ReadError::UnsupportedCodec { partition: 0, offset: 0, codec: 3, .. }), Ok(2)]
+        ));
     }
 
     #[test]

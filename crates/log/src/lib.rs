@@ -36,13 +36,16 @@
 //! * After a crash the log is a run of what was appended, in order, without holes; each batch is there whole or
 //!   not at all.
 //! * Readers see durable records, unless they ask for more; so an offset never names two records.
-//! * Damage to durable bytes is an error that names topic, partition, segment and position. It is never cut away.
+//! * No wrong byte is given at the first read since a segment was mapped: damage is an error that names topic, partition,
+//!   segment and position. What a durable mark, or the recovery point, says was durable is never cut away.
 //! * After a sync that failed, a partition takes no more appends until the log is opened anew.
-//! * A full disk fails the append and nothing else; appends go on when there is space.
+//! * A full disk fails the append and nothing else; retention goes on, and so do appends when there is space.
+//! * Files and directories of others in the log's directory are left alone.
 //!
 //! Not promised: disks that lie about syncs, network file systems, two writers, and repair. A read error of the
-//! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS). `docs/log-format.md` of the
-//! repository has the bytes, and what each promise rests on.
+//! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS); one that writes into them,
+//! `std::fs` in this process included, changes bytes that somebody may hold. `docs/log-format.md` of the repository has
+//! the bytes, and what each promise rests on.
 //!
 //! # Parts
 //!
@@ -67,7 +70,8 @@
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
 //! compaction, idempotent producers, consumer groups, quarantine of damaged segments, protection of retention
-//! against a clock that jumps ahead. Linux is what it is tested on; other systems go by plain file calls where they lack
+//! against a clock that jumps ahead. A partition whose directory is gone as a whole is not missed, unless another one
+//! of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
 mod clock;
@@ -100,3 +104,8 @@ pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{MaintainReport, PartitionRecovery, RecoveryReport, SegmentInfo};
 pub use topic::{Position, Topic};
+
+/// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -45,6 +45,10 @@ pub struct LogOptions {
     /// Whether every read checks every checksum, not only the first read of each batch since the segment was
     /// opened. Default: false.
     pub verify_every_read: bool,
+    /// So many segments that take no appends are mapped at a time, each with its two indexes; the longest unused ones
+    /// are unmapped for others. A segment that takes appends, or was rolled and waits to be synced, is mapped
+    /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
+    pub mapped_segments_max: usize,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
     /// Where the time comes from. Default: [`SystemClock`].
@@ -56,6 +60,7 @@ impl Default for LogOptions {
         Self {
             topic_defaults: TopicOptions::default(),
             verify_every_read: false,
+            mapped_segments_max: 1024,
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
         }
@@ -75,10 +80,25 @@ impl LogOptions {
         Self { verify_every_read, ..self }
     }
 
+    /// Sets how many segments that take no appends are mapped at a time.
+    #[must_use]
+    pub fn mapped_segments_max(self, mapped_segments_max: usize) -> Self {
+        Self { mapped_segments_max, ..self }
+    }
+
     /// Sets where the files are.
     #[must_use]
     pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
         Self { storage, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
+        // A process of Linux has 65,530 mappings unless it is told otherwise; more is for who has raised that.
+        let (value, min, max) = (self.mapped_segments_max as u64, 1, u64::from(u32::MAX));
+        if value < min || value > max {
+            return Err(InvalidOptions { option: "mapped_segments_max", value, min, max });
+        }
+        self.topic_defaults.check()
     }
 
     /// Sets where the time comes from.
@@ -113,7 +133,8 @@ pub struct TopicOptions {
     pub segment_age_ms: u64,
     /// A segment is deleted when its last append is older than this. Default: `None`, kept for ever.
     pub retention_ms: Option<u64>,
-    /// The oldest segments are deleted as long as the rest has at least so many bytes. Default: `None`.
+    /// The oldest segments are deleted as long as the rest has at least so many bytes. So a partition has up to a
+    /// segment more than that, its indexes, 8 KiB a segment, and the space allocated ahead. Default: `None`.
     pub retention_bytes: Option<u64>,
     /// An index entry is written when more than so many bytes were appended since the last one.
     /// Default: 4096.
@@ -172,7 +193,7 @@ impl TopicOptions {
         Self { retention_ms, ..self }
     }
 
-    /// Sets how many bytes are kept in each partition.
+    /// Sets how many bytes are kept in each partition at least.
     #[must_use]
     pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
         Self { retention_bytes, ..self }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::AppendError;
+use crate::error::{AppendError, SyncError};
 use crate::options::{Ack, TopicOptions};
 use crate::partition::{Core, Partition};
 use crate::partitioner;
@@ -103,7 +103,7 @@ impl Topic {
         };
         // The number is below the count, so there is such a partition.
         let core = usize::try_from(number).ok().and_then(|number| self.cores().get(number));
-        let core = core.ok_or(AppendError::Sync(crate::error::SyncError::Closed))?;
+        let core = core.ok_or(AppendError::Refused(SyncError::Closed))?;
         let offset = core.append(std::slice::from_ref(record), ack)?;
         Ok(Position { partition: number, offset })
     }

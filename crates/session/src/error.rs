@@ -158,8 +158,9 @@ pub enum Misuse {
         /// How many reasons were given.
         reasons: usize,
     },
-    /// A 5.0 client without an identifier must be told the one that it was assigned [MQTT-3.2.2-16].
-    #[error("the client brought no identifier: assign one")]
+    /// A 5.0 client without an identifier must be told the one that it was assigned [MQTT-3.2.2-16]; and one before 5.0 must bring its
+    /// own for a session that is kept (3.1.1: [MQTT-3.1.3-7]).
+    #[error("the client has no identifier: assign one (5.0), or set one or ask for a clean session (before)")]
     ClientIdNeeded,
     /// The client asks for enhanced authentication, which the session cannot do: refuse it with
     /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD).

@@ -274,6 +274,11 @@ impl<T> Exchange<T> {
 
     /// Takes kept state in; for a fresh exchange.
     pub(crate) fn restore(&mut self, state: State<T>) {
+        let highest = state.outgoing.iter().map(|kept| kept.packet_id).max();
+        if let Some(last) = state.last_packet_id.or(highest) {
+            self.outgoing.ids.go_on_behind(last);
+        }
+        self.outgoing.ids.avoid(state.avoided_packet_ids);
         self.outgoing.restore(state.outgoing);
         self.incoming.restore(state.incoming, state.next_receipt);
     }
@@ -286,6 +291,8 @@ impl<T> Exchange<T> {
         State {
             outgoing: self.outgoing.in_flight(),
             incoming: self.incoming.kept(),
+            last_packet_id: self.outgoing.ids.last(),
+            avoided_packet_ids: self.outgoing.ids.avoided().to_vec(),
             next_receipt: self.incoming.next_receipt(),
         }
     }
@@ -296,7 +303,9 @@ impl<T> Exchange<T> {
         let incoming = self.incoming.kept();
         let next_receipt = self.incoming.next_receipt();
         self.incoming.clear();
-        State { outgoing: self.outgoing.take(), incoming, next_receipt }
+        let last_packet_id = self.outgoing.ids.last();
+        let avoided_packet_ids = self.outgoing.ids.avoided().to_vec();
+        State { outgoing: self.outgoing.take(), incoming, last_packet_id, avoided_packet_ids, next_receipt }
     }
 
     /// The farewell, with a reason that DISCONNECT can carry.

@@ -75,6 +75,7 @@ extern crate alloc;
 pub mod client;
 mod error;
 mod exchange;
+mod ids;
 mod incoming;
 mod outgoing;
 pub mod server;

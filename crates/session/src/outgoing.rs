@@ -11,10 +11,8 @@ use alloc::vec::Vec;
 
 use headwater_codec::{Delivery, PacketId, QoS};
 
+use crate::ids::{IDS, Ids};
 use crate::state::{InFlight, Stage};
-
-/// All packet identifiers there are.
-const IDS: usize = 65_535;
 
 /// Messages to the peer, over reconnections.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub(crate) struct Outgoing<T> {
     ready: VecDeque<Ready<T>>,
     /// The QoS 0 message that the last poll lent out.
     lent: Option<T>,
-    last_id: u16,
+    pub(crate) ids: Ids,
     next_turn: u64,
     /// PUBLISH packets of QoS 1 and 2 sent on this connection and not complete: section 4.9 of 5.0.
     unacknowledged: usize,
@@ -81,7 +79,7 @@ impl<T> Outgoing<T> {
             requests: BTreeMap::new(),
             ready: VecDeque::new(),
             lent: None,
-            last_id: 0,
+            ids: Ids::new(),
             next_turn: 0,
             unacknowledged: 0,
             receive_maximum: IDS,
@@ -96,8 +94,7 @@ impl<T> Outgoing<T> {
             QoS::AtMostOnce => ready,
             QoS::AtLeastOnce | QoS::ExactlyOnce => {
                 let window = self.window.min(self.receive_maximum);
-                let ids = IDS.saturating_sub(self.entries.len() + self.requests.len());
-                ready.min(ids).min(window.saturating_sub(self.entries.len()))
+                ready.min(self.free_ids()).min(window.saturating_sub(self.entries.len()))
             }
         }
     }
@@ -122,6 +119,24 @@ impl<T> Outgoing<T> {
         Ok(Some(packet_id))
     }
 
+    /// At least so many identifiers are free, and no more than there are: exact when they are fewer than the window.
+    fn free_ids(&self) -> usize {
+        let used = self.entries.len() + self.requests.len();
+        let left = self.ids.left();
+        let surely = left.saturating_sub(used);
+        if left == IDS || surely >= self.window {
+            return surely;
+        }
+        // Those in flight are behind the last one given, all but a few of them.
+        let used = self.ids.ahead().map(|(first, last)| self.used_within(first, last)).sum();
+        left.saturating_sub(used)
+    }
+
+    /// How many identifiers from `first` to `last` are in use.
+    fn used_within(&self, first: PacketId, last: PacketId) -> usize {
+        self.entries.range(first..=last).count() + self.requests.range(first..=last).count()
+    }
+
     fn next_turn(&mut self) -> u64 {
         let turn = self.next_turn;
         self.next_turn += 1;
@@ -140,19 +155,9 @@ impl<T> Outgoing<T> {
         self.requests.remove(&packet_id)
     }
 
-    /// The next unused identifier after the last one given [MQTT-2.2.1-3]: never one that is in flight. O(in flight) at worst, O(1) when
-    /// acknowledgements come in order.
     fn free_id(&mut self) -> Option<PacketId> {
-        let mut candidate = self.last_id;
-        for _ in 0..IDS {
-            candidate = candidate.checked_add(1).unwrap_or(1);
-            let packet_id = PacketId::new(candidate)?;
-            if !self.entries.contains_key(&packet_id) && !self.requests.contains_key(&packet_id) {
-                self.last_id = candidate;
-                return Some(packet_id);
-            }
-        }
-        None
+        let Self { ids, entries, requests, .. } = self;
+        ids.next(|id| entries.contains_key(&id) || requests.contains_key(&id))
     }
 
     /// The next message to send, if the peer's receive maximum lets one go [MQTT-3.3.4-9].
@@ -274,7 +279,6 @@ impl<T> Outgoing<T> {
     pub(crate) fn restore(&mut self, in_flight: Vec<InFlight<T>>) {
         for InFlight { packet_id, stage, sent, message } in in_flight {
             let turn = self.next_turn();
-            self.last_id = self.last_id.max(packet_id.get());
             // What was received was sent.
             let sent = sent || stage == Stage::PubComp;
             self.entries.entry(packet_id).or_insert(Entry { message, stage, turn, sent, counted: false });

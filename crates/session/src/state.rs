@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use headwater_codec::{PacketId, ReasonCode};
 
+use crate::ids::nth_behind;
+
 /// Where the exchange of an outgoing message stands.
 ///
 /// ```text
@@ -44,6 +46,16 @@ pub struct State<T> {
     pub outgoing: Vec<InFlight<T>>,
     /// Identifiers of QoS 2 messages that were received and not yet released by PUBREL.
     pub incoming: Vec<Incoming>,
+    /// The packet identifier that was given out last: new ones go on behind it. `None` if that is not known; they go on behind the highest
+    /// one in flight then.
+    ///
+    /// A receiver of QoS 2 takes a new message under an identifier that it still holds for one that it has, and drops it. Where a crash
+    /// can bring an older state back, go on behind the last one that *may* have been given out, see
+    /// [`reserve_packet_ids`](crate::server::Session::reserve_packet_ids).
+    pub last_packet_id: Option<PacketId>,
+    /// Identifiers that are never given out, first and last of each range: those that the peer may hold though nothing is known to be in
+    /// flight under them.
+    pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
     /// So that a receipt of an earlier connection never names a message of a later one.
     pub(crate) next_receipt: u64,
 }
@@ -71,7 +83,8 @@ impl<T> State<T> {
     #[must_use]
     pub fn new(outgoing: Vec<InFlight<T>>, incoming: Vec<Incoming>) -> Self {
         let after = incoming.iter().filter_map(|kept| kept.receipt).max().map_or(0, |Receipt(last)| last + 1);
-        Self { outgoing, incoming, next_receipt: after }
+        let avoided_packet_ids = Vec::new();
+        Self { outgoing, incoming, last_packet_id: None, avoided_packet_ids, next_receipt: after }
     }
 
     /// The message under this receipt is safe, or refused with an error, and the client is away: PUBREC leaves when the client sends the
@@ -86,6 +99,12 @@ impl<T> State<T> {
         } else if let Some(kept) = self.incoming.get_mut(index) {
             kept.receipt = None;
         }
+    }
+
+    /// The identifier so many behind the last one that was given out: the one to reserve up to. O(`count` x ranges that are avoided).
+    #[must_use]
+    pub fn packet_id_ahead(&self, count: u16) -> Option<PacketId> {
+        nth_behind(self.last_packet_id, &self.avoided_packet_ids, count)
     }
 
     /// Whether nothing is under way in either direction.

@@ -9,6 +9,8 @@ pub(crate) struct Counters {
     pub(crate) expired: AtomicU64,
     pub(crate) not_messages: AtomicU64,
     pub(crate) fell_behind: AtomicU64,
+    pub(crate) retained_refused: AtomicU64,
+    pub(crate) sessions_refused: AtomicU64,
 }
 
 /// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
@@ -23,6 +25,10 @@ pub struct Statistics {
     pub not_messages: u64,
     /// Records that retention deleted before a session had read them.
     pub fell_behind: u64,
+    /// Messages that were refused because there were as many retained messages as may be.
+    pub retained_refused: u64,
+    /// Clients that were refused because there were as many sessions as may be.
+    pub sessions_refused: u64,
     /// Retained messages.
     pub retained: usize,
     /// Sessions, connected or not.
@@ -42,6 +48,8 @@ impl Counters {
             expired: self.expired.load(Ordering::Relaxed),
             not_messages: self.not_messages.load(Ordering::Relaxed),
             fell_behind: self.fell_behind.load(Ordering::Relaxed),
+            retained_refused: self.retained_refused.load(Ordering::Relaxed),
+            sessions_refused: self.sessions_refused.load(Ordering::Relaxed),
             ..Statistics::default()
         }
     }

@@ -39,7 +39,7 @@ pub(crate) fn forward(
     }
     let Some(message) = message().map(Arc::new) else { return };
     for (session, selection) in select(&mut subscribers, &message, source) {
-        if !session.offer(selection.deliver(&message, source), shared.options.inbox_max) {
+        if !session.offer(selection.deliver(&message, source), &shared.options) {
             Counters::add(&shared.counters.dropped, 1);
         }
     }
@@ -96,7 +96,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
 fn deliver(shared: &Shared, message: Arc<Message>, source: Source) {
     let mut subscribers = matching(shared, message.topic());
     for (session, selection) in select(&mut subscribers, &message, source) {
-        session.push(selection.deliver(&message, source), shared.options.inbox_max);
+        session.push(selection.deliver(&message, source), &shared.options);
     }
 }
 

@@ -27,6 +27,12 @@ pub enum OpenError {
         /// Why.
         error: SnapshotError,
     },
+    /// A session that a power failure took something from cannot be written.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A session that a power failure took something from cannot be made durable.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// A session belongs to a log with another number of partitions.
     #[error(
         "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"
@@ -48,6 +54,20 @@ pub enum PublishError {
     /// The packet has no topic name; a topic alias is resolved before.
     #[error("a message without a topic name")]
     NoTopic,
+    /// The lane of the partition has stopped, so nobody would hear that the message is safe.
+    #[error("partition {partition} takes nothing more until the log is opened again")]
+    LaneStopped {
+        /// The partition.
+        partition: u32,
+    },
+    /// There are as many retained messages as may be. Nothing was appended.
+    #[error("no room for another retained message: there are {retained} with {bytes} bytes")]
+    RetainedFull {
+        /// How many there are.
+        retained: usize,
+        /// What they take.
+        bytes: u64,
+    },
     /// The log did not take it.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -60,19 +80,27 @@ pub enum AttachError {
     /// Another connection has the session: end that first.
     #[error("another connection has the session")]
     InUse,
+    /// There are as many sessions as may be, and the client has none of them.
+    #[error("no room for another session: there are {sessions}")]
+    Full {
+        /// How many there are.
+        sessions: usize,
+    },
     /// The log did not take a record of the session.
     #[error(transparent)]
     Append(#[from] AppendError),
 }
 
-/// A lane stopped: its partition takes nothing more until the log is opened again.
+/// A lane could not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaneError {
-    /// What was appended could not be made durable.
+    /// What was appended could not be made durable. After [`SyncError::Io`] nothing is lost: run the lane again. After another one the
+    /// partition takes nothing more until the log is opened again, and whoever waits is told.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// What is durable cannot be read.
+    /// What is durable cannot be read. The lane has stopped: its partition takes nothing more until the log is opened again. Run it all the
+    /// same: what was appended before still becomes durable, and whoever waits for that is told.
     #[error(transparent)]
     Read(#[from] ReadError),
 }

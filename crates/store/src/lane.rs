@@ -5,7 +5,7 @@
 //!                                                            ^ position
 //! ```
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,14 +44,21 @@ impl Lane {
     ///
     /// # Errors
     ///
-    /// [`LaneError`]: the partition cannot be synced or read. It takes nothing more until the log is opened again, and every publisher
-    /// whose message goes there is told; the other lanes go on.
+    /// [`LaneError`]: the partition cannot be synced or read; its variants say what is to be done. Every publisher whose message goes there
+    /// is told; the other lanes go on. A panic stops the lane as an error of reading does.
     pub fn run(&self, timeout: Duration) -> Result<u64, LaneError> {
         match self.work {
             Work::Messages(partition) => {
                 let Some(lane) = self.shared.lane(partition) else { return Ok(0) };
                 sync(&lane.partition, timeout)?;
-                Ok(dispatch::dispatch(&self.shared, partition, lane)?)
+                if lane.is_stopped() {
+                    return Ok(0);
+                }
+                // Whatever ends the dispatch before its time, nobody is to count on this lane any more.
+                let stop = StopOnDrop(lane);
+                let dispatched = dispatch::dispatch(&self.shared, partition, lane)?;
+                std::mem::forget(stop);
+                Ok(dispatched)
             }
             Work::Retained => sync(&self.shared.retained.partition, timeout).map(|()| 0),
             Work::Sessions => sync(&self.shared.session_log, timeout).map(|()| 0),
@@ -66,6 +73,14 @@ impl Lane {
             Work::Retained => "retained".to_owned(),
             Work::Sessions => "sessions".to_owned(),
         }
+    }
+}
+
+struct StopOnDrop<'a>(&'a MessageLane);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.stopped.store(true, Ordering::Release);
     }
 }
 
@@ -84,6 +99,8 @@ pub(crate) struct MessageLane {
     pub(crate) dispatching: Mutex<()>,
     /// The first offset that was not dispatched. Written under `dispatching` only.
     position: AtomicU64,
+    /// Whether the lane has given up dispatching: then nothing more is to be appended.
+    stopped: AtomicBool,
     /// Held while a retained message is appended and put into the tree, so that both have the same order, and while a subscription
     /// takes its start, so that every retained message before it is in the tree.
     pub(crate) retaining: Mutex<()>,
@@ -92,7 +109,18 @@ pub(crate) struct MessageLane {
 impl MessageLane {
     pub(crate) fn new(partition: Partition) -> Self {
         let position = AtomicU64::new(partition.durable_end());
-        Self { partition, dispatching: Mutex::new(()), position, retaining: Mutex::new(()) }
+        Self {
+            partition,
+            dispatching: Mutex::new(()),
+            position,
+            stopped: AtomicBool::new(false),
+            retaining: Mutex::new(()),
+        }
+    }
+
+    /// Whether nothing more is to be appended. What is appended all the same becomes durable as long as the lane is run.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// The first offset that was not dispatched.

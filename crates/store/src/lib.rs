@@ -1,4 +1,109 @@
-//! The joint between MQTT and the log.
+//! MQTT messages, retained messages and sessions, kept in a commit log and nowhere else.
+//!
+//! A publisher's message is appended to the log once. Subscribers get it from there, now or when they come back; a session that is away
+//! is a position in the log, not a queue. What was acknowledged survives the end of the process and the loss of power.
+//!
+//! ```text
+//!   publish() --> log topic `mqtt` --- Lane: sync, dispatch ---> sessions that are up to date --.
+//!      |          (partitions)  '----- read by themselves -----> sessions that are behind ------+--> Attached::next()
+//!      |                                                                                        |
+//!      '--------> `__headwater_retained`, and a tree in memory --> new subscriptions -----------'
+//!
+//!   Attached::save(), detach() --> `__headwater_sessions`: subscriptions, positions, exchanges under way
+//! ```
+//!
+//! * [`Store`] takes messages and says when they are safe: a PUBLISH is acknowledged when its [`Placement`] is durable.
+//! * [`Lane`] is the work on one partition. Each wants a thread that runs it; nothing here starts one or needs a runtime.
+//! * [`Attached`] is a session whose client is connected: it subscribes, gives the messages to send, and is saved.
+//! * [`Message`] is what a record means to MQTT, and back; `docs/mapping.md` of the repository has the table.
+//!
+//! Packets are the business of `headwater-session`, whose state of exchanges is saved here; sockets are that of the program, such as the
+//! broker among the examples.
+//!
+//! # Examples
+//!
+//! A sensor publishes, a display is subscribed:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use headwater_codec::{Delivery, PacketId, Publish, QoS, SubscribeOptions};
+//! use headwater_log::{Log, LogOptions};
+//! use headwater_session::State;
+//! use headwater_store::{Attach, Next, Store, StoreOptions};
+//! use headwater_topic::{TopicFilter, TopicName};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let log = Log::open(dir.path(), LogOptions::default())?;
+//! let now_ms = 1_700_000_000_000;
+//! let store = Store::open(&log, StoreOptions::default(), now_ms)?;
+//!
+//! // The display connects. Its session outlives the connection by an hour.
+//! let wake = Arc::new(|| { /* wake the connection up, to call next() */ });
+//! let attach = Attach { client_id: "display", clean_start: true, expiry_secs: 3_600, wake, now_ms };
+//! let (mut display, _resumed, placement) = store.attach(&attach)?;
+//! store.wait_durable(&placement)?; // then CONNACK
+//! display.subscribe(TopicFilter::parse("factory/+/temperature")?, SubscribeOptions::new(QoS::AtLeastOnce), None);
+//! let placement = display.save(&State::default(), 3_600)?;
+//! store.wait_durable(&placement)?; // then SUBACK
+//!
+//! // A message comes from the sensor.
+//! let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+//! let publish = Publish::new(TopicName::parse("factory/line-1/temperature")?, b"21.5").with_delivery(delivery);
+//! let placement = store.publish(&publish, || "21.5".into(), "sensor", now_ms)?;
+//!
+//! // A thread each would run the lanes over and over.
+//! for lane in store.lanes() {
+//!     lane.run(Duration::ZERO)?;
+//! }
+//! assert!(store.is_durable(&placement)); // then PUBACK
+//!
+//! let received = loop {
+//!     match display.next(now_ms)? {
+//!         Next::Delivery(delivery) => break delivery,
+//!         Next::Again => {}
+//!         Next::Idle => return Err("woken when something comes".into()),
+//!     }
+//! };
+//! assert_eq!(received.message.payload, "21.5");
+//! assert_eq!((received.qos, received.retain), (QoS::AtLeastOnce, false));
+//!
+//! // The display goes. What comes meanwhile waits in the log.
+//! let placement = display.detach(&State::default(), 3_600, now_ms)?;
+//! store.wait_durable(&placement)?;
+//! # drop(store);
+//! # log.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! * A message whose placement is durable reaches every session that was subscribed, durably, when it came, as long as retention leaves it
+//!   in the log: QoS 1 at least once. QoS 2 comes exactly once as long as the process lives or ends cleanly; after a crash, what was sent since
+//!   the session was last saved may come again, and nothing is dropped as if it had.
+//! * Messages of one topic come in the order in which they were taken.
+//! * QoS 0 is at most once: it is forwarded when it comes, dropped and counted when a session has no room for it, and not kept for a client
+//!   that is away.
+//! * Memory for a connected session is bounded by [`StoreOptions::inbox_max`], [`StoreOptions::inbox_bytes_max`] and
+//!   [`StoreOptions::catch_up_bytes`], and its subscriptions. A slow client never holds others up.
+//!
+//! # Features
+//!
+//! None. The crate needs `std`, and no runtime.
+//!
+//! # What does not work yet
+//!
+//! * Shared subscriptions: [`Attached::subscribe`] takes plain filters.
+//! * Compaction: the topics of retained messages and of sessions keep every version of every key, and all of it is read when the store is
+//!   opened.
+//! * Limits on how many retained messages and sessions there are. Retained messages are all held in memory.
+//! * Saving a session in part: each save writes all of it.
+//! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
+//!   the oldest crashes when there were many: half of all can always be given out.
+//! * Another number of partitions than that the sessions were saved with.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "a library returns what it has to say")]
@@ -10,6 +115,7 @@ mod error;
 mod lane;
 mod lock;
 pub mod message;
+mod offsets;
 mod options;
 mod placement;
 mod retained;
@@ -23,8 +129,9 @@ pub use self::delivery::{Delivery, Origin, Source};
 pub use self::error::{AttachError, LaneError, OpenError, PublishError};
 pub use self::lane::Lane;
 pub use self::message::Message;
+pub use self::offsets::Offsets;
 pub use self::options::StoreOptions;
 pub use self::placement::Placement;
 pub use self::session::{Attach, Attached, Next};
 pub use self::store::{MESSAGES_TOPIC, Store};
-pub use self::subscription::Subscription;
+pub use self::subscription::{Earlier, Subscription, Terms};

@@ -6,17 +6,35 @@ use headwater_log::TopicOptions;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The options of the log topic `mqtt`: partitions, retention, segment size.
+    /// The options of the log topic `mqtt`: partitions, retention, segment size. The log topic of retained messages takes messages as large
+    /// as this one does, even if `state` says less.
     pub messages: TopicOptions,
     /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
-    /// here. Default: segments of 64 MiB.
+    /// here. A session may be as large as a segment, whatever `batch_bytes_max` says. Default: segments of 64 MiB.
     pub state: TopicOptions,
     /// How many messages may wait for one connected session. QoS 1 and 2 beyond it are read from the log later; QoS 0 is dropped and
     /// counted. Default 1,000.
     pub inbox_max: usize,
+    /// How many bytes of messages may wait for one connected session; the same beyond it. A message that is larger is taken when no
+    /// other waits. Default 4 MiB.
+    pub inbox_bytes_max: usize,
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
+    /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
+    /// another one for a topic that has one is not. Default 100,000.
+    pub retained_max: usize,
+    /// How many bytes of memory they may take together, about: some hundred for each beside its topic, payload and properties. Default
+    /// 256 MiB.
+    pub retained_bytes_max: u64,
+    /// How many sessions there may be, connected or away; a client without one is refused beyond that with
+    /// [`AttachError::Full`](crate::AttachError::Full). Default 100,000.
+    pub sessions_max: usize,
 }
+
+/// What the record of a retained message has more than that of the message: the header that names its place, and longer lengths.
+const RETAINED_BYTES_MORE: u64 = 64;
+/// No segment is larger: Kafka's positions are 32-bit signed numbers.
+const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
 
 impl Default for StoreOptions {
     fn default() -> Self {
@@ -24,7 +42,11 @@ impl Default for StoreOptions {
             messages: TopicOptions::default(),
             state: TopicOptions::default().segment_bytes(64 << 20),
             inbox_max: 1_000,
+            inbox_bytes_max: 4 << 20,
             catch_up_bytes: 256 * 1024,
+            retained_max: 100_000,
+            retained_bytes_max: 256 << 20,
+            sessions_max: 100_000,
         }
     }
 }
@@ -48,9 +70,44 @@ impl StoreOptions {
         Self { inbox_max, ..self }
     }
 
+    /// The same with room for so many bytes of messages per connected session.
+    #[must_use]
+    pub fn inbox_bytes_max(self, inbox_bytes_max: usize) -> Self {
+        Self { inbox_bytes_max, ..self }
+    }
+
     /// The same with so many bytes read at a time by a session that catches up.
     #[must_use]
     pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
         Self { catch_up_bytes, ..self }
+    }
+
+    /// The same with room for so many retained messages.
+    #[must_use]
+    pub fn retained_max(self, retained_max: usize) -> Self {
+        Self { retained_max, ..self }
+    }
+
+    /// The same with so much memory for retained messages.
+    #[must_use]
+    pub fn retained_bytes_max(self, retained_bytes_max: u64) -> Self {
+        Self { retained_bytes_max, ..self }
+    }
+
+    /// The same with room for so many sessions.
+    #[must_use]
+    pub fn sessions_max(self, sessions_max: usize) -> Self {
+        Self { sessions_max, ..self }
+    }
+
+    /// The options of the log topic of retained messages. What the topic of all messages takes fits there too: otherwise a message
+    /// would be in the one, and its publisher be told that it is not stored.
+    pub(crate) fn retained(&self) -> TopicOptions {
+        let largest = self.messages.batch_bytes_max.min(self.messages.segment_bytes);
+        let needed = largest.saturating_add(RETAINED_BYTES_MORE).min(SEGMENT_BYTES_MAX);
+        let state = self.state;
+        state
+            .batch_bytes_max(state.batch_bytes_max.max(needed))
+            .segment_bytes(state.segment_bytes.max(needed))
     }
 }

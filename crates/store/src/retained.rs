@@ -1,13 +1,15 @@
 //! Retained messages: a tree in memory, and a log topic from which it is rebuilt.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use headwater_codec::Publish;
 use headwater_log::{Ack, AppendError, Partition, ReadError, ReadUpTo, Record};
 use headwater_topic::{RetainedTree, TopicFilter, TopicName};
 
-use crate::lock::{read, write};
+use crate::error::PublishError;
+use crate::lock::{lock, read, write};
 use crate::message::{Message, header, with_record};
+use crate::options::StoreOptions;
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_retained";
@@ -16,7 +18,41 @@ pub(crate) const TOPIC: &str = "__headwater_retained";
 #[derive(Debug)]
 pub(crate) struct Retained {
     pub(crate) partition: Partition,
-    tree: RwLock<RetainedTree<Entry>>,
+    kept: RwLock<Kept>,
+    /// Held from the look whether there is room until it is taken.
+    admission: Mutex<()>,
+}
+
+/// What is kept, and what it takes.
+#[derive(Debug, Default)]
+struct Kept {
+    tree: RetainedTree<Entry>,
+    bytes: u64,
+}
+
+/// What an entry takes beside its message, about: its place in the tree, and the name there.
+const ENTRY_BYTES: usize = 128;
+
+impl Kept {
+    fn insert(&mut self, entry: Entry) {
+        self.bytes = self.bytes.saturating_add(cost(&entry.message));
+        let message = Arc::clone(&entry.message);
+        let old = self.tree.insert(message.topic(), entry);
+        self.release(old);
+    }
+
+    fn remove(&mut self, topic: TopicName<'_>) {
+        let old = self.tree.remove(topic);
+        self.release(old);
+    }
+
+    fn release(&mut self, entry: Option<Entry>) {
+        self.bytes = self.bytes.saturating_sub(entry.map_or(0, |entry| cost(&entry.message)));
+    }
+}
+
+fn cost(message: &Message) -> u64 {
+    u64::try_from(message.memory_bytes().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
 }
 
 /// One retained message.
@@ -32,7 +68,7 @@ pub(crate) struct Entry {
 impl Retained {
     /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the partitions of all messages.
     pub(crate) fn open(partition: Partition, ends: &[u64]) -> Result<Self, ReadError> {
-        let mut tree = RetainedTree::new();
+        let mut kept = Kept::default();
         let mut next = partition.start_offset();
         while next < partition.durable_end() {
             let fetched = partition.read(next, 1 << 20)?;
@@ -45,15 +81,32 @@ impl Retained {
                 let source = source.filter(|source| is_before(*source, ends));
                 let Ok(message) = Message::from_record(&record, fetched.bytes()) else { continue };
                 if record.value.is_some() {
-                    let message = Arc::new(message);
-                    let entry = Entry { message: Arc::clone(&message), source, offset: record.offset };
-                    tree.insert(message.topic(), entry);
+                    kept.insert(Entry { message: Arc::new(message), source, offset: record.offset });
                 } else {
-                    tree.remove(message.topic());
+                    kept.remove(message.topic());
                 }
             }
         }
-        Ok(Self { partition, tree: RwLock::new(tree) })
+        Ok(Self { partition, kept: RwLock::new(kept), admission: Mutex::default() })
+    }
+
+    /// Looks whether there is room for a message; as long as the guard lives, nobody takes it.
+    pub(crate) fn admit(
+        &self,
+        message: &Message,
+        options: &StoreOptions,
+    ) -> Result<MutexGuard<'_, ()>, PublishError> {
+        let alone = lock(&self.admission);
+        if message.payload.is_empty() {
+            return Ok(alone);
+        }
+        let kept = read(&self.kept);
+        let (retained, bytes) = (kept.tree.len(), kept.bytes);
+        let old = kept.tree.get(message.topic());
+        let more = old.map_or(0, |old| cost(&old.message));
+        let fits = (old.is_some() || retained < options.retained_max)
+            && bytes.saturating_sub(more).saturating_add(cost(message)) <= options.retained_bytes_max;
+        if fits { Ok(alone) } else { Err(PublishError::RetainedFull { retained, bytes }) }
     }
 
     /// Keeps a message, or with an empty payload forgets the one that is kept [MQTT-3.3.1-6]. Returns the offset of the record that says
@@ -61,19 +114,19 @@ impl Retained {
     pub(crate) fn publish(
         &self,
         publish: &Publish<'_>,
-        message: impl FnOnce() -> Option<Message>,
+        message: Message,
         client_id: &str,
         timestamp_ms: i64,
         source: (u32, u64),
     ) -> Result<Option<u64>, AppendError> {
         let Some(topic) = publish.topic else { return Ok(None) };
         if publish.payload.is_empty() {
-            if read(&self.tree).get(topic).is_none() {
+            if read(&self.kept).tree.get(topic).is_none() {
                 return Ok(None);
             }
             let tombstone = Record::tombstone(topic.as_str()).timestamp(timestamp_ms);
             let offset = self.partition.append(&tombstone, Ack::Appended)?;
-            write(&self.tree).remove(topic);
+            write(&self.kept).remove(topic);
             return Ok(Some(offset));
         }
         let place = format!("{}:{}", source.0, source.1);
@@ -82,10 +135,7 @@ impl Retained {
         else {
             return Ok(None);
         };
-        if let Some(message) = message() {
-            write(&self.tree)
-                .insert(topic, Entry { message: Arc::new(message), source: Some(source), offset });
-        }
+        write(&self.kept).insert(Entry { message: Arc::new(message), source: Some(source), offset });
         Ok(Some(offset))
     }
 
@@ -97,7 +147,7 @@ impl Retained {
         after: Option<TopicName<'_>>,
         limit: usize,
     ) -> (Vec<Entry>, Option<Arc<Message>>) {
-        let tree = read(&self.tree);
+        let tree = &read(&self.kept).tree;
         let matching = match after {
             Some(after) => {
                 tree.matching_after(filter, after).take(limit).map(|(_, entry)| entry.clone()).collect()
@@ -108,13 +158,18 @@ impl Retained {
         (matching, more.flatten())
     }
 
+    /// Whether a filter matches any.
+    pub(crate) fn has(&self, filter: TopicFilter<'_>) -> bool {
+        read(&self.kept).tree.matching(filter).next().is_some()
+    }
+
     /// Reads one back, for a delivery that was under way when the store was closed.
     pub(crate) fn read(&self, offset: u64) -> Option<Message> {
         read_one(&self.partition, offset)
     }
 
     pub(crate) fn len(&self) -> usize {
-        read(&self.tree).len()
+        read(&self.kept).tree.len()
     }
 }
 

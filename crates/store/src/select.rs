@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use headwater_codec::{QoS, SubscriptionId};
+use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
 
 use crate::delivery::{Delivery, Source};
 use crate::message::Message;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// How one session gets one message: its subscriptions taken together, so that it gets the message once, with the highest QoS that
 /// any of them allows and the identifiers of all [MQTT-3.3.4-2] [MQTT-3.3.4-4].
@@ -28,16 +28,17 @@ impl Selection {
     ) -> Option<Self> {
         let mut selection: Option<Self> = None;
         for subscription in subscriptions {
-            if !subscription.covers(partition, offset) || is_own(subscription, message, client_id) {
+            let Some(Terms { options, id }) = subscription.terms_at(partition, offset) else { continue };
+            if is_own(options, message, client_id) {
                 continue;
             }
             let chosen =
                 selection.get_or_insert(Self { qos: QoS::AtMostOnce, retain: false, ids: Vec::new() });
             // [MQTT-3.8.4-8]
-            chosen.qos = chosen.qos.max(subscription.options.qos.min(message.qos));
+            chosen.qos = chosen.qos.max(options.qos.min(message.qos));
             // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-            chosen.retain |= subscription.options.retain_as_published && message.retain;
-            chosen.ids.extend(subscription.id);
+            chosen.retain |= options.retain_as_published && message.retain;
+            chosen.ids.extend(id);
         }
         selection
     }
@@ -58,6 +59,6 @@ impl Selection {
 }
 
 /// Whether *no local* keeps the message from its own publisher [MQTT-3.8.3-3].
-pub(crate) fn is_own(subscription: &Subscription, message: &Message, client_id: &str) -> bool {
-    subscription.options.no_local && message.client_id == client_id.as_bytes()
+pub(crate) fn is_own(options: SubscribeOptions, message: &Message, client_id: &str) -> bool {
+    options.no_local && message.client_id == client_id.as_bytes()
 }

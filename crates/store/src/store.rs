@@ -59,10 +59,13 @@ impl Store {
         let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
         let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-        let retained = Retained::open(single(log, retained::TOPIC, options.state)?, &ends)
+        let retained = Retained::open(single(log, retained::TOPIC, options.retained())?, &ends)
             .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
-        let session_log = single(log, session::TOPIC, options.state)?;
-        let sessions = session::load(&session_log, lanes.len(), now_ms)?;
+        // A session grows with its subscriptions: it may fill a segment.
+        let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
+        let session_log = single(log, session::TOPIC, session_options)?;
+        let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
+        let sessions = session::load(&session_log, &ends, now_ms)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
@@ -100,19 +103,28 @@ impl Store {
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
         let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
         let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
+        if lane.is_stopped() {
+            return Err(PublishError::LaneStopped { partition });
+        }
         let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
         let mut placement = Placement::default();
         let offset = {
             // Plain messages need no order beside that of the log.
             let _order = publish.retain.then(|| lock(&lane.retaining));
+            let copy = if publish.retain {
+                let payload = Bytes::copy_from_slice(publish.payload);
+                Message::from_publish(publish, payload, client_id, now_ms)
+            } else {
+                None
+            };
+            let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
+            let _room =
+                room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
             let appended = with_record(publish, client_id, now_ms, None, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
-            if publish.retain {
-                let copy = || {
-                    Message::from_publish(publish, Bytes::copy_from_slice(publish.payload), client_id, now_ms)
-                };
+            if let Some(message) = copy {
                 placement.retained =
-                    shared.retained.publish(publish, copy, client_id, now_ms, (partition, offset))?;
+                    shared.retained.publish(publish, message, client_id, now_ms, (partition, offset))?;
             }
             offset
         };

@@ -3,28 +3,89 @@
 use headwater_codec::{SubscribeOptions, SubscriptionId};
 use headwater_topic::TopicFilterBuf;
 
+use crate::offsets::Offsets;
+
+/// So many replacements are told apart while messages from before them are unread.
+const EARLIER_MAX: usize = 8;
+
 /// One subscription of one session.
 ///
-/// It begins at an offset of each partition: what was appended before is not for it, whatever the session still has to read.
+/// It begins at an offset of each partition: what was appended before is not for it, whatever the session still has to read. What was
+/// appended before it was replaced by another one with the same filter is sent as the earlier one asked [MQTT-3.8.4-4].
+///
+/// ```text
+///             starts              until               until
+///   not for it | earlier[0].terms  | earlier[1].terms  | terms
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// What it matches.
     pub filter: TopicFilterBuf,
+    /// What holds for what comes from now on.
+    pub terms: Terms,
+    /// The first offset that is for it.
+    pub starts: Offsets,
+    /// What held before, oldest first, as long as messages from then are unread.
+    pub earlier: Vec<Earlier>,
+}
+
+/// How messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
     /// QoS and the other options of SUBSCRIBE.
     pub options: SubscribeOptions,
-    /// Sent along with each message that it matches (5.0).
+    /// Sent along with each message (5.0).
     pub id: Option<SubscriptionId>,
-    /// The first offset that is for it, a partition each.
-    pub starts: Box<[u64]>,
+}
+
+/// What held until a subscription was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// What held.
+    pub terms: Terms,
+    /// The first offset for which it does not hold any more.
+    pub until: Offsets,
 }
 
 impl Subscription {
-    /// Whether a record was appended after the subscription was made. A partition that it does not know has nothing for it.
+    /// What holds for a record; `None` if it was appended before the subscription was made.
     #[must_use]
-    pub fn covers(&self, partition: u32, offset: u64) -> bool {
-        usize::try_from(partition)
-            .ok()
-            .and_then(|index| self.starts.get(index))
-            .is_some_and(|start| offset >= *start)
+    pub fn terms_at(&self, partition: u32, offset: u64) -> Option<Terms> {
+        if offset < self.starts.of(partition) {
+            return None;
+        }
+        let earlier = self.earlier.iter().find(|earlier| offset < earlier.until.of(partition));
+        Some(earlier.map_or(self.terms, |earlier| earlier.terms))
+    }
+
+    /// The same on other terms from `ends` on. No message is lost by that.
+    pub(crate) fn replaced(&self, terms: Terms, ends: Offsets) -> Self {
+        let mut new = Self { terms, ..self.clone() };
+        if terms == self.terms {
+            return new;
+        }
+        new.earlier.push(Earlier { terms: self.terms, until: ends });
+        // What must not be lost is told apart from what may be; when that was too often, more is kept rather than less.
+        if new.earlier.len() > EARLIER_MAX {
+            let oldest = new.earlier.remove(0);
+            if let Some(next) = new.earlier.first_mut()
+                && oldest.terms.options.qos > next.terms.options.qos
+            {
+                next.terms = oldest.terms;
+            }
+        }
+        new
+    }
+
+    /// The same without what does not matter any more for a session that has come so far.
+    pub(crate) fn behind(&self, positions: &[u64]) -> Self {
+        let earlier = self.earlier.iter();
+        let earlier = earlier.map(|one| Earlier { terms: one.terms, until: one.until.behind(positions) });
+        Self {
+            filter: self.filter.clone(),
+            terms: self.terms,
+            starts: self.starts.behind(positions),
+            earlier: earlier.filter(|earlier| !earlier.until.is_empty()).collect(),
+        }
     }
 }

@@ -93,3 +93,8 @@ pub use retained::{Matching, RetainedTree};
 pub use shared::SharedFilter;
 #[cfg(feature = "alloc")]
 pub use subscription::SubscriptionTree;
+
+/// What the README shows compiles.
+#[cfg(all(doctest, feature = "alloc"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

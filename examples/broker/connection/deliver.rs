@@ -18,9 +18,13 @@ impl Connection {
     /// Takes messages from the store while there is room; tells whether there is more to look at right away.
     pub(super) fn deliver(&mut self) -> Result<bool, End> {
         let now_ms = now_ms();
+        let Some(client) = &self.client else { return Ok(false) };
+        if client.attached.reserve_packet_ids(&mut self.session) {
+            self.save();
+        }
         for _ in 0..MESSAGES_A_TURN {
             if !self.has_room() {
-                // An acknowledgement or a write goes on.
+                // An acknowledgement, a write or more packet identifiers go on.
                 return Ok(false);
             }
             let Some(client) = &mut self.client else { return Ok(false) };

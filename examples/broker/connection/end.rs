@@ -86,9 +86,9 @@ impl Connection {
 
         let expiry_secs = self.session.session_expiry_secs();
         let Some(client) = self.client.take() else { return };
-        let Client { attached, connect, seat, .. } = client;
+        let Client { attached, will, seat, .. } = client;
         let client_id = attached.client_id().to_owned();
-        // If the client was never let in, what was saved before holds.
+        // If the client was never let in, what was saved before holds, and its will is none [MQTT-3.1.2-8].
         if let Some(state) = self.session.into_state() {
             let detached = attached.detach(&state, expiry_secs, now_ms()).map_err(End::Append);
             let kept = match detached {
@@ -98,9 +98,9 @@ impl Connection {
             if let Err(error) = kept {
                 tracing::warn!(client = client_id, %error, "the end of the session may not be kept");
             }
-        }
-        if end.publishes_will() {
-            self.hub.wills.publish(&self.hub, &client_id, connect, expiry_secs);
+            if let Some(will) = will.filter(|_| end.publishes_will()) {
+                self.hub.wills.publish(&self.hub, &client_id, will, expiry_secs);
+            }
         }
         drop(seat);
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
-use headwater::codec::{Frame, FrameReader, Limits, ReasonCode};
+use headwater::codec::{FrameReader, Limits, ReasonCode};
 use headwater::log::SyncError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
@@ -31,6 +31,7 @@ use self::end::End;
 use self::outbox::Outbox;
 use crate::hub::Hub;
 use crate::registry::Seat;
+use crate::wills::Will;
 
 /// With so many bytes waiting to be written, nothing more is read and no more messages are taken from the store.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
@@ -38,8 +39,6 @@ const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
-/// A packet that has begun must be complete in this time.
-const PACKET_TIMEOUT_MILLIS: u64 = 60_000;
 /// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
 const SAVE_MILLIS: u64 = 1_000;
 
@@ -59,7 +58,7 @@ pub(crate) struct Connection {
     wake: Arc<Notify>,
     /// Since when something waits to be written without anything having been.
     stalled_since: Option<Millis>,
-    /// Since when a packet is incomplete.
+    /// Since when the packet that comes now is incomplete.
     partial_since: Option<Millis>,
     /// Whether it is read, or held back.
     reads: bool,
@@ -68,8 +67,7 @@ pub(crate) struct Connection {
 /// The client, once CONNECT has come and was accepted.
 struct Client {
     attached: Attached,
-    /// CONNECT, for the will that is in it.
-    connect: Frame,
+    will: Option<Will>,
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
@@ -162,11 +160,21 @@ impl Connection {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Ready when the oldest message that is not acknowledged is durable.
+    /// Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are.
     fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
-        match self.pending.front() {
-            Some((_, placement)) => Box::pin(self.hub.store.durable(placement)),
-            None => Box::pin(pending()),
+        let store = &self.hub.store;
+        let message = self.pending.front().map(|(_, placement)| store.durable(placement));
+        let reserving = self.client.as_ref().and_then(|client| client.attached.reserving());
+        let ids = reserving.map(|placement| store.durable(&placement));
+        match (message, ids) {
+            (None, None) => Box::pin(pending()),
+            (Some(one), None) | (None, Some(one)) => Box::pin(one),
+            (Some(message), Some(ids)) => Box::pin(async move {
+                tokio::select! {
+                    result = message => result,
+                    result = ids => result,
+                }
+            }),
         }
     }
 
@@ -207,7 +215,7 @@ impl Connection {
             // The silence of one that is not read is not its own.
             self.session.next_deadline().filter(|_| self.reads || !self.session.is_open()),
             self.stalled_since.map(|since| since.after(WRITE_TIMEOUT_MILLIS)),
-            self.partial_since.map(|since| since.after(PACKET_TIMEOUT_MILLIS)),
+            self.partial_since.map(|since| since.after(self.hub.packet_timeout_millis)),
             save.map(|since| since.after(SAVE_MILLIS)),
         ]
         .into_iter()
@@ -219,7 +227,7 @@ impl Connection {
         let now = self.hub.now();
         let is_over = |since: Option<Millis>, millis| since.is_some_and(|since| now >= since.after(millis));
         if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS)
-            || is_over(self.partial_since, PACKET_TIMEOUT_MILLIS)
+            || is_over(self.partial_since, self.hub.packet_timeout_millis)
         {
             return Err(End::Lost);
         }

@@ -23,6 +23,8 @@ impl Connection {
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(self.reject(None, error)),
             };
+            // The next packet has a time of its own, even if it has begun already.
+            self.partial_since = None;
             self.handle_frame(&frame).await?;
             // What the client is owed for this packet may already be there.
             self.acknowledge()?;
@@ -38,7 +40,7 @@ impl Connection {
         };
         match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
             None => {}
-            Some(Event::Connect(connect)) => self.admit(frame, &connect).await?,
+            Some(Event::Connect(connect)) => self.admit(&connect).await?,
             Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
             Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
             Some(Event::Unsubscribe { unsubscribe, request }) => {
@@ -89,10 +91,15 @@ impl Connection {
     /// The log did not take a message: it is not acknowledged as safe, and the broker lives on.
     fn not_stored(&mut self, receipt: Option<Receipt>, error: &PublishError) -> Result<(), End> {
         count(&self.hub.counters.failed);
-        tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        if let PublishError::RetainedFull { .. } = error {
+            tracing::warn!(peer = %self.peer, %error, "a message was refused; --retained-max and --retained-bytes-max allow more");
+        } else {
+            tracing::error!(peer = %self.peer, %error, "a message was not stored");
+        }
         let Some(receipt) = receipt else { return Ok(()) };
         if self.session.version() == Version::V5 {
             let reason = match error {
+                PublishError::RetainedFull { .. } => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::NoSpace(_)) => ReasonCode::QUOTA_EXCEEDED,
                 PublishError::Append(AppendError::BatchTooLarge { .. }) => ReasonCode::QUOTA_EXCEEDED,
                 _ => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
@@ -107,14 +114,18 @@ impl Connection {
         let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
         let id = subscribe.properties.subscription_identifiers().next();
         let Some(client) = &mut self.client else { return Ok(()) };
-        let mut reasons = Vec::new();
+        let (mut reasons, mut new) = (Vec::new(), Vec::new());
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if filter.shared().is_some() {
                 ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-            } else if client.attached.subscriptions() >= subscriptions_max {
+            } else if client.attached.subscriptions() >= subscriptions_max
+                && !client.attached.is_subscribed(filter)
+            {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
-                client.attached.subscribe(filter, options, id);
+                if !client.attached.subscribe(filter, options, id).existed {
+                    new.push((filter, reasons.len()));
+                }
                 // [MQTT-3.9.3-1]
                 match options.qos {
                     QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
@@ -124,7 +135,20 @@ impl Connection {
             };
             reasons.push(reason);
         }
-        self.keep().await?;
+        match self.keep().await {
+            // The session has become larger than the log takes: it stays without them.
+            Err(End::Append(AppendError::BatchTooLarge { .. })) => {
+                let Some(client) = &mut self.client else { return Ok(()) };
+                for (filter, index) in new {
+                    client.attached.unsubscribe(filter);
+                    if let Some(reason) = reasons.get_mut(index) {
+                        *reason = ReasonCode::QUOTA_EXCEEDED;
+                    }
+                }
+                self.keep().await?;
+            }
+            kept => kept?,
+        }
         self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 

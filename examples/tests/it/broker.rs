@@ -122,6 +122,20 @@ fn a_will_is_published_when_a_client_dies_and_not_when_it_leaves() {
 }
 
 #[test]
+fn a_will_that_waits_is_published_when_the_broker_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    let mut listener = Raw::connect(&broker, Version::V5, "listener", 3_600);
+    listener.subscribe("wills", QoS::AtLeastOnce);
+    with_will(&broker, "waits", 3_600, 3_600, Some(ReasonCode::DISCONNECT_WITH_WILL));
+    let (status, _) = broker.stop();
+    assert!(status.success());
+    let broker = Broker::start(folder.path(), &[]);
+    let mut listener = Raw::connect(&broker, Version::V5, "listener", 3_600);
+    assert_eq!(listener.receive(), b"waits");
+}
+
+#[test]
 fn shared_subscriptions_are_refused_and_the_other_filters_of_the_packet_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let broker = Broker::start(folder.path(), &[]);

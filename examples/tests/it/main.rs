@@ -13,5 +13,7 @@ mod broker;
 mod clauses;
 mod clients;
 mod kill;
+mod limits;
 mod program;
 mod raw;
+mod replay;

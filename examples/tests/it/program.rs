@@ -36,8 +36,38 @@ impl Broker {
         Self::launch(data.to_owned(), options, address)
     }
 
+    /// With no more open files than the shell's `ulimit` says.
+    pub(crate) fn start_with_files(data: &Path, options: &[&str], ulimit: &str) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit {ulimit} && exec \"$0\" \"$@\"")).arg(example("broker"));
+        arguments(&mut command, data, address);
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::spawn(command, data.to_owned(), options, address)
+    }
+
+    /// Where nothing that it says can be written.
+    pub(crate) fn start_mute(data: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let process =
+            command(data, address).env("RUST_LOG", "debug").stdout(full()).stderr(full()).spawn().unwrap();
+        let mut broker =
+            Self { process, address, data: data.to_owned(), options: Vec::new(), welcome: String::new() };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(address).is_err() {
+            assert!(broker.is_running() && Instant::now() < deadline, "it does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        broker
+    }
+
     fn launch(data: PathBuf, options: Vec<String>, address: SocketAddr) -> Self {
-        let mut process = command(&data, address).args(&options).stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(command(&data, address), data, options, address)
+    }
+
+    fn spawn(mut command: Command, data: PathBuf, options: Vec<String>, address: SocketAddr) -> Self {
+        let mut process = command.args(&options).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut welcome = String::new();
         // The last line of the welcome says what to type next.
@@ -73,7 +103,9 @@ impl Broker {
             std::thread::sleep(Duration::from_millis(10));
         };
         let mut said = String::new();
-        self.process.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        if let Some(mut stdout) = self.process.stdout.take() {
+            stdout.read_to_string(&mut said).unwrap();
+        }
         (status, said)
     }
 
@@ -97,8 +129,12 @@ impl Drop for Broker {
 
 fn command(data: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(example("broker"));
-    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data).stderr(Stdio::null());
+    arguments(&mut command, data, address);
     command
+}
+
+fn arguments(command: &mut Command, data: &Path, address: SocketAddr) {
+    command.arg("--listen").arg(address.to_string()).arg("--data").arg(data).stderr(Stdio::null());
 }
 
 /// A broker that is expected to refuse to start: what it says.

@@ -1,12 +1,14 @@
 //! A library without `std`: it is enough that it builds.
 //!
-//! `core-tier` uses what needs no heap, `alloc-tier` the rest. The functions are reachable from outside, so that the linker keeps them.
+//! `core-tier` uses what needs no heap, and has none: without an allocator nothing that needs one links. `alloc-tier` uses the rest.
+//! The functions are reachable from outside, so that the linker keeps them.
 
 #![no_std]
 
 use core::panic::PanicInfo;
 
-use headwater_codec::{Packet, Publish, SliceSink, Version};
+use headwater_codec::frame::first;
+use headwater_codec::{Limits, Packet, Publish, SliceSink, Status, Version};
 use headwater_topic::{TopicFilter, TopicName};
 
 /// `std` would bring one of its own, and there can be only one.
@@ -22,7 +24,7 @@ pub extern "C" fn probe_match() -> i32 {
     i32::from(filter.matches(name))
 }
 
-/// Encodes a packet into a buffer and decodes it again.
+/// Encodes a packet into a buffer, finds it there and decodes it again.
 #[unsafe(no_mangle)]
 pub extern "C" fn probe_round_trip() -> i32 {
     let Ok(topic) = TopicName::parse("factory/line-1") else { return -1 };
@@ -31,7 +33,8 @@ pub extern "C" fn probe_round_trip() -> i32 {
     if Publish::new(topic, b"21.5").encode(Version::V5, &mut sink).is_err() {
         return -1;
     }
-    match Packet::decode(sink.written(), Version::V5) {
+    let Ok(Status::Complete(frame)) = first(sink.written(), &Limits::default()) else { return -1 };
+    match Packet::decode(frame, Version::V5) {
         Ok(Packet::Publish(publish)) => i32::from(publish.payload == b"21.5"),
         _ => 0,
     }
@@ -41,6 +44,7 @@ pub extern "C" fn probe_round_trip() -> i32 {
 mod alloc_tier {
     use core::alloc::{GlobalAlloc, Layout};
 
+    use headwater_codec::{FrameReader, Limits, Version};
     use headwater_session::{Millis, server};
     use headwater_topic::{SubscriptionTree, TopicFilter};
 
@@ -59,14 +63,17 @@ mod alloc_tier {
     #[global_allocator]
     static NOTHING: Nothing = Nothing;
 
-    /// Makes a tree and a session.
+    /// Makes a tree, a stream of frames and a session.
     #[unsafe(no_mangle)]
     pub extern "C" fn probe_alloc() -> usize {
         let mut tree = SubscriptionTree::new();
         if let Ok(filter) = TopicFilter::parse("a/+") {
             tree.subscribe(filter, 1_u32, ());
         }
+        let mut frames = FrameReader::new(Limits::default());
+        frames.extend(&[0xC0, 0x00]);
+        let is_ping = matches!(frames.next_frame(), Ok(Some(frame)) if frame.packet(Version::V5).is_ok());
         let session = server::Session::<u32>::new(server::Config::default(), Millis(0));
-        tree.len() + session.in_flight()
+        tree.len() + usize::from(is_ping) + session.in_flight()
     }
 }

@@ -13,15 +13,24 @@ fn main() -> ExitCode {
     let mut cases = codec::case::all();
     cases.retain(|case| case.name.contains(&options.only));
     let run = codec::run(&options, &cases);
-    let ([decode, encode, vectored], targets) = codec::targets::judge(&cases, &run);
+    let ([decode, encode, vectored, fan_out], targets) = codec::targets::judge(&cases, &run);
 
-    let groups = [("decode", &run.decode), ("encode", &run.encode), ("vectored", &run.vectored)];
+    let groups = [
+        ("decode", &run.decode),
+        ("encode", &run.encode),
+        ("vectored", &run.vectored),
+        ("fan-out", &run.fan_out),
+    ];
     for (name, figures) in groups {
         report::print_figures(&format!("{name}, all figures, ns per packet"), figures);
     }
     report::print_rows("decode, ns per packet", &decode);
     report::print_rows("encode, ns per packet", &encode);
     report::print_rows("encode, the payload stays where it is, ns per packet", &vectored);
+    report::print_rows(
+        "one message for 1,000 receivers, the payload stays where it is, ns per receiver",
+        &fan_out,
+    );
     report::print_targets(&targets);
     if options.quick {
         println!("A quick run: every answer was compared, the figures say nothing.");
@@ -29,7 +38,7 @@ fn main() -> ExitCode {
 
     let Some(path) = &options.json else { return ExitCode::SUCCESS };
     let settings = json!({ "rounds": options.rounds(), "slice_ns": options.slice().as_nanos() as u64 });
-    let rows = [decode, encode, vectored].concat();
+    let rows = [decode, encode, vectored, fan_out].concat();
     match report::write_json(path, settings, &groups, &rows, &targets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

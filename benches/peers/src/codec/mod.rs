@@ -22,6 +22,8 @@ pub struct Run {
     pub encode: Figures,
     /// From a packet to bytes that the payload is not copied into.
     pub vectored: Figures,
+    /// From one message to the heads for 1,000 receivers, per receiver.
+    pub fan_out: Figures,
 }
 
 /// Compares all answers, then times all cases.
@@ -35,14 +37,16 @@ pub fn run(options: &Options, cases: &[Case]) -> Run {
         if case.vectored {
             timed(options, case, vectored(case), &mut run.vectored);
         }
+        timed(options, case, ours::fan_out(case), &mut run.fan_out);
     }
-    // Fan-out to 1,000 receivers: its row comes here when the codec stamps one encoded PUBLISH for many. The peers'
-    // side is then 1,000 encodes of "v4 PUBLISH QoS 1, 64 KiB" and "v5 PUBLISH QoS 1, 4 properties, 1 KiB".
     run
 }
 
 fn timed(options: &Options, case: &Case, mut all: Vec<Contestant>, figures: &mut Figures) {
     all.retain(|one| one.name.contains(&options.who));
+    if all.is_empty() {
+        return;
+    }
     eprintln!("{}: {}", case.name, all.iter().map(|one| one.name).collect::<Vec<_>>().join(", "));
     let each = medians(&mut all, options.rounds(), options.slice());
     let per_packet = all.iter().zip(each).map(|(one, ns)| (one.name, ns / case.packets.len() as f64));

@@ -30,8 +30,8 @@ impl Heat<'_> {
     }
 }
 
-/// The lines of the three tables (decode, encode, vectored), and the targets.
-pub fn judge(cases: &[Case], run: &Run) -> ([Vec<Row>; 3], Vec<Target>) {
+/// The lines of the four tables (decode, encode, vectored, fan-out), and the targets.
+pub fn judge(cases: &[Case], run: &Run) -> ([Vec<Row>; 4], Vec<Target>) {
     let mut targets = Vec::new();
     let case = |name: &str| cases.iter().find(|case| case.name == name);
     let mut decode = Vec::new();
@@ -54,7 +54,16 @@ pub fn judge(cases: &[Case], run: &Run) -> ([Vec<Row>; 3], Vec<Target>) {
         }
         at_least_as_fast("vectored", name, heat.of(ours::NAME), heat.best_peer(), &mut targets);
     }
-    ([decode, encode, vectored], targets)
+    let mut fan_out = Vec::new();
+    for (name, heat) in &run.fan_out {
+        let heat = Heat(heat);
+        let (Some(stamped), Some(heads)) = (heat.of(ours::STAMPED), heat.of(ours::HEADS)) else { continue };
+        let best = Some((ours::HEADS, heads));
+        fan_out.push(Row { case: name.clone(), ours: stamped, best, limit: None });
+        let what = format!("fan-out to 1,000, {name}: heads encoded / stamped");
+        targets.push(Target { what, value: heads / stamped, bound: Bound::AtLeast(5.0) });
+    }
+    ([decode, encode, vectored, fan_out], targets)
 }
 
 fn decoded(case: &Case, heat: &Heat<'_>, rows: &mut Vec<Row>, targets: &mut Vec<Target>) {
@@ -76,21 +85,23 @@ fn decoded(case: &Case, heat: &Heat<'_>, rows: &mut Vec<Row>, targets: &mut Vec<
         }
         rows.push(row);
     }
-    // A peer has built its lists, so we are compared with ours iterated.
-    let Some(ns) = heat.of(ours::ITERATED).or(heat.of(ours::NAME)) else { return };
-    if let Some((peer, its)) = heat.best(|name| SPEAK_V5.contains(&name)) {
-        targets.push(Target {
-            what: format!("decode, {name}: best peer of 5.0 ({peer}) / ours"),
-            value: its / ns,
-            bound: Bound::AtLeast(3.0),
-        });
-    }
-    if let Some(its) = heat.of(mqttrs::NAME) {
-        targets.push(Target {
-            what: format!("decode, {name}: mqttrs / ours"),
-            value: its / ns,
-            bound: Bound::AtLeast(1.5),
-        });
+    // A peer has built its lists, so we are compared with ours iterated, too.
+    for (ours, way) in [(ours::NAME, ""), (ours::ITERATED, ", all iterated")] {
+        let Some(ns) = heat.of(ours) else { continue };
+        if let Some((peer, its)) = heat.best(|name| SPEAK_V5.contains(&name)) {
+            targets.push(Target {
+                what: format!("decode, {name}{way}: best peer of 5.0 ({peer}) / ours"),
+                value: its / ns,
+                bound: Bound::AtLeast(3.0),
+            });
+        }
+        if let Some(its) = heat.of(mqttrs::NAME) {
+            targets.push(Target {
+                what: format!("decode, {name}{way}: mqttrs / ours"),
+                value: its / ns,
+                bound: Bound::AtLeast(1.5),
+            });
+        }
     }
 }
 

@@ -24,6 +24,20 @@ pub enum Status<T> {
 ///
 /// Type and flags have passed all checks that do not depend on the revision. Those that do are made when the packet is
 /// decoded: AUTH exists in 5.0 only, and 3.1 may set DUP in PUBREL, SUBSCRIBE and UNSUBSCRIBE.
+///
+/// # Examples
+///
+/// What a PUBLISH is worth waiting for can be decided by its first bytes:
+///
+/// ```
+/// use headwater_codec::{Header, Limits, PacketType, Status};
+///
+/// let so_far = [0x3D, 0x80, 0x80, 0x04];
+/// let Status::Complete(header) = Header::decode(&so_far, &Limits::default())? else { unreachable!() };
+/// assert_eq!((header.packet_type, header.flags), (PacketType::Publish, 0b1101)); // DUP, QoS 2, retain
+/// assert_eq!((header.header_len(), header.packet_len()), (4, 65_540));
+/// # Ok::<(), headwater_codec::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The kind of packet.
@@ -61,6 +75,25 @@ impl Header {
     /// ```
     #[inline]
     pub fn decode(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
+        if let Some(header) = Self::if_short(buffer, limits) {
+            return Ok(Status::Complete(header));
+        }
+        Self::decode_in_full(buffer, limits)
+    }
+
+    /// The header if it is right and has two bytes, as most have: fewer than 128 follow.
+    #[inline(always)]
+    fn if_short(buffer: &[u8], limits: &Limits) -> Option<Self> {
+        let [first, length @ 0..0x80, ..] = buffer else { return None };
+        let packet_type = PacketType::from_u8(first >> 4)?;
+        let (flags, remaining_length) = (first & 0x0F, u32::from(*length));
+        (is_right(&RIGHT_SOMEWHERE, *first) && remaining_length + 2 <= limits.of(packet_type))
+            .then_some(Self { packet_type, flags, remaining_length, len: 2 })
+    }
+
+    /// As [`Header::decode`], step by step.
+    #[inline(never)]
+    fn decode_in_full(buffer: &[u8], limits: &Limits) -> Result<Status<Self>, DecodeError> {
         let Some((first, rest)) = buffer.split_first() else {
             return Ok(Status::Partial { needed: 2 });
         };
@@ -111,7 +144,7 @@ impl Header {
 
     /// True if the remaining length has more bytes than it needs.
     #[inline]
-    const fn is_overlong(&self) -> bool {
+    pub(crate) const fn is_overlong(&self) -> bool {
         self.len > 2 && self.remaining_length >> (7 * (self.len - 2)) == 0
     }
 
@@ -134,6 +167,12 @@ impl Header {
             };
             return Err(at_0(field, rule));
         }
+        // A CONNECT has a revision of its own, which is not known here.
+        if self.packet_type == PacketType::Connect { Ok(()) } else { self.check_length_in(version) }
+    }
+
+    /// Whether the remaining length may have so many bytes in this revision.
+    pub(crate) fn check_length_in(&self, version: Version) -> Result<(), DecodeError> {
         // [MQTT-1.5.5-1]; 3.1 and 3.1.1 do not ask for it.
         if version >= Version::V5 && self.is_overlong() {
             return Err(at_1(Rule::VariableByteIntegerNotMinimal));
@@ -209,6 +248,20 @@ const RIGHT_3_1: [u16; 16] = right_flags(Version::V3_1);
 const RIGHT_3_1_1: [u16; 16] = right_flags(Version::V3_1_1);
 const RIGHT_5: [u16; 16] = right_flags(Version::V5);
 
+/// Those that are right in some revision: 3.1 sets DUP where others may not, and 5.0 has one type more.
+const RIGHT_SOMEWHERE: [u16; 16] = {
+    let mut right = [0; 16];
+    let mut number = 0;
+    while number < 16 {
+        #[expect(clippy::indexing_slicing, reason = "16 types, in a constant")]
+        {
+            right[number] = RIGHT_3_1[number] | RIGHT_3_1_1[number] | RIGHT_5[number];
+        }
+        number += 1;
+    }
+    right
+};
+
 /// True if the first byte of a packet is right in this revision.
 #[inline]
 pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
@@ -217,11 +270,17 @@ pub(crate) fn first_byte_is_right(first: u8, version: Version) -> bool {
         Version::V3_1_1 => &RIGHT_3_1_1,
         Version::V5 => &RIGHT_5,
     };
-    right.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
+    is_right(right, first)
+}
+
+/// True if a first byte is in the table.
+#[inline(always)]
+fn is_right(table: &[u16; 16], first: u8) -> bool {
+    table.get(usize::from(first >> 4)).is_some_and(|flags| flags >> (first & 0x0F) & 1 == 1)
 }
 
 /// The size of the fixed header of a frame that is one whole packet, as far as the header tells; `None` if something is
-/// wrong, or only unusual, and [`len`] has to look.
+/// wrong, or only unusual, and [`whole`] has to look.
 #[inline]
 pub(crate) fn len_if_right(frame: &[u8], version: Version) -> Option<usize> {
     let [first, rest @ ..] = frame else { return None };
@@ -237,8 +296,8 @@ pub(crate) fn len_if_right(frame: &[u8], version: Version) -> Option<usize> {
     }
 }
 
-/// The size of the fixed header of a frame that is to be one whole packet.
-pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usize, DecodeError> {
+/// The fixed header of a frame that is to be one whole packet.
+pub(crate) fn whole(frame: &[u8], version: Version, limits: &Limits) -> Result<Header, DecodeError> {
     let fault = |rule, field, position| Err(DecodeError { rule, field, position });
     let Status::Complete(header) = Header::decode(frame, limits)? else {
         return fault(Rule::Truncated, Field::RemainingLength, frame.len());
@@ -251,7 +310,7 @@ pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usi
         return fault(Rule::TrailingBytes { bytes: frame.len() - size }, Field::Body, size);
     }
     header.check_in(version)?;
-    Ok(header.header_len())
+    Ok(header)
 }
 
 /// Finds the first packet of a buffer that may hold a part of one, or many.
@@ -274,7 +333,19 @@ pub(crate) fn len(frame: &[u8], version: Version, limits: &Limits) -> Result<usi
 /// assert_eq!(first(&buffer[2..], &limits)?, Status::Partial { needed: 1 });
 /// # Ok::<(), headwater_codec::DecodeError>(())
 /// ```
+#[inline]
 pub fn first<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
+    if let Some(header) = Header::if_short(buffer, limits)
+        && let Some(packet) = buffer.get(..header.packet_len())
+    {
+        return Ok(Status::Complete(packet));
+    }
+    first_in_full(buffer, limits)
+}
+
+/// As [`first`], for longer packets and those that are not complete.
+#[inline(never)]
+fn first_in_full<'a>(buffer: &'a [u8], limits: &Limits) -> Result<Status<&'a [u8]>, DecodeError> {
     let length = match Header::decode(buffer, limits)? {
         Status::Complete(header) => header.packet_len(),
         Status::Partial { needed } => return Ok(Status::Partial { needed }),
@@ -293,6 +364,7 @@ mod tests {
     fn a_first_byte_is_right_in_some_revision_or_refused() {
         for first in 0..=u8::MAX {
             let header = Header::decode(&[first, 0], &Limits::PROTOCOL);
+            assert_eq!(header, Header::decode_in_full(&[first, 0], &Limits::PROTOCOL), "{first:#010b}");
             let right = match first >> 4 {
                 0 => false,
                 3 => first & 0b0110 != 0b0110 && first & 0b1110 != 0b1000,

@@ -54,19 +54,13 @@ impl Limits {
     /// # Examples
     ///
     /// ```
-    /// use headwater_codec::{FrameReader, Limits, PacketType, Version};
+    /// use headwater_codec::{DecodeOptions, Packet, Version};
     ///
     /// let padded = [0x40, 0x82, 0x00, 0x00, 0x07];
-    /// let mut strict = FrameReader::new(Limits::default());
-    /// strict.extend(&padded);
-    /// assert!(strict.next_frame().is_err());
-    ///
-    /// let mut lenient = FrameReader::new(Limits::default().with_overlong_lengths());
-    /// lenient.extend(&padded);
-    /// let frame = lenient.next_frame()?.expect("the packet is complete");
-    /// assert_eq!(frame.packet(Version::V3_1_1)?.packet_type(), PacketType::PubAck);
-    /// assert!(frame.packet(Version::V5).is_err());
-    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// assert!(Packet::decode(&padded, Version::V3_1_1).is_err());
+    /// let lenient = DecodeOptions::default().overlong_lengths(true);
+    /// assert!(Packet::decode_with(&padded, Version::V3_1_1, lenient).is_ok());
+    /// assert!(Packet::decode_with(&padded, Version::V5, lenient).is_err());
     /// ```
     #[must_use]
     pub const fn with_overlong_lengths(mut self) -> Self {

@@ -26,6 +26,20 @@ impl Frame {
     /// # Errors
     ///
     /// Those of [`Header::decode`]. The buffer is then as it was, and of no more use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use headwater_codec::{Frame, Limits, PacketType};
+    ///
+    /// let mut buffer = BytesMut::from(&[0xC0, 0x00, 0x40, 0x02, 0x00][..]);
+    /// let frame = Frame::take_from(&mut buffer, &Limits::default())?;
+    /// assert_eq!(frame.map(|frame| frame.packet_type()), Some(PacketType::PingReq));
+    /// assert_eq!(Frame::take_from(&mut buffer, &Limits::default())?, None);
+    /// assert_eq!(buffer.len(), 3);
+    /// # Ok::<(), headwater_codec::DecodeError>(())
+    /// ```
     #[inline]
     pub fn take_from(buffer: &mut BytesMut, limits: &Limits) -> Result<Option<Self>, DecodeError> {
         match Header::decode(buffer, limits)? {
@@ -78,13 +92,14 @@ impl Frame {
     #[inline]
     pub fn packet_with(&self, version: Version, options: DecodeOptions) -> Result<Packet<'_>, DecodeError> {
         self.header.check_in(version)?;
-        Packet::after_header(&self.bytes, self.header.header_len(), version, options)
+        Packet::after_checked(&self.bytes, self.header, version, options)
     }
 
     /// A part of this frame, such as a payload or a topic name, as shared bytes of its own.
     ///
-    /// No byte is copied; the frame's bytes live as long as the part does. A slice that is not a part of this frame
-    /// is copied instead, so the answer is right in either case.
+    /// No byte is copied; what the bytes came in, which may be a whole read of many packets, lives as long as the part does.
+    /// Copy small parts that are kept long. A slice that is not a part of this frame is copied, so the answer is right
+    /// in either case.
     ///
     /// # Examples
     ///

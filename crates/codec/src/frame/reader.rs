@@ -57,6 +57,21 @@ impl FrameReader {
     /// The buffer that is read from, for reading into it without a copy: append what arrives, and nothing else.
     ///
     /// It grows as whoever appends makes it grow; reserve what one read may bring, not what a header announces.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::BufMut;
+    /// use headwater_codec::{FrameReader, Limits};
+    /// use std::io::Read;
+    ///
+    /// let mut socket: &[u8] = &[0xC0, 0x00]; // anything that can be read
+    /// let mut frames = FrameReader::new(Limits::default());
+    /// let mut spare = frames.buffer_mut().limit(4096).writer();
+    /// std::io::copy(&mut socket.by_ref().take(4096), &mut spare)?;
+    /// assert!(frames.next_frame()?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
@@ -113,6 +128,9 @@ mod tests {
         frames.extend(&[0xC0, 0x00]);
         assert_eq!(frames.next_frame().map_err(|e| e.position), Err(0));
         assert_eq!((frames.buffered(), frames.needed()), (0, 0));
+        frames.buffer_mut().extend_from_slice(&[0xC0, 0x00]);
+        assert!(frames.next_frame().is_err());
+        assert_eq!(frames.buffered(), 0);
     }
 
     #[test]

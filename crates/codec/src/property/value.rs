@@ -159,7 +159,7 @@ impl<'a> Value<'a> for SubscriptionId {
 impl<'a> Value<'a> for &'a str {
     #[inline]
     fn parse(id: PropertyId, _limits: Limits, input: &'a [u8]) -> Parsed<'a, Self> {
-        parse::string(Field::Property(id))(input)
+        parse::string(Field::Property(id), input)
     }
 
     #[inline]
@@ -176,7 +176,7 @@ impl<'a> Value<'a> for &'a str {
 impl<'a> Value<'a> for &'a [u8] {
     #[inline]
     fn parse(id: PropertyId, _limits: Limits, input: &'a [u8]) -> Parsed<'a, Self> {
-        parse::binary(Field::Property(id))(input)
+        parse::binary(Field::Property(id), input)
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use headwater_codec::{
     Auth, ConnAck, Connect, Disconnect, EncodeError, Field, Packet, PacketId, PacketType, Properties,
-    Property, PropertyId, PropertyPlace, PubAck, Publish, QoS, ReasonCode, SubAck, Subscribe,
+    Property, PropertyId, PropertyPlace, PubAck, Publish, QoS, ReasonCode, Sink, SubAck, Subscribe,
     SubscribeFilter, SubscribeOptions, UnsubAck, Unsubscribe, Version, Will,
 };
 use headwater_topic::{TopicFilter, TopicName};
@@ -265,4 +265,45 @@ fn an_error_says_what_is_wrong_and_how_to_mend_it() {
         place: PropertyPlace::Publish,
     };
     assert_eq!(place.to_string(), "will delay interval is not allowed in PUBLISH");
+}
+
+#[test]
+fn a_property_that_stands_twice_in_a_will_is_not_written() {
+    let twice = [Property::WillDelayInterval(1), Property::WillDelayInterval(2)];
+    let topic = TopicName::parse("gone").expect("a name");
+    let mut connect = Connect::new(Version::V5, "i");
+    connect.will = Some(Will { properties: Properties::new(&twice), ..Will::new(topic, b"") });
+    let refused = connect.encode(&mut Vec::new());
+    assert_eq!(refused, Err(EncodeError::PropertyTwice { property: PropertyId::WillDelayInterval }));
+}
+
+/// A sink that lends other than what it is asked for.
+struct Wrong {
+    bytes: Vec<u8>,
+    by: isize,
+}
+
+impl Sink for Wrong {
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn lend(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        let end = self.bytes.len();
+        self.bytes.resize(end + bytes.checked_add_signed(self.by)?, 0xAA);
+        self.bytes.get_mut(end..)
+    }
+}
+
+#[test]
+fn a_sink_that_lends_the_wrong_length_is_an_error_and_not_half_a_packet() {
+    let packet = Packet::from(PubAck::new(PacketId::MIN));
+    for (by, right) in [(-1, false), (0, true), (1, false)] {
+        let outcome = packet.encode(Version::V5, &mut Wrong { bytes: Vec::new(), by });
+        assert_eq!(outcome.is_ok(), right, "{by}");
+    }
 }

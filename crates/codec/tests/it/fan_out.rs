@@ -1,8 +1,8 @@
 //! Fan-out: whatever is stamped after whatever, each receiver gets the packet that would have been encoded for it alone.
 
 use headwater_codec::{
-    Delivery, EncodeError, FanOut, Packet, PacketId, Properties, Property, PropertyId, PropertyPlace,
-    Publish, Receiver, SubscriptionId, TopicName, Version,
+    DecodeOptions, Delivery, EncodeError, FanOut, Packet, PacketId, Properties, Property, PropertyId,
+    PropertyPlace, Publish, Receiver, SubscriptionId, TopicName, Version,
 };
 use proptest::prelude::*;
 
@@ -99,6 +99,20 @@ fn what_belongs_to_one_connection_is_no_message_for_many() {
     assert_eq!(refused, Err(EncodeError::PropertyNotAllowed { property, place }));
     let nameless = Publish { topic: None, ..with_alias };
     assert_eq!(FanOut::new(nameless, Version::V5, &mut []).map(|_| ()), Err(EncodeError::NoTopic));
+}
+
+#[test]
+fn what_only_a_will_may_carry_does_not_get_into_a_message() {
+    // The will delay interval, which the bytes of a will's properties have and those of a PUBLISH must not.
+    let will = Properties::decode(&[0x18, 0, 0, 0, 9], PropertyPlace::Will, DecodeOptions::default());
+    let message = message().with_properties(will.expect("a will's"));
+    let ids = [SubscriptionId::new(1).expect("not 0")];
+    let mut buffer = [0; 64];
+    let mut fan_out = FanOut::new(message, Version::V5, &mut buffer).expect("a topic and no alias");
+    let (property, place) = (PropertyId::WillDelayInterval, PropertyPlace::Publish);
+    for receiver in [at_least_once(1), at_least_once(1).with_subscription_ids(&ids)] {
+        assert_eq!(fan_out.stamp(&receiver), Err(EncodeError::PropertyNotAllowed { property, place }));
+    }
 }
 
 #[test]

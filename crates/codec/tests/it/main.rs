@@ -18,6 +18,8 @@ mod encode;
 mod fan_out;
 mod generate;
 mod hostile;
+mod lenient;
+mod only;
 mod reasons;
 mod round_trip;
 mod stream;

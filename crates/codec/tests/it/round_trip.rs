@@ -31,6 +31,15 @@ proptest! {
         let mut growing = BytesMut::from(&b"before"[..]);
         prop_assert_eq!(packet.encode(version, &mut growing), Ok(()));
         prop_assert_eq!(&growing[6..], &bytes[..]);
+        // With room to spare, and behind bytes that are there.
+        let mut roomy = BytesMut::with_capacity(bytes.len() + 200);
+        prop_assert_eq!(packet.encode(version, &mut roomy), Ok(()));
+        prop_assert_eq!(&roomy[..], &bytes[..]);
+        let mut roomy = Vec::with_capacity(2 * bytes.len() + 200);
+        for _ in 0..2 {
+            prop_assert_eq!(packet.encode(version, &mut roomy), Ok(()));
+        }
+        prop_assert_eq!(&roomy, &[&bytes[..], &bytes[..]].concat());
         let mut wrapped = BufSink(Vec::new());
         prop_assert_eq!(packet.encode(version, &mut wrapped), Ok(()));
         prop_assert_eq!(&wrapped.0, &bytes);

@@ -1,14 +1,14 @@
-//! The packets of another broker's own table, where that table is at hand: `../shared/vectors` beside the workspace.
+//! The packets of another broker's own table, judged by the specification: `vectors.txt`.
 //!
-//! What this project needs of them is in `wire.rs` and the `bad_*.rs` files, built from the specifications. The rows
-//! this codec judges differently are listed here with the clause that decides.
-
-use std::path::Path;
+//! Where this codec judges a row differently, the clause that decides is listed here.
 
 use headwater_codec::{Limits, Packet, PacketType, Version};
 
 use crate::build::frame;
 use crate::generate::encode;
+
+/// The table: verdict, revision and bytes of each row.
+const TABLE: &str = include_str!("vectors.txt");
 
 /// Rows that are right there and wrong here.
 const REFUSED_HERE: [(usize, &str); 12] = [
@@ -34,15 +34,6 @@ const READ_HERE: [(usize, &str); 4] = [
     (143, "5.0, section 3.14.2.1: a DISCONNECT may be empty"),
 ];
 
-/// The value of a member of a flat JSON object, with its quotes if it is a string without escapes.
-fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = object.split_once(&format!("\"{name}\": "))?;
-    match rest.strip_prefix('"') {
-        Some(text) => text.split('"').next(),
-        None => rest.split([',', '}']).next(),
-    }
-}
-
 fn from_hex(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().map(|digit| digit.to_digit(16).expect("a hex digit") as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
@@ -50,42 +41,36 @@ fn from_hex(hex: &str) -> Vec<u8> {
 
 #[test]
 fn another_brokers_table_is_judged_by_the_specification() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/mqtt/packets.jsonl");
-    let Ok(table) = std::fs::read_to_string(&path) else {
-        eprintln!("{} is not at hand, nothing to judge", path.display());
-        return;
-    };
-    let mut rows = 0;
-    for (line, row) in table.lines().enumerate() {
-        let line = line + 1;
-        let bytes = from_hex(member(row, "hex").expect("bytes"));
-        // 0 stands for "before 5.0", null for "not decided by it"; CONNECT names its own.
-        let version = match member(row, "version") {
-            Some("5") => Version::V5,
-            Some("3") => Version::V3_1,
-            _ => Version::V3_1_1,
+    let rows: Vec<&str> = TABLE.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(rows.len(), 146);
+    for (number, row) in (1..).zip(rows) {
+        let [verdict, version, hex] = row.split(' ').collect::<Vec<_>>()[..] else { panic!("row {number}") };
+        let bytes = from_hex(hex);
+        let version = match version {
+            "3.1" => Version::V3_1,
+            "3.1.1" => Version::V3_1_1,
+            "5.0" => Version::V5,
+            other => panic!("row {number}: {other}"),
         };
-        rows += 1;
-        if member(row, "reject").is_some() {
+        if verdict == "reject" {
             // As it stands, and with the right remaining length, which is 0 in many rows.
             let put_right = frame(bytes[0], &bytes[2..]);
-            let read_here = READ_HERE.iter().any(|(listed, _)| *listed == line);
-            assert_eq!(Packet::decode(&put_right, version).is_ok(), read_here, "line {line}: {row}");
+            let read_here = READ_HERE.iter().any(|(listed, _)| *listed == number);
+            assert_eq!(Packet::decode(&put_right, version).is_ok(), read_here, "row {number}: {row}");
             if put_right != bytes {
-                assert!(Packet::decode(&bytes, version).is_err(), "line {line}: {row}");
+                assert!(Packet::decode(&bytes, version).is_err(), "row {number}: {row}");
             }
         } else {
-            let refused_here = REFUSED_HERE.iter().any(|(listed, _)| *listed == line);
+            let refused_here = REFUSED_HERE.iter().any(|(listed, _)| *listed == number);
             match Packet::decode(&bytes, version) {
                 Ok(packet) => {
-                    assert!(!refused_here, "line {line}: {row}");
-                    assert_eq!(encode(version, &packet), bytes, "line {line}: {row}");
+                    assert!(!refused_here, "row {number}: {row}");
+                    assert_eq!(encode(version, &packet), bytes, "row {number}: {row}");
                 }
-                Err(error) => assert!(refused_here, "line {line}: {error}: {row}"),
+                Err(error) => assert!(refused_here, "row {number}: {error}: {row}"),
             }
         }
     }
-    assert_eq!(rows, 146);
 }
 
 #[test]

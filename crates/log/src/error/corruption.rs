@@ -97,6 +97,20 @@ pub enum Damage {
         /// The length found.
         found: u64,
     },
+    /// A segment begins at an offset that no record can have: Kafka's are below 2^63 - 1.
+    #[error("offset {offset} is behind the last one there can be, 9223372036854775806")]
+    OffsetTooLarge {
+        /// The segment's base offset.
+        offset: u64,
+    },
+    /// The log ends before records that were durable, as `recovery-point-offset-checkpoint` says.
+    #[error("the log ends at offset {end}, records before {proven} were durable")]
+    EndsEarly {
+        /// Where it ends.
+        end: u64,
+        /// The recovery point.
+        proven: u64,
+    },
     /// A segment that was durable is not there.
     #[error("the segment's file is missing")]
     MissingSegment,

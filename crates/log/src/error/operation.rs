@@ -138,15 +138,20 @@ pub enum TopicError {
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
-    /// A new partition could not be opened.
-    #[error(transparent)]
-    Open(Box<OpenError>),
+    /// A directory that the topic needs is there already, and what is in it is not of an unfinished topic.
+    /// It was left as it is.
+    #[error("{} is in the way: it is not empty; move it elsewhere", path.display())]
+    InTheWay {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),
 }
 
-/// Why records could not be appended, or not be made durable.
+/// Why records could not be appended, or not be made durable. [`AppendError::NotDurable`] alone leaves records in the
+/// log; after any other one nothing was appended.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -162,10 +167,18 @@ pub enum AppendError {
     #[error("a batch without records cannot be appended")]
     EmptyBatch,
     /// A record's timestamp is before 1970. Kafka's clients refuse these too.
-    #[error("timestamp {timestamp} is negative")]
+    #[error("timestamp {timestamp} of record {record} is negative")]
     NegativeTimestamp {
+        /// The record's place among those given, from 0.
+        record: usize,
         /// The timestamp in milliseconds.
         timestamp: i64,
+    },
+    /// The partition has given its last offsets: Kafka's are below 2^63 - 1.
+    #[error("the partition is at offset {next}, and the last one there can be is 9223372036854775806")]
+    OffsetsExhausted {
+        /// The next offset to be given.
+        next: u64,
     },
     /// The disk is full. Nothing was appended; the next append tries again.
     #[error("no space: {0}")]
@@ -176,9 +189,21 @@ pub enum AppendError {
     /// The segment that takes appends is damaged. Nothing was appended.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
-    /// The partition could not make records durable and takes no more; see [`SyncError`].
-    #[error(transparent)]
-    Sync(#[from] SyncError),
+    /// The partition does not take records now; nothing was appended. [`SyncError::Closed`] and
+    /// [`SyncError::Failed`] are for good, until the log is opened anew. [`SyncError::Io`] is not: full segments wait
+    /// to be synced, that failed, and the next append tries again.
+    #[error("nothing was appended: {0}")]
+    Refused(SyncError),
+    /// The records were appended, but are not known to be durable: whether they survive is open, and to append them
+    /// again may double them. Only from [`Ack::Durable`](crate::Ack::Durable). After [`SyncError::Io`] a later sync,
+    /// or [`Partition::wait_durable`](crate::Partition::wait_durable), can still make them durable.
+    #[error("appended at offset {offset}, but not known to be durable: {error}")]
+    NotDurable {
+        /// The offset of the first of the records.
+        offset: u64,
+        /// Why they are not durable.
+        error: SyncError,
+    },
 }
 
 impl From<IoError> for AppendError {
@@ -230,15 +255,21 @@ pub enum ReadError {
     #[error(transparent)]
     Corrupt(#[from] Corruption),
     /// The batch is compressed, which this release cannot undo. Its raw bytes can still be read.
-    #[error("the batch at offset {offset} is compressed with codec {codec}, which is not supported yet")]
+    #[error(
+        "{topic}-{partition}: the batch at offset {offset} is compressed with codec {codec}, which is not supported yet"
+    )]
     UnsupportedCodec {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition's number.
+        partition: u32,
         /// The batch's first offset.
         offset: u64,
         /// Kafka's number of the codec: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
         codec: u8,
     },
-    /// The log was closed, or the topic deleted.
-    #[error("the log is closed")]
+    /// The log was closed, or the topic deleted; beside the writer, the topic was deleted.
+    #[error("the log is closed, or the topic was deleted")]
     Closed,
     /// A small text file or a mark of the log, read beside a running writer, cannot be understood.
     #[error("{0}")]

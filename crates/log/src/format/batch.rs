@@ -27,6 +27,9 @@ pub(crate) const MAGIC_AT: usize = 16;
 /// The only format version supported.
 pub(crate) const MAGIC: i8 = 2;
 
+/// No record has this offset, or a larger one: it would not be followed by an offset that Kafka can write.
+pub(crate) const OFFSET_END: u64 = i64::MAX.cast_unsigned();
+
 const CODEC_MASK: u16 = 0x07;
 const LOG_APPEND_TIME: u16 = 0x08;
 const CONTROL: u16 = 0x20;
@@ -111,7 +114,7 @@ impl Header {
         let Some(last_offset) = u64::try_from(last_offset_delta)
             .ok()
             .and_then(|delta| first.checked_add(delta))
-            .filter(|last| *last < i64::MAX.cast_unsigned())
+            .filter(|last| *last < OFFSET_END)
         else {
             return impossible("lastOffsetDelta", i64::from(last_offset_delta));
         };

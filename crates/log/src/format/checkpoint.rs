@@ -84,6 +84,14 @@ impl Epochs {
         rises
     }
 
+    /// Takes note of the epoch of a batch, for a list that is made of the batches; false when it is lower than one
+    /// before. Batches from before there were epochs have -1.
+    pub(crate) fn collect(&mut self, epoch: i32, start: u64) -> bool {
+        let least = self.0.last().map_or(-1, |(last, _)| *last);
+        self.extend(epoch, start);
+        epoch >= least
+    }
+
     /// The epoch in which new records are appended.
     pub(crate) fn current(&self) -> i32 {
         self.0.last().map_or(0, |(epoch, _)| *epoch)

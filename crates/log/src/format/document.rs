@@ -1,4 +1,4 @@
-//! `docs/log-format.md` says what the code does: its tables are read and compared with it.
+//! `log-format.md`, a link to that of `docs`, says what the code does: its tables are read and compared with it.
 
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LENGTH_OVERHEAD_BYTES, MAGIC};
 use super::index::{ENTRY_BYTES, TIME_ENTRY_BYTES};
@@ -7,7 +7,7 @@ use super::names::{BASE_OFFSET_DIGITS, TOPIC_NAME_BYTES_MAX};
 
 /// The rows of the table whose head has this cell, as cells.
 fn table(head: &str) -> Vec<Vec<String>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/log-format.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/log-format.md");
     let text = std::fs::read_to_string(path).unwrap();
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()

@@ -25,6 +25,41 @@ pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// In the directory of partition 0 while the topic is being deleted.
 pub(crate) const DELETING: &str = ".headwater_deleting";
 
+/// In the directory of partition 0 while the topic is being created.
+pub(crate) const CREATING: &str = ".headwater_creating";
+
+/// Whether a name in a partition's directory is one that the log, or Kafka, gives to its files.
+pub(crate) fn is_ours(name: &str) -> bool {
+    let is_swap = || name.strip_suffix(".swap").is_some_and(is_of_segment);
+    [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
+        || is_note(name)
+        || is_of_segment(name)
+        || is_temporary(name)
+        || is_swap()
+}
+
+/// Whether a name in the directory of partition 0 says that the topic is not whole.
+pub(crate) fn is_note(name: &str) -> bool {
+    [CREATING, DELETING].contains(&name)
+}
+
+/// Whether a name is one of a file that an interrupted operation left behind and that means nothing.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    // What is replaced whole is written beside first.
+    let is_replaced = |name| {
+        let suffix = parse_segment_file(name).map(|(_, suffix)| suffix);
+        [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
+            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX].contains(&suffix))
+    };
+    name.strip_suffix(".tmp").is_some_and(is_replaced)
+        || [".deleted", ".cleaned"].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
+}
+
+fn is_of_segment(name: &str) -> bool {
+    parse_segment_file(name)
+        .is_some_and(|(_, suffix)| SEGMENT_SUFFIXES.contains(&suffix) || FOREIGN_SUFFIXES.contains(&suffix))
+}
+
 /// Checks a topic's name. Source: Apache Kafka, `Topic.validate`.
 pub(crate) fn check_topic(name: &str) -> Result<(), InvalidTopicName> {
     if name.is_empty() {
@@ -97,6 +132,26 @@ mod tests {
         {
             assert_eq!(parse_partition_dir(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn files_of_the_log_are_told_from_those_of_others() {
+        for name in ["leader-epoch-checkpoint", "partition.metadata.tmp", ".headwater_creating"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for suffix in
+            ["log", "durable", "snapshot", "index.tmp", "log.deleted", "timeindex.cleaned", "log.swap"]
+        {
+            assert!(is_ours(&segment_file(42, suffix)), "{suffix}");
+        }
+        for name in
+            ["notes.tmp", "holiday.jpg", "42.log", "00000000000000000042.log.tmp", "partition.metadata.bak"]
+        {
+            assert!(!is_ours(name), "{name}");
+        }
+        assert!(
+            is_temporary("00000000000000000042.index.tmp") && !is_temporary("00000000000000000042.index")
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Deleting topics.
 //!
 //! ```text
-//!   note in partition 0 -> partitions 1.. removed -> names synced -> partition 0 removed -> names synced
+//!   note in partition 0 -> partitions 1.. removed -> names synced -> files of partition 0 removed -> names synced
+//!   -> note removed -> directory of partition 0 removed -> names synced
 //! ```
 //!
 //! From the note on, the topic is gone: the next open finishes what a crash interrupts.
@@ -40,17 +41,19 @@ impl Root {
     }
 }
 
-/// Removes the directories of a topic's partitions with all that is in them.
+/// Removes what the log wrote into the directories of a topic's partitions, and each directory that is empty then.
+///
+/// What others put there stays, and so does the directory; without a `.log` file it is no partition any more.
 pub(super) fn remove_topic(
     storage: &dyn Storage,
     path: &Path,
     topic: &str,
     partitions: &BTreeSet<u32>,
 ) -> Result<(), IoError> {
-    let sync = || storage.sync_dir(path).map_err(IoError::of("sync", path));
+    let sync = |dir: &Path| storage.sync_dir(dir).map_err(IoError::of("sync", dir));
     for partition in partitions.iter().rev() {
         if *partition == 0 {
-            sync()?; // Partition 0, which has the note, goes when the others are gone for good.
+            sync(path)?; // Partition 0, which has the note, goes when the others are gone for good.
         }
         let dir = path.join(names::partition_dir(topic, *partition));
         let entries = match storage.list(&dir) {
@@ -58,21 +61,28 @@ pub(super) fn remove_topic(
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(IoError::new("list", &dir, error)),
         };
-        // The note goes last.
-        let (last, others): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .filter(|entry| !entry.is_dir)
-            .partition(|entry| entry.name == names::DELETING);
-        for entry in others.iter().chain(&last) {
-            let file = dir.join(&entry.name);
-            match storage.remove(&file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(IoError::new("remove", &file, error));
-                }
-                _ => {}
-            }
+        let ours = entries.into_iter().filter(|entry| !entry.is_dir).map(|entry| entry.name);
+        let (notes, mut files): (Vec<_>, Vec<_>) =
+            ours.filter(|name| names::is_ours(name)).partition(|name| names::is_note(name));
+        // The identity goes first: who reads beside us sees that the topic is gone, not a part of it.
+        files.sort_by_key(|name| name != names::PARTITION_METADATA);
+        files.iter().try_for_each(|name| remove(storage, &dir.join(name)))?;
+        if !notes.is_empty() {
+            // Without the note, what a crash brings back would be a partition.
+            sync(&dir)?;
+            notes.iter().try_for_each(|name| remove(storage, &dir.join(name)))?;
         }
-        storage.remove_dir(&dir).map_err(IoError::of("remove", &dir))?;
+        // It stays when something is in it, and a link to a directory stays: then what was removed has to stay away.
+        if storage.remove_dir(&dir).is_err() {
+            sync(&dir)?;
+        }
     }
-    sync()
+    sync(path)
+}
+
+fn remove(storage: &dyn Storage, file: &Path) -> Result<(), IoError> {
+    match storage.remove(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(IoError::new("remove", file, error)),
+        _ => Ok(()),
+    }
 }

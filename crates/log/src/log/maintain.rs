@@ -1,7 +1,13 @@
 //! Upkeep: durability for everybody, age, retention.
+//!
+//! What fails for one partition, or for one kind of upkeep, stops no other: on a full disk it is retention that makes
+//! room again.
+
+use std::sync::Arc;
 
 use super::root::Root;
 use crate::error::MaintainError;
+use crate::partition::Core;
 use crate::report::MaintainReport;
 
 impl Root {
@@ -11,27 +17,11 @@ impl Root {
         if guard.is_none() {
             return Ok(MaintainReport::default());
         }
-        let mut report = MaintainReport::default();
-        let mut first_error = None;
-        let mut starts = Vec::new();
-        let mut sealed = Vec::new();
+        let mut upkeep = Upkeep::default();
+        let (mut starts, mut sealed) = (Vec::new(), Vec::new());
         let cores = self.cores();
         for core in &cores {
-            let kept_up = core.settle().map_err(MaintainError::from).and_then(|()| {
-                let rolled = core.roll_if_due(now_ms)?;
-                if rolled {
-                    core.settle()?;
-                }
-                Ok(rolled)
-            });
-            match kept_up {
-                Ok(rolled) => report.segments_rolled += usize::from(rolled),
-                Err(error) => {
-                    first_error.get_or_insert(error);
-                    continue;
-                }
-            }
-            if core.sealed_end() > 0 {
+            if upkeep.keep_up(core, now_ms) && core.sealed_end() > 0 {
                 sealed.push((core.topic(), core.number(), core.sealed_end()));
             }
             let start = core.retained_from(now_ms);
@@ -39,23 +29,82 @@ impl Root {
                 starts.push((core, start));
             }
         }
-        // All start offsets in one write, before anything is deleted.
-        let raised: Vec<_> =
-            starts.iter().map(|(core, start)| (core.topic(), core.number(), *start)).collect();
-        if !raised.is_empty() {
-            self.shared.starts.raise(&raised)?;
+        match self.keep_starts(&starts, &mut upkeep.report) {
+            Ok(()) => starts.iter().for_each(|(core, start)| upkeep.drop_before(core, *start)),
+            Err(error) => upkeep.note(error),
         }
         // Without it a broker that takes over after a kill reads, and may cut, everything.
-        self.shared.recovery_points.raise(&sealed)?;
-        for (core, start) in &starts {
-            match core.drop_before(*start) {
-                Ok((segments, bytes)) => {
-                    report.segments_deleted += segments;
-                    report.bytes_deleted += bytes;
-                }
-                Err(error) => _ = first_error.get_or_insert(error.into()),
+        if let Err(error) = self.shared.recovery_points.raise(&sealed) {
+            upkeep.note(error.into());
+        }
+        upkeep.first_error.map_or(Ok(upkeep.report), Err)
+    }
+
+    /// Keeps all log start offsets in one write, before anything is deleted.
+    ///
+    /// A disk may be too full for that. Then one segment of each partition goes first, and makes room for it.
+    fn keep_starts(
+        &self,
+        starts: &[(&Arc<Core>, u64)],
+        report: &mut MaintainReport,
+    ) -> Result<(), MaintainError> {
+        if starts.is_empty() {
+            return Ok(());
+        }
+        let raised: Vec<_> =
+            starts.iter().map(|(core, start)| (core.topic(), core.number(), *start)).collect();
+        loop {
+            let error = match self.shared.starts.raise(&raised) {
+                Err(error) if error.is_no_space() => error,
+                outcome => return Ok(outcome?),
+            };
+            let before = report.segments_deleted;
+            for (core, start) in starts {
+                report.add(core.give_way(*start)?);
+            }
+            if report.segments_deleted == before {
+                return Err(error.into());
             }
         }
-        first_error.map_or(Ok(report), Err)
+    }
+}
+
+/// What was done, and what failed first.
+#[derive(Default)]
+struct Upkeep {
+    report: MaintainReport,
+    first_error: Option<MaintainError>,
+}
+
+impl Upkeep {
+    fn note(&mut self, error: MaintainError) {
+        self.first_error.get_or_insert(error);
+    }
+
+    /// Makes a partition durable and rolls its active segment if that is due; tells whether nothing failed.
+    fn keep_up(&mut self, core: &Core, now_ms: i64) -> bool {
+        let kept_up = core.settle().map_err(MaintainError::from).and_then(|()| {
+            let rolled = core.roll_if_due(now_ms)?;
+            if rolled {
+                self.report.segments_rolled += 1;
+                core.settle()?;
+            }
+            Ok(())
+        });
+        kept_up.map_err(|error| self.note(error)).is_ok()
+    }
+
+    fn drop_before(&mut self, core: &Core, start: u64) {
+        match core.drop_before(start) {
+            Ok(dropped) => self.report.add(dropped),
+            Err(error) => self.note(error.into()),
+        }
+    }
+}
+
+impl MaintainReport {
+    fn add(&mut self, (segments, bytes): (usize, u64)) {
+        self.segments_deleted += segments;
+        self.bytes_deleted += bytes;
     }
 }

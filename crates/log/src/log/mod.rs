@@ -2,6 +2,7 @@
 
 mod close;
 mod delete;
+mod found;
 mod maintain;
 mod open;
 mod root;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::open::list_topics;
+pub(crate) use self::found::{Kind, find_topics, is_unfinished, kind};
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
@@ -112,7 +113,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`TopicError::Exists`], [`TopicError::Name`], [`TopicError::Options`], [`TopicError::Io`].
+    /// [`TopicError::Exists`], [`TopicError::Name`], [`TopicError::Options`]; [`TopicError::InTheWay`] when
+    /// something else has the directory of one of the partitions; [`TopicError::Closed`], [`TopicError::Io`].
     pub fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         self.root.create_topic(name, options)
     }
@@ -121,18 +123,19 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// As [`Log::create_topic`]; [`TopicError::PartitionCount`] when it has another number of partitions than
-    /// the options ask for.
+    /// As [`Log::create_topic`], but for [`TopicError::Exists`]; [`TopicError::PartitionCount`] when it has another
+    /// number of partitions than the options ask for.
     pub fn open_or_create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         self.root.open_or_create_topic(name, options)
     }
 
     /// Deletes a topic with all its records. A crash in the middle is made up for at the next open. Bytes that
-    /// were read before stay readable for those who hold them.
+    /// were read before stay readable for those who hold them. Files of others in its directories stay.
     ///
     /// # Errors
     ///
-    /// [`TopicError::NotFound`], [`TopicError::Io`].
+    /// [`TopicError::NotFound`], [`TopicError::Closed`]; [`TopicError::Io`] when not all of it could be removed:
+    /// the topic is gone all the same once it is not among [`Log::topics`], and the next open removes the rest.
     pub fn delete_topic(&self, name: &str) -> Result<(), TopicError> {
         self.root.delete_topic(name)
     }
@@ -151,6 +154,9 @@ impl Log {
     /// A thread that calls this and then [`Log::sync`] in a loop serves all futures of
     /// [`Partition::readable`](crate::Partition::readable). It returns at once, with false, when the log is closed.
     /// After [`SyncError::Io`] the records are still not durable, and it returns at once again: wait a moment then.
+    ///
+    /// It looks at two numbers of each partition, once when it is called and once whenever something is appended
+    /// meanwhile.
     #[must_use]
     pub fn wait_unsynced(&self, timeout: Duration) -> bool {
         self.root.wait_unsynced(timeout)
@@ -161,7 +167,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// The first error of a partition; the others were kept up all the same.
+    /// The first error. Whatever else could be done was done all the same: the upkeep of the other partitions, and
+    /// retention where only a roll failed. On a full disk retention works without more space.
     pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
         self.root.maintain(now_ms)
     }

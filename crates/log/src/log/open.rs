@@ -1,6 +1,6 @@
 //! Opening a log: lock, look at every partition, then recover every partition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::delete::remove_topic;
+use super::found::{Found, TopicsOnDisk, find_topics};
 use super::root::Root;
 use super::shared::{OffsetFile, Shared};
 use crate::error::{IoError, OpenError};
@@ -16,14 +17,15 @@ use crate::options::{LogOptions, TopicOptions};
 use crate::partition::{Core, Signal};
 use crate::recovery::Known;
 use crate::report::RecoveryReport;
+use crate::segment::Mappings;
 use crate::storage::Storage;
 use crate::sync::{Mutex, RwLock};
 use crate::topic::Topic;
 
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
-    let LogOptions { topic_defaults, verify_every_read, storage, clock } = options;
-    topic_defaults.check()?;
+    options.check()?;
+    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, storage, clock } = options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -38,8 +40,10 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         verify_every_read,
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
+        mappings: Arc::new(Mappings::new(mapped_segments_max)),
     });
     let Found { topics, unfinished } = find_topics(&*shared.storage, path)?;
+    check_numbers(&topics)?;
 
     let mut plans = Vec::new();
     for (name, partitions) in &topics {
@@ -91,7 +95,7 @@ fn create_root(storage: &dyn Storage, path: &Path) -> Result<(), IoError> {
         parents.push(at);
     }
     if !parents.is_empty() {
-        storage.create_dir(path).map_err(IoError::of("create", path))?;
+        storage.create_dir_all(path).map_err(IoError::of("create", path))?;
     }
     parents.into_iter().try_for_each(|parent| storage.sync_dir(parent).map_err(IoError::of("sync", parent)))
 }
@@ -125,77 +129,12 @@ fn remove_clean_shutdown(storage: &dyn Storage, path: &Path) -> Result<(), IoErr
     }
 }
 
-/// Topics by name, each with the numbers of its partitions.
-pub(crate) type TopicsOnDisk = BTreeMap<String, BTreeSet<u32>>;
-
-struct Found {
-    topics: TopicsOnDisk,
-    /// Topics whose creation or deletion was interrupted.
-    unfinished: TopicsOnDisk,
-}
-
-/// Lists the directories of partitions.
-pub(crate) fn list_topics(storage: &dyn Storage, path: &Path) -> Result<TopicsOnDisk, IoError> {
-    let mut topics = TopicsOnDisk::new();
-    for entry in storage.list(path).map_err(IoError::of("list", path))? {
-        if let Some((topic, partition)) = names::parse_partition_dir(&entry.name).filter(|_| entry.is_dir) {
-            topics.entry(topic.to_owned()).or_default().insert(partition);
+/// The partitions of a topic are numbered from 0 without a hole.
+fn check_numbers(topics: &TopicsOnDisk) -> Result<(), OpenError> {
+    for (topic, partitions) in topics {
+        if let Some((partition, _)) = (0_u32..).zip(partitions).find(|(number, found)| number != *found) {
+            return Err(OpenError::MissingPartition { topic: topic.clone(), partition });
         }
     }
-    Ok(topics)
-}
-
-fn find_topics(storage: &dyn Storage, path: &Path) -> Result<Found, OpenError> {
-    let mut found = Found { topics: list_topics(storage, path)?, unfinished: TopicsOnDisk::new() };
-    let names: Vec<String> = found.topics.keys().cloned().collect();
-    for name in names {
-        let Some(partitions) = found.topics.get(&name) else { continue };
-        if is_unfinished(storage, path, &name, partitions)? {
-            found.unfinished.extend(found.topics.remove_entry(&name));
-            continue;
-        }
-        if let Some((missing, _)) = (0_u32..).zip(partitions).find(|(number, found)| number != *found) {
-            return Err(OpenError::MissingPartition { topic: name, partition: missing });
-        }
-    }
-    Ok(found)
-}
-
-/// Whether the creation or the deletion of a topic was interrupted.
-///
-/// Partition 0 comes last when a topic is created, and its `partition.metadata` is the last of its files; so a
-/// topic without it that holds nothing was never there. A topic that is being deleted has a note in partition 0,
-/// which goes last.
-fn is_unfinished(
-    storage: &dyn Storage,
-    path: &Path,
-    topic: &str,
-    partitions: &BTreeSet<u32>,
-) -> Result<bool, IoError> {
-    let mut complete = false;
-    if partitions.contains(&0) {
-        let dir = path.join(names::partition_dir(topic, 0));
-        let entries = storage.list(&dir).map_err(IoError::of("list", &dir))?;
-        if entries.iter().any(|entry| entry.name == names::DELETING) {
-            return Ok(true);
-        }
-        complete = entries.iter().any(|entry| entry.name == names::PARTITION_METADATA);
-    }
-    if complete {
-        return Ok(false);
-    }
-    for partition in partitions {
-        let dir = path.join(names::partition_dir(topic, *partition));
-        for entry in storage.list(&dir).map_err(IoError::of("list", &dir))? {
-            if names::parse_segment_file(&entry.name).is_some_and(|(_, suffix)| suffix == names::LOG) {
-                let file = dir.join(&entry.name);
-                let opened = storage.open(&file, crate::storage::Access::Read);
-                let size = opened.and_then(|opened| opened.size()).map_err(IoError::of("measure", &file))?;
-                if size > 0 {
-                    return Ok(false);
-                }
-            }
-        }
-    }
-    Ok(true)
+    Ok(())
 }

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::{self, Invalid, Offsets};
 use crate::partition::Signal;
+use crate::segment::Mappings;
 use crate::storage::{self, Access, Storage};
 use crate::sync::Mutex;
 
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     /// For a Kafka broker that takes the directory over: records before these need no recovery.
     pub(crate) recovery_points: OffsetFile,
     pub(crate) closed: AtomicBool,
+    pub(crate) mappings: Arc<Mappings>,
 }
 
 impl fmt::Debug for Shared {

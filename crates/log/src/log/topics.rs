@@ -1,9 +1,17 @@
 //! Creating topics.
+//!
+//! ```text
+//!   directory of partition 0 with a note -> names synced -> all partitions -> names synced -> note removed, synced
+//! ```
+//!
+//! As long as the note is there, the topic is not: the next open removes what there is of it.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::delete::remove_topic;
-use super::open::list_topics;
+use super::found::{Kind, is_unfinished, kind, list_dirs};
 use super::root::Root;
 use crate::error::{IoError, TopicError};
 use crate::format::metadata::TopicId;
@@ -52,28 +60,74 @@ impl Root {
     fn create(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         let count = options.partitions.unwrap_or(1);
         let options = TopicOptions { partitions: Some(count), ..options };
+        self.clear_way(name, count)?;
         // What an earlier topic of this name left in the checkpoints must not speak for this one.
         self.shared.starts.forget(name)?;
         self.shared.recovery_points.forget(name)?;
-        // A creation or deletion that failed on its way left directories of this name.
-        if let Some(left) = list_topics(&*self.shared.storage, self.path())?.get(name) {
-            remove_topic(&*self.shared.storage, self.path(), name, left)?;
-        }
         let id = new_topic_id().map_err(IoError::of("take randomness for", self.path()))?;
         let topic: Arc<str> = name.into();
+        let note = self.begin_creation(name)?;
         let mut cores = Vec::new();
-        // Partition 0 comes last, when the others are there for good: where it is, the topic is whole.
-        for partition in (0..count).rev() {
-            if partition == 0 && count > 1 {
-                self.sync_names()?;
+        for partition in 0..count {
+            if partition > 0 {
+                self.create_dir(&self.path().join(names::partition_dir(name, partition)))?;
             }
             cores.push(Arc::new(Core::create(Arc::clone(&self.shared), &topic, partition, id, options)?));
         }
         self.sync_names()?;
-        cores.reverse();
+        self.end_creation(&note)?;
         let topic = Topic::new(name, cores, options);
         self.topics.write().insert(name.to_owned(), topic.clone());
         Ok(topic)
+    }
+
+    /// Removes what a creation or deletion that failed on its way left, and refuses to write over anything else.
+    fn clear_way(&self, name: &str, count: u32) -> Result<(), TopicError> {
+        let storage = &*self.shared.storage;
+        let dirs = list_dirs(storage, self.path())?.remove(name).unwrap_or_default();
+        if is_unfinished(storage, self.path(), name)? {
+            return Ok(remove_topic(storage, self.path(), name, &dirs)?);
+        }
+        for number in dirs {
+            let path = self.path().join(names::partition_dir(name, number));
+            match kind(storage, &path)? {
+                Kind::Empty => {}
+                Kind::Foreign if number >= count => {}
+                _ => return Err(TopicError::InTheWay { path }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the directory of partition 0 with the note, durably and before anything else of the topic is there.
+    fn begin_creation(&self, name: &str) -> Result<PathBuf, TopicError> {
+        let first = self.path().join(names::partition_dir(name, 0));
+        self.create_dir(&first)?;
+        let note = first.join(names::CREATING);
+        self.shared.storage.create_new(&note).map_err(IoError::of("create", &note))?;
+        self.shared.storage.sync_dir(&first).map_err(IoError::of("sync", &first))?;
+        self.sync_names()?;
+        Ok(note)
+    }
+
+    /// Removes the note, durably: all that it spoke of is there for good.
+    fn end_creation(&self, note: &Path) -> Result<(), IoError> {
+        self.shared.storage.remove(note).map_err(IoError::of("remove", note))?;
+        let dir = note.parent().unwrap_or(note);
+        self.shared.storage.sync_dir(dir).map_err(IoError::of("sync", dir))
+    }
+
+    /// Creates the directory of a partition; an empty one will do.
+    fn create_dir(&self, path: &Path) -> Result<(), TopicError> {
+        let storage = &*self.shared.storage;
+        match storage.create_dir(path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match kind(storage, path)? {
+                Kind::Empty => Ok(()),
+                _ => Err(TopicError::InTheWay { path: path.to_owned() }),
+            },
+            Err(error) => Err(IoError::new("create", path, error).into()),
+        }
     }
 
     pub(super) fn sync_names(&self) -> Result<(), IoError> {
@@ -82,9 +136,9 @@ impl Root {
 }
 
 /// A random identity, as Kafka gives one to each topic; never the zero one.
-fn new_topic_id() -> std::io::Result<TopicId> {
+fn new_topic_id() -> io::Result<TopicId> {
     let mut id = TopicId::default();
-    getrandom::fill(&mut id).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
     // A version 4 UUID (RFC 9562, section 5.4), as Kafka's are.
     id[6] = (id[6] & 0x0f) | 0x40;
     id[8] = (id[8] & 0x3f) | 0x80;

@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::Core;
 use super::state::Writer;
 use crate::error::{AppendError, SyncError};
-use crate::format::batch::Draft;
+use crate::format::batch::{Draft, OFFSET_END};
 use crate::options::Ack;
 use crate::record::Record;
 use crate::segment::{Room, Tail};
@@ -26,8 +26,10 @@ impl Core {
         if tail.is_low() {
             self.allocate_ahead(&tail);
         }
+        drop(tail); // Who waits does not keep the segment open.
         if ack == Ack::Durable {
-            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))?;
+            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))
+                .map_err(|error| AppendError::NotDurable { offset, error })?;
         }
         Ok(offset)
     }
@@ -35,10 +37,12 @@ impl Core {
     /// Checks and measures a batch, outside of any lock.
     fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
         let mut untimed = false;
-        for record in records {
+        for (at, record) in records.iter().enumerate() {
             match record.timestamp {
                 None => untimed = true,
-                Some(timestamp) if timestamp < 0 => return Err(AppendError::NegativeTimestamp { timestamp }),
+                Some(timestamp) if timestamp < 0 => {
+                    return Err(AppendError::NegativeTimestamp { record: at, timestamp });
+                }
                 Some(_) => {}
             }
         }
@@ -60,17 +64,22 @@ impl Core {
     /// Appends if there is room; the offset, and the segment it went to.
     fn try_append(&self, draft: &Draft<'_>) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
         let mut writer = self.writer.lock();
-        self.check_writable(&writer)?;
+        self.check_writable(&writer).map_err(AppendError::Refused)?;
         let Writer { active, next_offset, frozen, .. } = &mut *writer;
-        let Some(active) = active.as_mut().filter(|_| !*frozen) else { return Ok(None) };
         let offset = *next_offset;
+        let end =
+            offset.checked_add(u64::from(draft.last_offset_delta())).and_then(|last| last.checked_add(1));
+        let Some(end) = end.filter(|end| *end <= OFFSET_END) else {
+            return Err(AppendError::OffsetsExhausted { next: offset });
+        };
+        let Some(active) = active.as_mut().filter(|_| !*frozen) else { return Ok(None) };
         let now_ms = || self.shared.clock.now_ms();
         if active.room(draft, offset) != Room::Fits
             || !active.append(draft, offset, self.dir.epochs.current(), now_ms)
         {
             return Ok(None);
         }
-        *next_offset = offset.saturating_add(u64::from(draft.last_offset_delta())).saturating_add(1);
+        *next_offset = end;
         // Released after the bytes and the index entries were: who sees the end sees all below it.
         self.appended.store(*next_offset, Ordering::Release);
         Ok(Some((offset, Arc::clone(active.tail()))))

@@ -131,8 +131,15 @@ impl Core {
         let now_ms = self.shared.clock.now_ms();
         for (tail, next_offset) in rolled {
             // Those that an error leaves behind stay in their place for the next sync.
-            tail.seal(next_offset, now_ms)?;
+            let mark = tail.seal(next_offset, now_ms)?;
             self.writer.lock().rolled.retain(|(other, _)| !Arc::ptr_eq(other, &tail));
+            // Its mapping is as large as a segment may become. Who reads it maps what there is.
+            let sealed = Arc::new(tail.segment().sealed(mark));
+            self.change_segments(|segments| {
+                let at =
+                    segments.iter_mut().rev().find(|segment| segment.base_offset() == sealed.base_offset());
+                at.into_iter().for_each(|segment| *segment = Arc::clone(&sealed));
+            });
         }
         match active {
             Some((tail, len)) if end > self.durable_end() => tail.sync(len, end, now_ms)?,

@@ -7,6 +7,8 @@
 //!     +------------------------------------+---------------------------+----------------------+
 //! ```
 //!
+//! A segment that is empty and too small for a batch is opened anew when the options allow larger ones since.
+//!
 //! An appender that finds no room lets the append lock go, takes the growth lock, and looks again: by then
 //! another one may have made the room. While a segment is rolled the old one is frozen, so that the new one's
 //! base offset, which is its name, is known before its files are made.
@@ -25,6 +27,7 @@ const ROLLED_MAX: usize = 2;
 enum Need {
     Nothing,
     Activate,
+    Renew,
     Allocate(Arc<Tail>),
     Roll,
 }
@@ -37,13 +40,14 @@ impl Core {
             match self.need(draft)? {
                 Need::Nothing => return Ok(()),
                 Need::Activate => return self.activate(),
+                Need::Renew => return self.renew(),
                 Need::Allocate(tail) => return Ok(tail.allocate(draft.bytes())?),
                 Need::Roll => self.roll()?,
             }
         };
         // Nobody asked for durability for a long time. The backlog is bounded by who makes it.
         if rolled > ROLLED_MAX {
-            self.settle()?;
+            self.settle().map_err(AppendError::Refused)?;
         }
         Ok(())
     }
@@ -51,13 +55,15 @@ impl Core {
     /// What a batch needs. Under the growth lock.
     fn need(&self, draft: &Draft<'_>) -> Result<Need, AppendError> {
         let writer = self.writer.lock();
-        self.check_writable(&writer)?;
+        self.check_writable(&writer).map_err(AppendError::Refused)?;
         let next_offset = writer.next_offset;
         let Some(active) = &writer.active else { return Ok(Need::Activate) };
         match active.room(draft, next_offset) {
             Room::Fits => Ok(Need::Nothing),
             Room::Extend => Ok(Need::Allocate(Arc::clone(active.tail()))),
             Room::Roll => Ok(Need::Roll),
+            // The options were raised since it was opened.
+            Room::Never if self.options().segment_bytes > active.capacity() as u64 => Ok(Need::Renew),
             Room::Never => {
                 Err(AppendError::BatchTooLarge { bytes: draft.bytes() as u64, max: active.capacity() as u64 })
             }
@@ -67,15 +73,27 @@ impl Core {
     /// Opens the last segment for appending. Under the growth lock.
     fn activate(&self) -> Result<(), AppendError> {
         let list = self.segment_list();
-        let Some((last, before)) = list.split_last() else { return Err(SyncError::Closed.into()) };
+        let Some(last) = list.last() else {
+            return Err(AppendError::Refused(SyncError::Closed));
+        };
         let now_ms = self.shared.clock.now_ms();
         let (segment, active) = last.activate(&self.options(), now_ms)?;
-        let mut segments = before.to_vec();
-        segments.push(segment);
         let mut writer = self.writer.lock();
         writer.active = Some(active);
-        *self.segments.write() = Arc::new(segments);
+        self.change_segments(|segments| {
+            segments.pop();
+            segments.push(segment);
+        });
         Ok(())
+    }
+
+    /// Opens the last segment, which is active and empty, anew with the options in force. Under the growth lock.
+    fn renew(&self) -> Result<(), AppendError> {
+        // Whoever syncs has the old one until he is done; nobody has appended to it.
+        let leader = self.take_lead().map_err(AppendError::Refused)?;
+        let old = self.writer.lock().active.take();
+        drop((old, leader));
+        self.activate()
     }
 
     /// Ends the active segment and begins the next; tells how many rolled segments wait to be sealed. Under the
@@ -84,7 +102,9 @@ impl Core {
         let (tail, next_offset) = {
             let mut writer = self.writer.lock();
             let next_offset = writer.next_offset;
-            let Some(active) = &mut writer.active else { return Err(SyncError::Closed.into()) };
+            let Some(active) = &mut writer.active else {
+                return Err(AppendError::Refused(SyncError::Closed));
+            };
             active.stop();
             let tail = Arc::clone(active.tail());
             writer.frozen = true;
@@ -95,12 +115,10 @@ impl Core {
         let mut writer = self.writer.lock();
         writer.frozen = false;
         let (segment, active) = begun?;
-        let mut segments = self.segment_list().to_vec();
-        segments.push(segment);
         if let Some(old) = writer.active.replace(active) {
             writer.rolled.push((old.finish(), next_offset));
         }
-        *self.segments.write() = Arc::new(segments);
+        self.change_segments(|segments| segments.push(segment));
         Ok(writer.rolled.len())
     }
 
@@ -121,7 +139,7 @@ impl Core {
         let _growth = self.growth.lock();
         let is_active = {
             let writer = self.writer.lock();
-            self.check_writable(&writer)?;
+            self.check_writable(&writer).map_err(AppendError::Refused)?;
             writer.active.is_some()
         };
         if !self.segment_list().last().is_some_and(|segment| segment.len() > 0 && due(segment)) {

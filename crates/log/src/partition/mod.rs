@@ -85,7 +85,7 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// Nothing was appended, except for [`AppendError::Sync`] from [`Ack::Durable`]: then the record was
+    /// Nothing was appended, except for [`AppendError::NotDurable`] from [`Ack::Durable`]: then the record was
     /// appended, but whether it survives is not known.
     pub fn append(&self, record: &Record<'_>, ack: Ack) -> Result<u64, AppendError> {
         self.core.append(std::slice::from_ref(record), ack)
@@ -147,10 +147,15 @@ impl Partition {
     ///
     /// At most `max_bytes`, but at least one batch if there is any, and from one segment; empty at the end.
     ///
+    /// It copies nothing and takes no lock of an append. It searches the list of segments and the index, walks the
+    /// headers of at most `index_interval_bytes` of batches, and checks the checksums of those it gives that were
+    /// not checked since their segment was mapped. To map a segment costs a few system calls, and once to read its
+    /// indexes.
+    ///
     /// # Errors
     ///
     /// [`ReadError::OffsetOutOfRange`] before the start or behind the durable end; [`ReadError::Corrupt`] when
-    /// bytes are damaged.
+    /// bytes are damaged; [`ReadError::Closed`]; [`ReadError::Io`] when a segment cannot be mapped.
     pub fn read(&self, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
         self.core.read(ReadUpTo::Durable, from, max_bytes)
     }
@@ -167,6 +172,9 @@ impl Partition {
     /// Returns the offset of the first durable record whose timestamp is at or after `timestamp_ms`; `None` when
     /// there is none. Timestamps may come in any order.
     ///
+    /// It passes the segments whose largest timestamp is earlier, in steps of one comparison, and in the first other
+    /// one reads from the entry of the time index on.
+    ///
     /// # Errors
     ///
     /// As [`Partition::read`].
@@ -179,18 +187,20 @@ impl Partition {
     ///
     /// # Errors
     ///
-    /// [`MaintainError::OffsetOutOfRange`] behind the durable end.
+    /// [`MaintainError::OffsetOutOfRange`] behind the durable end; [`MaintainError::Io`] when the new log start offset
+    /// could not be kept, then it is the old one, unless the disk was so full that the oldest segments went first;
+    /// [`MaintainError::Sync`] when the partition is closed, or cannot be made durable.
     pub fn delete_records_before(&self, offset: u64) -> Result<u64, MaintainError> {
         self.core.delete_records_before(offset)
     }
 
-    /// Describes the segments, oldest first.
+    /// Describes the segments, oldest first. Costs one allocation and a step for each.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentInfo> {
         self.core.segment_infos()
     }
 
-    /// The bytes of all batches in all segments.
+    /// The bytes of all batches in all segments. Costs a step for each segment.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.core.size_bytes()

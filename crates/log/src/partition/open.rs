@@ -38,7 +38,7 @@ impl Core {
         Ok((Self::new(dir, shared, options, segments, start, end), report))
     }
 
-    /// Creates an empty partition, durably but for the name of its directory.
+    /// Creates an empty partition in its directory, which is there and empty but for a note.
     pub(crate) fn create(
         shared: Arc<Shared>,
         topic: &Arc<str>,
@@ -48,10 +48,9 @@ impl Core {
     ) -> Result<Self, IoError> {
         let dir = dir(&shared, topic, partition, Epochs::beginning_at(0));
         let storage = &*dir.storage;
-        storage.create_dir(&dir.path).map_err(IoError::of("create", &dir.path))?;
         create_files(&dir, 0)?;
         storage::replace_file(storage, &dir.path, names::LEADER_EPOCHS, dir.epochs.encode().as_bytes())?;
-        // Last, and with a sync of the names: where this file is, the partition is whole.
+        // Last, and with a sync of the names, so that all of it is there for good.
         storage::replace_file(
             storage,
             &dir.path,
@@ -71,5 +70,6 @@ fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir
         topic: Arc::clone(topic),
         partition,
         epochs,
+        mappings: Arc::clone(&shared.mappings),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! The log start offset is made durable first. From then on every segment before it is garbage, so it does not
 //! matter which of the removals survive a crash, or in which order: the next open removes the rest, and what was
-//! deleted never comes back.
+//! deleted never comes back. Only where the disk is too full to keep that offset does the oldest segment go first:
+//! see [`Core::give_way`].
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Core;
@@ -21,10 +21,45 @@ impl Core {
         let _growth = self.growth.lock();
         self.check_writable(&self.writer.lock())?;
         if offset > self.start_offset() {
-            self.shared.starts.raise(&[(self.topic(), self.number(), offset)])?;
+            self.keep_start(offset)?;
             self.drop_before_locked(offset)?;
         }
         Ok(self.start_offset())
+    }
+
+    /// Keeps the log start offset before anything is deleted; on a disk that is too full for that, the oldest
+    /// segments go first, one by one. Under the growth lock.
+    fn keep_start(&self, start: u64) -> Result<(), MaintainError> {
+        loop {
+            match self.shared.starts.raise(&[(self.topic(), self.number(), start)]) {
+                Err(error) if error.is_no_space() => {
+                    if self.give_way_locked(start)?.0 == 0 {
+                        return Err(error.into());
+                    }
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    /// Deletes the oldest segment, if it ends at or before `start`, although that is not kept yet: for a disk on
+    /// which there is no room to keep it.
+    ///
+    /// Until it is kept, the first segment tells where the log starts. So the oldest goes alone and its name for
+    /// good, and a crash brings back a whole segment or none, never a hole.
+    pub(crate) fn give_way(&self, start: u64) -> Result<(usize, u64), MaintainError> {
+        let _growth = self.growth.lock();
+        self.give_way_locked(start)
+    }
+
+    fn give_way_locked(&self, start: u64) -> Result<(usize, u64), MaintainError> {
+        let next = self.segment_list().get(1).map(|next| next.base_offset()).filter(|next| *next <= start);
+        let Some(next) = next else { return Ok((0, 0)) };
+        // An earlier one may have gone without a word of its sync.
+        self.dir.sync()?;
+        let dropped = self.drop_before_locked(next)?;
+        self.dir.sync()?;
+        Ok(dropped)
     }
 
     /// Rolls the active segment if it is older than the options allow, or holds nothing that retention by time
@@ -42,6 +77,8 @@ impl Core {
     /// The log start offset that retention by time and by bytes asks for. The last segment always stays.
     pub(crate) fn retained_from(&self, now_ms: i64) -> u64 {
         let options = self.options();
+        // Before the append times: those of durable records are known.
+        let durable_end = self.durable_end();
         let list = self.segment_list();
         let mut bytes: u64 = list.iter().map(|segment| segment.len()).sum();
         let mut start = self.start_offset();
@@ -49,11 +86,12 @@ impl Core {
             let [segment, next] = pair else { break };
             let rest = bytes.saturating_sub(segment.len());
             let too_many = options.retention_bytes.is_some_and(|max| rest >= max);
-            // By append time, which no record can claim. A clock that was set back only delays.
-            let too_old = options
-                .retention_ms
-                .is_some_and(|max| segment.last_append_ms().is_none_or(|time| age_ms(time, now_ms) > max));
-            if !(too_many || too_old) || next.base_offset() > self.durable_end() {
+            // By append time, which no record can claim. A clock that was set back only delays, and a time that is
+            // not known is no reason to delete anything.
+            let too_old = options.retention_ms.is_some_and(|max| {
+                segment.len() == 0 || segment.last_append_ms().is_some_and(|time| age_ms(time, now_ms) > max)
+            });
+            if !(too_many || too_old) || next.base_offset() > durable_end {
                 break;
             }
             bytes = rest;
@@ -74,13 +112,12 @@ impl Core {
         let leader = self.take_lead()?;
         self.sync_all(&leader)?;
         self.start.fetch_max(start, Ordering::AcqRel);
-        let list = self.segment_list();
-        let kept_from = list.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
-        let (dropped, kept) = list.split_at_checked(kept_from).unwrap_or((&[], &list));
-        if !dropped.is_empty() {
-            *self.segments.write() = Arc::new(kept.to_vec());
-        }
-        for segment in dropped {
+        let mut dropped = Vec::new();
+        self.change_segments(|segments| {
+            let count = segments.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
+            dropped.extend(segments.drain(..count));
+        });
+        for segment in &dropped {
             // Readers that hold the segment read on: its mapping lives. What cannot be removed now is removed at
             // the next open.
             let _ = remove_files(&self.dir, segment.base_offset());

@@ -11,7 +11,7 @@ use crate::report::SegmentInfo;
 use crate::segment::{Active, Dir, Segment, Tail};
 use crate::sync::{Mutex, RwLock};
 
-/// The segments, oldest first, the one that takes appends last. Replaced as a whole.
+/// The segments, oldest first, the one that takes appends last. Never changed while somebody else has it.
 pub(super) type SegmentList = Arc<Vec<Arc<Segment>>>;
 
 /// The state of a partition.
@@ -21,7 +21,7 @@ pub(super) type SegmentList = Arc<Vec<Arc<Segment>>>;
 ///  growth    who allocates, rolls, deletes segments      system calls; appenders that have room pass by
 ///  lead      who syncs                                   a sync; others wait for it or append on
 ///  writer    who appends                                 memory only, never a system call
-///  segments  the list of segments                        copying or replacing one pointer
+///  segments  the list of segments                        copying one pointer, or changing the list
 /// ```
 pub(crate) struct Core {
     pub(super) dir: Arc<Dir>,
@@ -131,6 +131,11 @@ impl Core {
 
     pub(super) fn segment_list(&self) -> SegmentList {
         Arc::clone(&self.segments.read())
+    }
+
+    /// Changes the list of segments; nobody else does meanwhile, and who has the list keeps it as it was.
+    pub(super) fn change_segments(&self, change: impl FnOnce(&mut Vec<Arc<Segment>>)) {
+        change(Arc::make_mut(&mut self.segments.write()));
     }
 
     pub(super) fn options(&self) -> TopicOptions {

@@ -1,5 +1,7 @@
 //! Finding records by timestamp.
 
+use std::io;
+
 use super::Core;
 use crate::error::ReadError;
 
@@ -11,13 +13,20 @@ impl Core {
             return Err(ReadError::Closed);
         }
         let end = self.durable_end();
-        let start = self.start_offset();
         let list = self.segment_list();
         for segment in list.iter() {
-            if let Some(offset) = segment.offset_for_timestamp(timestamp, start..end)? {
-                return Ok(Some(offset));
+            match segment.offset_for_timestamp(timestamp, self.start_offset()..end) {
+                Ok(None) => {}
+                // The segment was deleted between the look at the list and the first mapping.
+                Err(ReadError::Io(io))
+                    if io.kind() == io::ErrorKind::NotFound && !self.has_segment(segment.base_offset()) => {}
+                outcome => return outcome,
             }
         }
         Ok(None)
+    }
+
+    fn has_segment(&self, base_offset: u64) -> bool {
+        self.segment_list().iter().any(|segment| segment.base_offset() == base_offset)
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Reader<'a> {
     pub(super) from: u64,
     /// The offset behind the last one that may be seen.
     pub(super) end: u64,
+    /// Behind this position there is nothing that may be seen.
+    pub(super) limit: u64,
     pub(super) max_bytes: usize,
 }
 
@@ -51,14 +53,16 @@ impl Reader<'_> {
         Ok(Header::parse_within(&bytes, left).ok())
     }
 
-    /// Reads from a batch on, `chunk_bytes` at a time, or as many as one batch has.
+    /// Reads from a batch on, `chunk_bytes` at a time, or as many as one batch has, and never more than there are.
     pub(super) fn read(&self, start: Start, chunk_bytes: usize) -> io::Result<Outcome> {
         let Start { mut position, mut next_offset } = start;
         let mut wanted = chunk_bytes;
         loop {
-            let mut chunk = vec![0; wanted];
+            let left = self.file.size()?.min(self.limit).saturating_sub(position);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            let mut chunk = vec![0; wanted.min(left)];
             let read = storage::read_full_at(self.file, &mut chunk, position)?;
-            let more = read == wanted;
+            let more = read == wanted && read < left;
             chunk.truncate(read);
             let mut scanner = Scanner::new(&chunk, 0, next_offset, self.sparse, self.epochs);
             let mut batches: Option<(usize, usize, u64)> = None;

@@ -3,11 +3,15 @@
 mod chunk;
 mod partition;
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::partition::LOOKS_MAX;
 pub use self::partition::ReadOnlyPartition;
-use crate::error::OpenError;
+use crate::error::{IoError, OpenError};
+use crate::log::find_topics;
 use crate::options::ReadOnlyOptions;
 use crate::storage::Storage;
 
@@ -41,16 +45,40 @@ impl ReadOnlyLog {
         &self.path
     }
 
-    /// The names of the topics that are there now, in order, each with its number of partitions.
+    /// The names of the topics that are there now, in order, each with its number of partitions: those from 0 on
+    /// without a hole. A topic that is being created or deleted is not there.
+    ///
+    /// It lists the directory, and that of every partition.
     ///
     /// # Errors
     ///
     /// [`OpenError::NotFound`] when the directory is gone, [`OpenError::Io`] when it cannot be read.
     pub fn topics(&self) -> Result<Vec<(String, u32)>, OpenError> {
-        partition::topics(&*self.storage, &self.path)
+        let mut looks = 0;
+        let found = loop {
+            looks += 1;
+            match find_topics(&*self.storage, &self.path) {
+                Ok(found) => break found,
+                // The writer deleted a topic meanwhile: look again.
+                Err(error) if is_gone(&error) && error.path() != self.path && looks < LOOKS_MAX => {}
+                Err(error) if is_gone(&error) && error.path() == self.path => {
+                    return Err(OpenError::NotFound { path: self.path.clone() });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let count = |partitions: &BTreeSet<u32>| {
+            (0_u32..).zip(partitions).take_while(|(n, found)| n == *found).count()
+        };
+        let counted = found
+            .topics
+            .into_iter()
+            .map(|(name, found)| (name, u32::try_from(count(&found)).unwrap_or(u32::MAX)));
+        Ok(counted.filter(|(_, count)| *count > 0).collect())
     }
 
-    /// The partition of this topic and number; `None` when there is none now.
+    /// The partition of this topic and number; `None` when there is none now, or when its topic is being created or
+    /// deleted.
     ///
     /// # Errors
     ///
@@ -58,4 +86,8 @@ impl ReadOnlyLog {
     pub fn partition(&self, topic: &str, number: u32) -> Result<Option<ReadOnlyPartition>, OpenError> {
         ReadOnlyPartition::open(Arc::clone(&self.storage), &self.path, topic, number)
     }
+}
+
+fn is_gone(error: &IoError) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

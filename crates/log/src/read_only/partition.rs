@@ -5,42 +5,35 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::chunk::{self, Outcome, Start};
-use crate::error::{IoError, OpenError, ReadError};
+use crate::error::{Damage, IoError, OpenError, ReadError};
 use crate::fetched::{Fetched, Place};
 use crate::format::checkpoint::Epochs;
 use crate::format::index;
 use crate::format::mark::{self, IndexSum, Mark, VERSION};
+use crate::format::metadata::{self, TopicId};
 use crate::format::names;
-use crate::log::{list_topics, malformed, read_offsets};
+use crate::log::{Kind, is_unfinished, kind, malformed, read_offsets};
 use crate::options::ReadUpTo;
-use crate::segment::{Dir, first_at_or_after};
-use crate::storage::{Access, Storage};
+use crate::segment::{Dir, Mappings, first_at_or_after};
+use crate::storage::{Access, File, Storage};
 use crate::sync::Mutex;
 
 /// The least number of bytes that is read at once.
 const CHUNK_BYTES_MIN: usize = 64 * 1024;
 /// How often a call looks at the directory while the writer changes it.
-const LOOKS_MAX: usize = 16;
-
-pub(super) fn topics(storage: &dyn Storage, path: &Path) -> Result<Vec<(String, u32)>, OpenError> {
-    let topics = list_topics(storage, path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            OpenError::NotFound { path: path.to_owned() }
-        }
-        _ => OpenError::Io(error),
-    })?;
-    let count =
-        |partitions: std::collections::BTreeSet<u32>| u32::try_from(partitions.len()).unwrap_or(u32::MAX);
-    Ok(topics.into_iter().map(|(name, partitions)| (name, count(partitions))).collect())
-}
+pub(super) const LOOKS_MAX: usize = 16;
 
 /// A partition that is read beside its writer; made by [`ReadOnlyLog::partition`](crate::ReadOnlyLog::partition).
 ///
-/// Every call looks at the files as they are then.
+/// Every call looks at the files as they are then: it lists the directory and reads the small files in it, the newest
+/// mark, the list of epochs, the identity of the topic. When the topic was deleted every call is
+/// [`ReadError::Closed`], also when there is another topic of this name since.
 #[derive(Debug)]
 pub struct ReadOnlyPartition {
     root: PathBuf,
     dir: Dir,
+    /// The identity of its topic, if it has one. Another topic of the same name has another.
+    id: Option<TopicId>,
     /// Where the last read ended, so that the next one need not search.
     cursor: Mutex<Option<Cursor>>,
 }
@@ -60,20 +53,51 @@ impl ReadOnlyPartition {
         partition: u32,
     ) -> Result<Option<Self>, OpenError> {
         let path = root.join(names::partition_dir(topic, partition));
-        let mut dir = Dir { storage, path, topic: topic.into(), partition, epochs: Epochs::default() };
+        let dir = Dir {
+            storage,
+            path,
+            topic: topic.into(),
+            partition,
+            epochs: Epochs::default(),
+            mappings: Arc::new(Mappings::new(1)), // Nothing is mapped here.
+        };
         if names::check_topic(topic).is_err() {
             return Ok(None);
         }
-        match dir.storage.list(&dir.path) {
-            Ok(_) => {}
+        match kind(&*dir.storage, &dir.path) {
+            Ok(Kind::Partition) => {}
+            Ok(_) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(IoError::new("list", &dir.path, error).into()),
+            Err(error) => return Err(error.into()),
         }
-        if let Some(text) = dir.read_named(names::LEADER_EPOCHS)? {
-            let path = dir.path.join(names::LEADER_EPOCHS);
-            dir.epochs = Epochs::decode(&text).map_err(|invalid| malformed(path, invalid))?;
+        if is_unfinished(&*dir.storage, root, topic)? {
+            return Ok(None);
         }
-        Ok(Some(Self { root: root.to_owned(), dir, cursor: Mutex::new(None) }))
+        let mut partition = Self { root: root.to_owned(), dir, id: None, cursor: Mutex::new(None) };
+        partition.epochs()?;
+        partition.id = partition.identity()?;
+        Ok(Some(partition))
+    }
+
+    /// The list of leader epochs as it is now: a broker that leads adds to it.
+    fn epochs(&self) -> Result<Epochs, OpenError> {
+        let Some(text) = self.dir.read_named(names::LEADER_EPOCHS)? else { return Ok(Epochs::default()) };
+        let path = self.dir.path.join(names::LEADER_EPOCHS);
+        Epochs::decode(&text).map_err(|invalid| malformed(path, invalid))
+    }
+
+    /// The identity of the topic that is there now.
+    fn identity(&self) -> Result<Option<TopicId>, OpenError> {
+        let Some(text) = self.dir.read_named(names::PARTITION_METADATA)? else { return Ok(None) };
+        let path = self.dir.path.join(names::PARTITION_METADATA);
+        metadata::decode(&text).map(Some).map_err(|invalid| malformed(path, invalid))
+    }
+
+    fn check_identity(&self) -> Result<(), ReadError> {
+        if self.id.is_some() && self.identity().map_err(opened)? != self.id {
+            return Err(ReadError::Closed);
+        }
+        Ok(())
     }
 
     /// The topic's name.
@@ -92,16 +116,19 @@ impl ReadOnlyPartition {
     ///
     /// # Errors
     ///
-    /// What the operating system refuses.
+    /// [`ReadError::Closed`] when the topic was deleted; [`ReadError::Open`] when a small file cannot be understood;
+    /// [`ReadError::Io`] when the operating system refuses.
     pub fn start_offset(&self) -> Result<u64, ReadError> {
         self.looking(|look| Ok(look.start))
     }
 
     /// The offset behind the last record that can be read now.
     ///
+    /// With [`ReadUpTo::Appended`] it reads and checks what was appended since the last sync.
+    ///
     /// # Errors
     ///
-    /// What the operating system refuses.
+    /// As [`ReadOnlyPartition::start_offset`]; [`ReadError::Corrupt`] when bytes that were durable are damaged.
     pub fn end_offset(&self, up_to: ReadUpTo) -> Result<u64, ReadError> {
         self.looking(|look| look.end(self, up_to))
     }
@@ -110,10 +137,14 @@ impl ReadOnlyPartition {
     ///
     /// At most `max_bytes`, but at least one batch if there is any, and from one segment; empty at the end.
     ///
+    /// It copies what it reads, once, and allocates no more than that: at most `max_bytes`, 64 KiB or one batch,
+    /// whichever is more, and never more than the file has. The read that follows on the one before begins where that
+    /// ended; any other one reads on from the index entry before `from`.
+    ///
     /// # Errors
     ///
     /// [`ReadError::OffsetOutOfRange`] before the start or behind the end; [`ReadError::Corrupt`] when bytes that
-    /// were durable are damaged.
+    /// were durable are damaged; as [`ReadOnlyPartition::start_offset`] otherwise.
     pub fn read(&self, up_to: ReadUpTo, from: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
         self.looking(|look| {
             let end = look.end(self, up_to)?;
@@ -189,10 +220,13 @@ impl ReadOnlyPartition {
     ) -> Result<Option<Fetched>, ReadError> {
         let path = self.dir.file(base_offset, names::LOG);
         let file = self.dir.open(base_offset, names::LOG, Access::Read)?;
-        let sparse = look.unmarked || self.mark(base_offset)?.is_some_and(|mark| mark.sparse);
+        let mark = if look.unmarked { None } else { self.mark(base_offset)? };
+        let sparse = look.unmarked || mark.is_some_and(|mark| mark.sparse);
+        // Where the mark tells how far the records go that may be seen, the zeros behind them are not read.
+        let limit = mark.filter(|mark| mark.next_offset >= end).map_or(u64::MAX, |mark| mark.position);
         let unchecked = Epochs::default();
-        let epochs = if look.unmarked { &unchecked } else { &self.dir.epochs };
-        let reader = chunk::Reader { file: &*file, sparse, epochs, from, end, max_bytes };
+        let epochs = if look.unmarked { &unchecked } else { &look.epochs };
+        let reader = chunk::Reader { file: &*file, sparse, epochs, from, end, limit, max_bytes };
         let beginning = Start { position: 0, next_offset: base_offset };
         let mut starts = self.starts(&reader, base_offset)?;
         starts.push(beginning);
@@ -207,9 +241,9 @@ impl ReadOnlyPartition {
                     let place = self.place(base_offset, position);
                     return Ok(Some(Fetched::new(bytes, from, next_offset, place)));
                 }
-                Outcome::Ended => return Ok(None),
-                // A cursor or an index is no evidence: look again from the beginning before calling it damage.
-                Outcome::Damaged { .. } if start != beginning => {}
+                // A cursor or an index is no evidence: look again from the beginning before believing it.
+                Outcome::Ended | Outcome::Damaged { .. } if start != beginning => {}
+                Outcome::Ended => return self.check_length(&*file, base_offset, mark),
                 Outcome::Damaged { position, what, next_offset } => {
                     return if next_offset < look.durable_end {
                         Err(self.dir.corruption(base_offset, position, what).into())
@@ -220,6 +254,23 @@ impl ReadOnlyPartition {
             }
         }
         Ok(None)
+    }
+
+    /// A segment that ended too early: nothing more for now, unless its mark says that there was more.
+    fn check_length(
+        &self,
+        file: &dyn File,
+        base_offset: u64,
+        mark: Option<Mark>,
+    ) -> Result<Option<Fetched>, ReadError> {
+        let path = self.dir.file(base_offset, names::LOG);
+        let found = file.size().map_err(IoError::of("measure", &path))?;
+        match mark.map(|mark| mark.position).filter(|expected| found < *expected) {
+            Some(expected) => {
+                Err(self.dir.corruption(base_offset, found, Damage::Short { expected, found }).into())
+            }
+            None => Ok(None),
+        }
     }
 
     /// Where to start the search for an offset, best first: where the last read ended, and what the index says.
@@ -260,13 +311,18 @@ impl ReadOnlyPartition {
 
     /// Does something with the directory as it is now, and once more when the writer deleted a file meanwhile.
     fn looking<T>(&self, mut act: impl FnMut(&Look) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        for _ in 1..LOOKS_MAX {
-            match self.look().and_then(|look| act(&look)) {
-                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let outcome = self.look().and_then(|look| act(&look));
+            // At the end, whatever the outcome: it was of this topic, or it is none.
+            self.check_identity()?;
+            match outcome {
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound && looks < LOOKS_MAX => {
+                }
                 outcome => return outcome,
             }
         }
-        act(&self.look()?)
     }
 
     /// Looks at the directory: which segments there are, where the log starts, how far it is durable.
@@ -300,20 +356,21 @@ impl ReadOnlyPartition {
 
     /// Reads what belongs to a listing; false when the mark of a segment was missing on the way.
     fn look_at(&self, list: &List) -> Result<(Look, bool), ReadError> {
-        let opened = |error| ReadError::Open(Arc::new(error));
         let key = (self.dir.topic.to_string(), self.dir.partition);
         let storage = &*self.dir.storage;
         let starts = read_offsets(storage, &self.root, names::LOG_STARTS).map_err(opened)?;
         let kept = starts.get(&key).copied().unwrap_or(0);
         let start = list.bases.first().copied().unwrap_or(kept).max(kept);
-        let mut look = Look { bases: list.bases.clone(), unmarked: list.unmarked, start, durable_end: start };
+        let epochs = self.epochs().map_err(opened)?;
+        let bases = list.bases.clone();
+        let mut look = Look { bases, unmarked: list.unmarked, epochs, start, durable_end: start };
         let mut whole = true;
         for base_offset in list.bases.iter().rev() {
             let mark = self.mark(*base_offset)?;
             whole &= mark.is_some();
             if let Some(mark) = mark.filter(Mark::proves) {
                 // A broker has led since: the marks are history.
-                look.unmarked = mark.leader_epoch < self.dir.epochs.current();
+                look.unmarked = mark.leader_epoch < look.epochs.current();
                 look.durable_end = mark.next_offset.max(start);
                 break;
             }
@@ -325,6 +382,10 @@ impl ReadOnlyPartition {
         }
         Ok((look, whole))
     }
+}
+
+fn opened(error: OpenError) -> ReadError {
+    ReadError::Open(Arc::new(error))
 }
 
 /// What the directory listed.
@@ -340,6 +401,7 @@ struct Look {
     bases: Vec<u64>,
     /// Written by Kafka: there is no mark at all.
     unmarked: bool,
+    epochs: Epochs,
     start: u64,
     durable_end: u64,
 }

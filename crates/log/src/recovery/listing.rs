@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{IoError, OpenError};
+use crate::error::{Damage, IoError, OpenError};
+use crate::format::batch::OFFSET_END;
 use crate::format::mark::{self, Mark, VERSION};
 use crate::format::names;
 use crate::segment::Dir;
@@ -32,7 +33,7 @@ impl Listing {
         let (mut logs, mut sides) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
             let Some((base_offset, suffix)) = names::parse_segment_file(&entry.name) else {
-                if entry.name.ends_with(".tmp") {
+                if names::is_temporary(&entry.name) {
                     listing.leftovers.push(entry.name);
                 }
                 continue;
@@ -47,7 +48,7 @@ impl Listing {
                 _ if suffix.ends_with("swap") => {
                     return Err(OpenError::UnfinishedSwap { path: dir.path.join(entry.name) });
                 }
-                _ if [".tmp", ".deleted", ".cleaned"].iter().any(|end| entry.name.ends_with(end)) => {
+                _ if names::is_temporary(&entry.name) => {
                     listing.leftovers.push(entry.name);
                 }
                 _ => {} // Kafka's .txnindex and .snapshot, or a stranger's.
@@ -57,6 +58,10 @@ impl Listing {
             listing.orphans.insert(*base_offset, read_mark(dir, *base_offset)?);
         }
         for base_offset in logs {
+            if base_offset >= OFFSET_END {
+                let what = Damage::OffsetTooLarge { offset: base_offset };
+                return Err(dir.corruption(base_offset, 0, what).into());
+            }
             let path = dir.file(base_offset, names::LOG);
             let file = dir.open(base_offset, names::LOG, Access::Read)?;
             let log_bytes = file.size().map_err(IoError::of("measure", &path))?;

@@ -1,5 +1,5 @@
 use super::listing::{Files, Listing};
-use super::scan::{self, Proof, Scan};
+use super::scan::{self, Leaders, Proof, Scan};
 use crate::error::{Damage, OpenError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
@@ -61,6 +61,7 @@ impl Plan {
             index_interval_bytes,
             now_ms,
             epochs: dir.epochs.clone(),
+            epochs_missing,
             proven: listing.segments.iter().rfind(|(_, files)| files.proves()).map(|(base, _)| *base),
             listing,
             dir: &dir,
@@ -77,8 +78,13 @@ impl Plan {
         planner.drop_orphans()?;
         planner.walk()?;
         let start = planner.start()?;
-        let Planner { listing, segments, remove, end, mut report, epochs, .. } = planner;
+        let newest = planner.newest_epoch();
+        let Planner { listing, segments, remove, end, mut report, mut epochs, .. } = planner;
         let end = end.unwrap_or(start);
+        if epochs_missing && newest.is_some_and(|newest| newest > epochs.current()) {
+            // Nothing was appended in it yet.
+            epochs.extend(newest.unwrap_or_default(), end);
+        }
         let write_epochs = epochs_missing || epochs != dir.epochs;
         let mut segments = segments;
         dir.epochs =
@@ -115,6 +121,8 @@ struct Planner<'a> {
     /// The last segment whose mark says that anything is durable: all before it are durable whole.
     proven: Option<u64>,
     epochs: Epochs,
+    /// The list of epochs is not there: it is made again of the batches, so all of them are read.
+    epochs_missing: bool,
     segments: Vec<Planned>,
     remove: Vec<u64>,
     /// The offset behind the last segment that stays.
@@ -192,7 +200,8 @@ impl Planner<'_> {
 
     /// Decides on a segment that follows what was there so far; tells whether the log ends in it.
     fn take(&mut self, base_offset: u64, files: &Files, next: Option<u64>) -> Result<bool, OpenError> {
-        if let Some(mark) = files.is_sealed() {
+        let sealed = files.is_sealed();
+        if let Some(mark) = sealed.filter(|_| !self.epochs_missing) {
             self.end = Some(mark.next_offset);
             self.segments.push(Planned::Trusted(mark));
             return Ok(false);
@@ -214,11 +223,16 @@ impl Planner<'_> {
         };
         let proof = match proof {
             // A mark that proves nothing has no next offset to agree with.
-            Proof::Position { position: 0, .. } => Proof::Offset(0),
+            Proof::Position { position: 0, .. } => Proof::Offset(self.known.recovery_point.unwrap_or(0)),
             proof => proof,
         };
-        let epochs = self.listing.unmarked.then_some(&mut self.epochs);
-        let scan = scan::scan(self.dir, base_offset, sparse, proof, epochs, self.index_interval_bytes)?;
+        let newest = self.newest_epoch().unwrap_or(i32::MAX);
+        let leaders = match (self.epochs_missing, self.listing.unmarked) {
+            (true, _) => Leaders::Collected(&mut self.epochs, newest),
+            (false, true) => Leaders::Noted(&mut self.epochs),
+            (false, false) => Leaders::Checked,
+        };
+        let scan = scan::scan(self.dir, base_offset, sparse, proof, leaders, self.index_interval_bytes)?;
         let rewrite_from = match proof {
             Proof::Whole { .. } => scan.position,
             Proof::Position { position, .. } => position,
@@ -237,7 +251,7 @@ impl Planner<'_> {
             sparse,
             first_append_ms: if mark.first_append_ms > 0 { mark.first_append_ms } else { self.now_ms },
             // Nothing was appended after now. That keeps records longer rather than shorter.
-            last_append_ms: self.now_ms.max(mark.last_append_ms),
+            last_append_ms: sealed.map_or(self.now_ms.max(mark.last_append_ms), |mark| mark.last_append_ms),
             max_timestamp: scan.rebuilt.max_timestamp().unwrap_or_default(),
             leader_epoch: 0, // Known when the whole log is.
             ..Mark::default()
@@ -268,29 +282,40 @@ impl Planner<'_> {
     }
 
     fn is_before_recovery_point(&self, base_offset: u64) -> bool {
-        self.listing.unmarked && self.known.recovery_point.is_some_and(|point| base_offset < point)
+        self.known.recovery_point.is_some_and(|point| base_offset < point)
+    }
+
+    /// The epoch of the newest mark that counts.
+    fn newest_epoch(&self) -> Option<i32> {
+        self.listing.segments.values().filter_map(|files| files.mark).map(|mark| mark.leader_epoch).max()
     }
 
     /// The log start offset: what was kept, or where the first segment begins.
     fn start(&mut self) -> Result<u64, OpenError> {
         let kept = self.known.start.unwrap_or(0);
-        let Some(first) = self.segments.first().map(Planned::base_offset) else { return Ok(kept) };
-        let end = self.end.unwrap_or(first);
+        let end = self.end.unwrap_or(kept);
+        let first = self.segments.first().map_or(end, Planned::base_offset);
         if end < kept {
             let what = Damage::StartBeyondEnd { start: kept, end };
             return Err(self.dir.corruption(first, 0, what).into());
         }
-        if let Some(expected) = self.known.recovery_point
-            && self.listing.unmarked
-            && end < expected
-        {
-            let last = self.segments.last().map_or(first, Planned::base_offset);
-            return Err(self.dir.corruption(last, 0, Damage::Offset { expected, found: end }).into());
-        }
+        self.check_recovery_point(end)?;
         if first > kept && (self.known.start.is_some() || !self.listing.unmarked) {
             self.report.missing_from = Some(kept);
         }
         Ok(kept.max(first))
+    }
+
+    /// Records before the recovery point were durable, whoever wrote it, so the log cannot end before it.
+    fn check_recovery_point(&self, end: u64) -> Result<(), OpenError> {
+        let Some(proven) = self.known.recovery_point.filter(|point| end < *point) else { return Ok(()) };
+        let (segment, position, what) = match self.segments.last() {
+            Some(Planned::Scanned { mark, .. }) => {
+                (mark.base_offset, mark.position, Damage::EndsEarly { end, proven })
+            }
+            _ => (end, 0, Damage::MissingSegment),
+        };
+        Err(self.dir.corruption(segment, position, what).into())
     }
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::error::{Damage, IoError, OpenError};
+use crate::format::batch::Header;
 use crate::format::checkpoint::Epochs;
 use crate::format::names;
 use crate::segment::{Dir, Rebuilt, Scanner};
@@ -17,6 +18,38 @@ pub(super) enum Proof {
     Offset(u64),
 }
 
+/// What becomes of the leader epochs of the batches.
+#[derive(Debug)]
+pub(super) enum Leaders<'a> {
+    /// They have to be those of the list.
+    Checked,
+    /// They are added to the list, as Kafka does it.
+    Noted(&'a mut Epochs),
+    /// The list is lost, and is made of them. They have to rise, and none is above that of the newest mark.
+    Collected(&'a mut Epochs, i32),
+}
+
+impl Leaders<'_> {
+    fn take(&mut self, header: &Header) -> Result<(), Damage> {
+        match self {
+            Self::Checked => Ok(()),
+            Self::Noted(epochs) => {
+                epochs.extend(header.leader_epoch, header.base_offset);
+                Ok(())
+            }
+            Self::Collected(epochs, newest) => {
+                let found = header.leader_epoch;
+                let expected = epochs.current();
+                if found <= *newest && epochs.collect(found, header.base_offset) {
+                    Ok(())
+                } else {
+                    Err(Damage::Epoch { expected, found })
+                }
+            }
+        }
+    }
+}
+
 /// A segment that was read and checked.
 #[derive(Debug)]
 pub(super) struct Scan {
@@ -30,32 +63,29 @@ pub(super) struct Scan {
 }
 
 /// Reads a segment whole. Damage where the proof says that everything was durable is an error.
-///
-/// With `epochs`, the epochs of the batches are not checked but noted there.
 pub(super) fn scan(
     dir: &Dir,
     base_offset: u64,
     sparse: bool,
     proof: Proof,
-    epochs: Option<&mut Epochs>,
+    mut leaders: Leaders<'_>,
     index_interval_bytes: u32,
 ) -> Result<Scan, OpenError> {
     let region = map(dir, base_offset)?;
     let bytes = region.bytes();
     let unchecked = Epochs::default();
-    let noted = epochs.is_some();
-    let mut scanner =
-        Scanner::new(bytes, 0, base_offset, sparse, if noted { &unchecked } else { &dir.epochs });
-    let mut epochs = epochs;
+    let epochs = if matches!(leaders, Leaders::Checked) { &dir.epochs } else { &unchecked };
+    let mut scanner = Scanner::new(bytes, 0, base_offset, sparse, epochs);
     let mut rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
     let mut batches = 0;
     let corrupt = |position: u64, what| OpenError::Corrupt(dir.corruption(base_offset, position, what));
-    let damage = loop {
-        let at = scanner.position() as u64;
-        check_mark(proof, at, scanner.next_offset()).map_err(|what| corrupt(at, what))?;
+    let (damage, position, next_offset) = loop {
+        let (position, next_offset) = (scanner.position(), scanner.next_offset());
+        let at = position as u64;
+        check_mark(proof, at, next_offset).map_err(|what| corrupt(at, what))?;
         match scanner.step_checked() {
-            None => break None,
-            Some(Err(damage)) => break Some(damage),
+            None => break (None, position, next_offset),
+            Some(Err(damage)) => break (Some(damage), position, next_offset),
             Some(Ok(found)) => {
                 if let Proof::Position { position, .. } = proof
                     && at < position
@@ -64,15 +94,14 @@ pub(super) fn scan(
                     let (bytes, left) = (found.header.bytes as u64, position - at);
                     return Err(corrupt(at, Damage::LengthBeyondEnd { bytes, left }));
                 }
-                if let Some(epochs) = &mut epochs {
-                    epochs.extend(found.header.leader_epoch, found.header.base_offset);
+                if let Err(damage) = leaders.take(&found.header) {
+                    break (Some(damage), position, next_offset);
                 }
                 rebuilt.add(found.at, &found.header);
                 batches += 1;
             }
         }
     };
-    let (position, next_offset) = (scanner.position(), scanner.next_offset());
     let tail = bytes.get(position..).unwrap_or_default();
     let torn_bytes = tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
     let lost = match proof {
@@ -120,5 +149,6 @@ pub(super) fn map(dir: &Dir, base_offset: u64) -> Result<Arc<Region>, IoError> {
     if len == 0 {
         return Ok(Region::from_bytes(&[]));
     }
-    Ok(file.map(len, Access::Read).map_err(IoError::of("map", &path))?.freeze(len))
+    let region = file.map(len, Access::Read).and_then(|window| window.freeze(len));
+    region.map_err(IoError::of("map", &path))
 }

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Mappings;
 use crate::error::{Corruption, Damage, IoError};
 use crate::format::checkpoint::Epochs;
 use crate::format::names;
@@ -16,6 +17,8 @@ pub(crate) struct Dir {
     pub(crate) partition: u32,
     /// The leader epochs of the partition's records.
     pub(crate) epochs: Epochs,
+    /// The closed segments, of all partitions of the log, that are mapped.
+    pub(crate) mappings: Arc<Mappings>,
 }
 
 impl Dir {

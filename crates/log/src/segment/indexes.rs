@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dir, Scanner, Segment};
+use super::{Dir, Mapped, Scanner, Segment};
 use crate::error::{Damage, IoError, ReadError};
 use crate::format::batch::Header;
 use crate::format::index::{Builder, Entries};
@@ -71,12 +71,12 @@ pub(crate) fn rebuild(
 
 impl Segment {
     /// The indexes: loaded when they are as the mark describes them, otherwise rebuilt.
-    pub(crate) fn indexes(&self) -> Result<&Indexes, ReadError> {
-        if let Some(indexes) = self.indexes.get() {
+    pub(super) fn indexes<'a>(&self, mapped: &'a Mapped) -> Result<&'a Indexes, ReadError> {
+        if let Some(indexes) = mapped.indexes.get() {
             return Ok(indexes);
         }
-        let _once = self.loading.lock();
-        if let Some(indexes) = self.indexes.get() {
+        let _once = mapped.loading.lock();
+        if let Some(indexes) = mapped.indexes.get() {
             return Ok(indexes);
         }
         let loaded = self
@@ -84,9 +84,9 @@ impl Segment {
             .zip(self.load_index(names::TIME_INDEX, self.mark.time_index));
         let indexes = match loaded {
             Some((offset, time)) => Indexes { offset, time },
-            None => self.rebuild_indexes()?,
+            None => self.rebuild_indexes(mapped)?,
         };
-        Ok(self.indexes.get_or_init(|| indexes))
+        Ok(mapped.indexes.get_or_init(|| indexes))
     }
 
     /// Maps an index that is exactly as long as the mark says and has the checksum that the mark says. Any other
@@ -97,13 +97,16 @@ impl Segment {
             return None;
         }
         let len = usize::try_from(sum.bytes).ok()?;
-        let region =
-            if len == 0 { Region::from_bytes(&[]) } else { file.map(len, Access::Read).ok()?.freeze(len) };
+        let region = if len == 0 {
+            Region::from_bytes(&[])
+        } else {
+            file.map(len, Access::Read).and_then(|window| window.freeze(len)).ok()?
+        };
         (IndexSum::of(region.bytes()) == sum).then_some(region)
     }
 
-    fn rebuild_indexes(&self) -> Result<Indexes, ReadError> {
-        let log = self.log()?;
+    fn rebuild_indexes(&self, mapped: &Mapped) -> Result<Indexes, ReadError> {
+        let log = self.log(mapped)?;
         let rebuilt =
             rebuild(log.bytes(), self.base_offset, self.sparse, &self.dir, self.index_interval_bytes)
                 .map_err(|(at, damage)| self.dir.corruption(self.base_offset, at as u64, damage))?;

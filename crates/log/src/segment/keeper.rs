@@ -13,7 +13,8 @@ const SAVE_INTERVAL_MS: u64 = 1000;
 /// The mark of an active segment, written through a mapping: an update is no system call.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    slots: Appender,
+    /// `None` once the segment is sealed: then nobody writes it any more, whoever still has this.
+    slots: Option<Appender>,
     sequence: u64,
     /// Whether it was written since it was saved, which was then.
     changed: bool,
@@ -37,13 +38,14 @@ impl Keeper {
         let window = file.map(FILE_BYTES, Access::ReadWrite).map_err(IoError::of("map", &path))?;
         let slots = window.into_appender(0, FILE_BYTES).map_err(IoError::of("map", &path))?;
         let sequence = newest.map_or(0, |(_, sequence)| sequence);
-        Ok(Self { slots, sequence, changed: false, saved_ms: now_ms })
+        Ok(Self { slots: Some(slots), sequence, changed: false, saved_ms: now_ms })
     }
 
     /// Writes a mark. What it says has to be durable already.
     fn write(&mut self, mark: &Mark) {
+        let Some(slots) = &mut self.slots else { return };
         self.sequence = self.sequence.wrapping_add(1);
-        self.slots.overwrite(mark::slot_at(self.sequence), &mark.encode(self.sequence));
+        slots.overwrite(mark::slot_at(self.sequence), &mark.encode(self.sequence));
         self.changed = true;
     }
 
@@ -72,7 +74,9 @@ impl Keeper {
     pub(super) fn seal(&mut self, dir: &Dir, mark: &Mark) -> Result<(), IoError> {
         self.write(mark);
         self.write(mark);
-        save(dir, mark.base_offset)
+        save(dir, mark.base_offset)?;
+        self.slots = None;
+        Ok(())
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::scan::Found;
-use super::{Scanner, Segment};
+use super::{Mapped, Scanner, Segment};
 use crate::error::{Damage, ReadError};
 use crate::fetched::{Fetched, Place};
 use crate::format::batch::Header;
@@ -26,9 +25,10 @@ impl Segment {
     /// Reads whole batches from the one that holds `want.from` on; `None` when the segment ends before it, as a
     /// sparse one may.
     pub(crate) fn fetch(&self, want: Want) -> Result<Option<Fetched>, ReadError> {
-        let log = self.log()?;
+        let mapped = self.mapped();
+        let log = self.log(&mapped)?;
         let bytes = log.bytes();
-        let mut scanner = self.seek(bytes, want.from)?;
+        let mut scanner = self.seek(&mapped, bytes, want.from)?;
         let damaged = |at: usize, what| self.dir.corruption(self.base_offset, at as u64, what);
         // Batches before the one that is wanted are passed by their headers alone.
         let first = loop {
@@ -42,19 +42,19 @@ impl Segment {
         if first.header.base_offset >= want.end {
             return Ok(None);
         }
-        self.verify(&scanner, &first, want).map_err(|damage| damaged(first.at, damage))?;
+        verify(&mapped, &scanner, &first, want).map_err(|damage| damaged(first.at, damage))?;
         let (start, mut last) = (first.at, first);
         // Damage behind the first batch belongs to the read that begins there.
         while let Some(Ok(found)) = scanner.step() {
             if found.end() - start > want.max_bytes
                 || found.header.base_offset >= want.end
-                || self.verify(&scanner, &found, want).is_err()
+                || verify(&mapped, &scanner, &found, want).is_err()
             {
                 break;
             }
             last = found;
         }
-        self.note_verified(start..last.end());
+        mapped.note_verified(start..last.end());
         let place = Place {
             topic: Arc::clone(&self.dir.topic),
             partition: self.dir.partition,
@@ -75,7 +75,7 @@ impl Segment {
             return Ok(None);
         }
         // Every record up to the entry's offset is earlier than the entry says, so earlier than what is sought.
-        let entry = index::time_floor(self.indexes()?.time.bytes(), timestamp);
+        let entry = index::time_floor(self.indexes(&self.mapped())?.time.bytes(), timestamp);
         let earlier = entry.map_or(self.base_offset, |entry| {
             self.base_offset.saturating_add(u64::from(entry.relative_offset))
         });
@@ -92,10 +92,10 @@ impl Segment {
     }
 
     /// Puts a scanner on a batch at or before the one that holds `offset`.
-    fn seek<'a>(&'a self, bytes: &'a [u8], offset: u64) -> Result<Scanner<'a>, ReadError> {
+    fn seek<'a>(&'a self, mapped: &Mapped, bytes: &'a [u8], offset: u64) -> Result<Scanner<'a>, ReadError> {
         let wanted = offset.saturating_sub(self.base_offset);
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let (at, next_offset) = index::floor(self.indexes()?.offset.bytes(), wanted)
+        let (at, next_offset) = index::floor(self.indexes(mapped)?.offset.bytes(), wanted)
             .and_then(|entry| self.batch_of(bytes, entry))
             .unwrap_or((0, self.base_offset));
         Ok(Scanner::new(bytes, at, next_offset, self.sparse, &self.dir.epochs))
@@ -110,19 +110,12 @@ impl Segment {
         (header.last_offset == last_offset && header.base_offset >= self.base_offset)
             .then_some((at, header.base_offset))
     }
+}
 
-    /// Checks a batch's checksum, unless it was checked, or written, since the segment was opened.
-    fn verify(&self, scanner: &Scanner<'_>, found: &Found, want: Want) -> Result<(), Damage> {
-        let known = found.end() <= self.verified.load(Ordering::Acquire) || found.at >= self.written_from;
-        if known && !want.verify_every_read { Ok(()) } else { scanner.verify(found) }
-    }
-
-    /// Remembers that the bytes up to the range's end were checked, if there is no hole before it.
-    fn note_verified(&self, range: Range<usize>) {
-        if range.start <= self.verified.load(Ordering::Acquire) {
-            self.verified.fetch_max(range.end, Ordering::AcqRel);
-        }
-    }
+/// Checks a batch's checksum, unless it was checked, or written, since it is mapped.
+fn verify(mapped: &Mapped, scanner: &Scanner<'_>, found: &Found, want: Want) -> Result<(), Damage> {
+    let known = mapped.knows(found.at..found.end());
+    if known && !want.verify_every_read { Ok(()) } else { scanner.verify(found) }
 }
 
 /// Returns the first offset in what was fetched whose record has a timestamp at or after `timestamp`.

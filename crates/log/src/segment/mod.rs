@@ -8,8 +8,8 @@
 //!                        +------------------ unknown
 //! ```
 //!
-//! A closed or sealed segment has the length that its mark says and is mapped when it is first read. An active
-//! segment is mapped for its whole capacity; space is allocated ahead of its end. Readers hold a [`Segment`],
+//! A closed or sealed segment has the length that its mark says and is mapped when it is read, unless too many are: then
+//! others are unmapped. An active segment is mapped for its whole capacity; space is allocated ahead of its end. Readers hold a [`Segment`],
 //! the one appender of a partition an [`Active`], and those who allocate and sync the [`Tail`] between them.
 
 mod active;
@@ -17,17 +17,20 @@ mod dir;
 mod indexes;
 mod keeper;
 mod lookup;
+mod mapped;
 mod scan;
 mod tail;
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 pub(crate) use active::{Active, Room};
 pub(crate) use dir::Dir;
 pub(crate) use indexes::{Indexes, Rebuilt};
 pub(crate) use keeper::write_sealed;
 pub(crate) use lookup::{Want, first_at_or_after};
+pub(crate) use mapped::Mappings;
+use mapped::{Mapped, Slot};
 pub(crate) use scan::Scanner;
 pub(crate) use tail::{Tail, create_files, remove_files};
 
@@ -35,7 +38,6 @@ use crate::error::{Damage, IoError, ReadError};
 use crate::format::mark::Mark;
 use crate::format::names;
 use crate::storage::{Access, Region};
-use crate::sync::Mutex;
 
 /// In place of a time that is not known.
 const NO_TIME: i64 = i64::MIN;
@@ -46,16 +48,9 @@ pub(crate) struct Segment {
     dir: Arc<Dir>,
     base_offset: u64,
     sparse: bool,
-    log: Content,
-    indexes: OnceLock<Indexes>,
-    /// Held while the indexes are loaded, so that they are rebuilt once.
-    loading: Mutex<()>,
+    content: Content,
     mark: Mark,
     index_interval_bytes: u32,
-    /// The bytes up to here were checked, or
-    verified: AtomicUsize,
-    /// those from here on were written by this process.
-    written_from: usize,
     max_timestamp: AtomicI64,
     first_append_ms: AtomicI64,
     last_append_ms: AtomicI64,
@@ -63,8 +58,8 @@ pub(crate) struct Segment {
 
 #[derive(Debug)]
 enum Content {
-    Active(Arc<Region>),
-    Closed { len: u64, region: OnceLock<Arc<Region>> },
+    Active(Arc<Region>, Arc<Mapped>),
+    Closed { len: u64, slot: Arc<Slot> },
 }
 
 impl Segment {
@@ -78,12 +73,8 @@ impl Segment {
             dir,
             base_offset: mark.base_offset,
             sparse: mark.sparse,
-            log: Content::Closed { len: mark.position, region: OnceLock::new() },
-            indexes: OnceLock::new(),
-            loading: Mutex::new(()),
+            content: Content::Closed { len: mark.position, slot: Slot::new(if verified { len } else { 0 }) },
             index_interval_bytes,
-            verified: AtomicUsize::new(if verified { len } else { 0 }),
-            written_from: usize::MAX,
             max_timestamp: timed(mark.max_timestamp),
             first_append_ms: timed(mark.first_append_ms),
             last_append_ms: timed(mark.last_append_ms),
@@ -91,24 +82,31 @@ impl Segment {
         }
     }
 
-    /// The same segment, taking appends into these regions.
-    fn activated(&self, log: Arc<Region>, indexes: Indexes, index_interval_bytes: u32) -> Self {
+    /// The same segment, taking appends into these regions, of whose bytes the first were checked.
+    fn activated(
+        &self,
+        log: Arc<Region>,
+        indexes: Indexes,
+        verified: usize,
+        index_interval_bytes: u32,
+    ) -> Self {
         let copy = |from: &AtomicI64| AtomicI64::new(from.load(Ordering::Acquire));
         Self {
             dir: Arc::clone(&self.dir),
             base_offset: self.base_offset,
             sparse: self.sparse,
-            written_from: log.published(),
-            log: Content::Active(log),
-            indexes: OnceLock::from(indexes),
-            loading: Mutex::new(()),
+            content: Content::Active(Arc::clone(&log), Arc::new(Mapped::active(log, indexes, verified))),
             mark: self.mark,
             index_interval_bytes,
-            verified: AtomicUsize::new(self.verified.load(Ordering::Acquire)),
             max_timestamp: copy(&self.max_timestamp),
             first_append_ms: copy(&self.first_append_ms),
             last_append_ms: copy(&self.last_append_ms),
         }
+    }
+
+    /// The same segment after it was sealed with this mark: without its memory, which is more than it needs.
+    pub(crate) fn sealed(&self, mark: Mark) -> Self {
+        Self::closed(Arc::clone(&self.dir), mark, self.index_interval_bytes, false)
     }
 
     pub(crate) fn base_offset(&self) -> u64 {
@@ -117,8 +115,8 @@ impl Segment {
 
     /// The bytes of its batches.
     pub(crate) fn len(&self) -> u64 {
-        match &self.log {
-            Content::Active(region) => region.published() as u64,
+        match &self.content {
+            Content::Active(region, _) => region.published() as u64,
             Content::Closed { len, .. } => *len,
         }
     }
@@ -137,16 +135,21 @@ impl Segment {
         Some(self.last_append_ms.load(Ordering::Acquire)).filter(|time| *time != NO_TIME)
     }
 
+    /// What is mapped of the segment, for as long as the caller holds it.
+    fn mapped(&self) -> Arc<Mapped> {
+        match &self.content {
+            Content::Active(_, mapped) => Arc::clone(mapped),
+            Content::Closed { slot, .. } => slot.mapped(&self.dir.mappings),
+        }
+    }
+
     /// The batches, mapped now if they were not.
-    pub(crate) fn log(&self) -> Result<&Arc<Region>, ReadError> {
-        let (len, region) = match &self.log {
-            Content::Active(region) => return Ok(region),
-            Content::Closed { len, region } => (*len, region),
-        };
-        if let Some(region) = region.get() {
+    fn log<'a>(&self, mapped: &'a Mapped) -> Result<&'a Arc<Region>, ReadError> {
+        if let Some(region) = mapped.log.get() {
             return Ok(region);
         }
         // Two threads may map it at the same time; one of the mappings is dropped again.
+        let len = self.len();
         let path = self.dir.file(self.base_offset, names::LOG);
         let file = self.dir.open(self.base_offset, names::LOG, Access::Read)?;
         let found = file.size().map_err(IoError::of("measure", &path))?;
@@ -157,7 +160,8 @@ impl Segment {
                 .into());
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let window = file.map(len, Access::Read).map_err(IoError::of("map", &path))?;
-        Ok(region.get_or_init(|| window.freeze(len)))
+        let window = file.map(len, Access::Read);
+        let region = window.and_then(|window| window.freeze(len)).map_err(IoError::of("map", &path))?;
+        Ok(mapped.log.get_or_init(|| region))
     }
 }

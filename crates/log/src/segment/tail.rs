@@ -37,8 +37,21 @@ pub(crate) struct Tail {
     allocate_ahead_bytes_max: u64,
 }
 
-/// Creates the four files of a segment, empty. When that fails, none of them stays.
+/// Creates the four files of a segment, empty. When that fails, none of them stays. A segment that has content is
+/// never written over.
 pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
+    let log = dir.file(base_offset, names::LOG);
+    match dir.storage.create_new(&log) {
+        Ok(_) => {}
+        // The rest of an attempt that failed and could not clean up is empty.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let found = dir.storage.open(&log, Access::Read).and_then(|file| file.size());
+            if found.map_err(IoError::of("measure", &log))? > 0 {
+                return Err(IoError::new("create", &log, error));
+            }
+        }
+        Err(error) => return Err(IoError::new("create", &log, error)),
+    }
     let create = |suffix| {
         let path = dir.file(base_offset, suffix);
         let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
@@ -47,8 +60,7 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
         }
         Ok(())
     };
-    // The `.log` file comes last: without it there is no segment.
-    let created = names::SEGMENT_SUFFIXES.into_iter().rev().try_for_each(create);
+    let created = [names::INDEX, names::TIME_INDEX, names::DURABLE].into_iter().try_for_each(create);
     if created.is_err() {
         // What stays all the same has no content; the next open removes it.
         let _ = remove_files(dir, base_offset);
@@ -81,7 +93,8 @@ impl Segment {
     ) -> Result<(Arc<Self>, Active), AppendError> {
         let dir = &self.dir;
         let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
-        let indexes = self.indexes().map_err(read_to_append)?;
+        let mapped = self.mapped();
+        let indexes = self.indexes(&mapped).map_err(read_to_append)?;
         let builder = Builder::resume(self.base_offset, options.index_interval_bytes, indexes.time.bytes());
 
         let path = dir.file(self.base_offset, names::LOG);
@@ -91,12 +104,12 @@ impl Segment {
             let what = Damage::Short { expected: self.len(), found };
             return Err(dir.corruption(self.base_offset, found, what).into());
         }
+        let capacity = usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).max(len);
+        let log = map(&*file, capacity, len).map_err(IoError::of("map", &path))?;
         if found > self.len() {
             // Space that an earlier attempt allocated.
             file.set_len(self.len()).map_err(IoError::of("resize", &path))?;
         }
-        let capacity = usize::try_from(options.segment_bytes).unwrap_or(usize::MAX).max(len);
-        let log = map(&*file, capacity, len).map_err(IoError::of("map", &path))?;
         let index_capacity = |entry: usize| {
             let bytes = usize::try_from(options.segment_index_bytes).unwrap_or(usize::MAX);
             bytes - bytes % entry
@@ -106,8 +119,9 @@ impl Segment {
         let keeper = Keeper::open(dir, self.base_offset, now_ms)?;
 
         let live = Indexes { offset: Arc::clone(offset.region()), time: Arc::clone(time.region()) };
-        let segment =
-            Arc::new(self.activated(Arc::clone(log.region()), live.clone(), options.index_interval_bytes));
+        let region = Arc::clone(log.region());
+        let segment = self.activated(region, live.clone(), mapped.verified(), options.index_interval_bytes);
+        let segment = Arc::new(segment);
         let tail = Tail {
             dir: Arc::clone(dir),
             segment: Arc::clone(&segment),
@@ -146,7 +160,7 @@ fn read_to_append(error: ReadError) -> AppendError {
         ReadError::Io(error) => AppendError::Io(error),
         ReadError::Corrupt(corruption) => AppendError::Corrupt(corruption),
         // Loading indexes gives no other error.
-        _ => AppendError::Sync(SyncError::Closed),
+        _ => AppendError::Refused(SyncError::Closed),
     }
 }
 
@@ -209,8 +223,8 @@ impl Tail {
     }
 
     /// Makes the whole segment durable, trims its files, and says in the mark that nothing follows. Nothing may
-    /// be appended any more.
-    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+    /// be appended any more. Gives that mark.
+    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<Mark, IoError> {
         let base_offset = self.segment.base_offset;
         let path = self.dir.file(base_offset, names::LOG);
         let len = self.log.published();
@@ -233,7 +247,8 @@ impl Tail {
             time_index: IndexSum::of(self.indexes.time.bytes()),
             ..self.mark(len, next_offset)
         };
-        self.keeper.lock().seal(&self.dir, &mark)
+        self.keeper.lock().seal(&self.dir, &mark)?;
+        Ok(mark)
     }
 
     /// What was appended since the last sync was appended before now; when exactly, nobody noted.
@@ -276,6 +291,10 @@ fn allocate(file: &dyn File, region: &Region, bytes: usize, ahead: u64) -> std::
     let needed = published.saturating_add(bytes).max(writable);
     let ahead = usize::try_from(ahead).unwrap_or(usize::MAX);
     let wanted = needed.saturating_add(ahead).min(region.capacity());
+    if wanted <= writable {
+        // It has all that it can have; the disk takes no request for nothing.
+        return Ok(());
+    }
     let mut to = wanted;
     if let Err(error) = file.allocate(writable as u64, wanted as u64) {
         let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);

@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, DirEntry, File, LockGuard, Storage, Window};
+use super::{Access, DirEntry, File, LockGuard, Storage, Window, claims};
 
 /// The file system of the operating system.
 ///
@@ -19,14 +19,25 @@ impl Storage for Disk {
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             if let Ok(name) = entry.file_name().into_string() {
-                entries.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
+                let kind = entry.file_type()?;
+                // A partition may lie on another disk, behind a link.
+                let is_dir = if kind.is_symlink() {
+                    fs::metadata(entry.path()).map_or(true, |target| target.is_dir())
+                } else {
+                    kind.is_dir()
+                };
+                entries.push(DirEntry { name, is_dir });
             }
         }
         Ok(entries)
     }
 
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         fs::create_dir_all(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir(dir)
     }
 
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
@@ -40,6 +51,11 @@ impl Storage for Disk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        Ok(Arc::new(DiskFile { file }))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(Arc::new(DiskFile { file }))
     }
 
@@ -176,6 +192,9 @@ impl File for DiskFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if len < self.size()? {
+            claims::check_cut(claims::identify(&self.file)?, len)?;
+        }
         self.file.set_len(len)
     }
 

@@ -4,6 +4,7 @@
 //! a simulated disk can stand behind them and lose, tear and reorder what was not synced. [`Disk`] is the
 //! real one.
 
+mod claims;
 mod disk;
 mod region;
 
@@ -32,7 +33,8 @@ pub enum Access {
 pub struct DirEntry {
     /// The name, without the directory.
     pub name: String,
-    /// Whether it is a directory.
+    /// Whether it is a directory, or a link to one. A link that leads nowhere counts as one too: what it stands
+    /// for may come back, so it has to be an error for who goes there, and not be taken for nothing.
     pub is_dir: bool,
 }
 
@@ -56,6 +58,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// # Errors
     ///
     /// What the operating system refuses.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+
+    /// Creates a directory where there is none, in one that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] when there is something of this name.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Removes an empty directory.
@@ -78,6 +87,13 @@ pub trait Storage: Send + Sync + fmt::Debug {
     ///
     /// What the operating system refuses.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+
+    /// Creates an empty file for reading and writing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] when there is something of this name.
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn File>>;
 
     /// Gives a file another name in the same directory, replacing what has that name.
     ///

@@ -21,13 +21,14 @@
 //!   write would end the process (SIGBUS). `writable` is raised only after the file was given that space, and
 //!   falls only by the appender's own hand, before the file is cut.
 //! * A slice that was handed out holds the region, and the region holds the mapping.
-//! * The memory does not change behind Rust's back: the lock on the directory keeps other writers out, this
-//!   crate makes a second writable window of a file only after the [`Appender`] of the first is gone and never
-//!   writes below what is published of the first, and files are never cut below their published end. Another
-//!   program that writes into or cuts the files is outside of what can be promised for any mapping, and so is a
-//!   read error of the disk.
-//! * A [`Window`] that a user gets from a [`Storage`](super::Storage) has no public way to its bytes, so safe
-//!   code outside of this crate cannot make two writers of one file.
+//! * The memory does not change behind Rust's back. Between processes the lock on the directory keeps other writers
+//!   out. Within this one a file has at most one [`Appender`], which begins at or behind whatever is published of the
+//!   file in another region that somebody still has, and the file is not cut below that: `claims` refuses anything
+//!   else, also when a [`Storage`](super::Storage) of somebody's own has a lock that lets everybody in.
+//! * What writes into, or cuts, the files by another way is outside of what can be promised for any mapping, and so
+//!   is a read error of the disk: another program, `std::fs` in this one, two processes with a `Storage` whose lock
+//!   does not exclude. Whoever opens a log on [`Disk`](super::Disk) says that there is nothing of that.
+//! * A [`Window`] that a user gets from a [`Storage`](super::Storage) has no public way to its bytes.
 //! * Heap windows, which a simulated disk hands out, are written under a gate, and [`HeapPeek`] copies under
 //!   the same gate; each has memory of its own.
 #![expect(unsafe_code, reason = "mapped memory is raw; the argument is at the top of this file")]
@@ -43,6 +44,7 @@ use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::Access;
+use super::claims::{self, Identity};
 use crate::sync::Mutex;
 
 /// The mapped beginning of a file, as [`File::map`](super::File::map) gives it to the log.
@@ -51,6 +53,8 @@ use crate::sync::Mutex;
 pub struct Window {
     memory: Memory,
     access: Access,
+    /// The file that it maps, if it can be told.
+    file: Option<Identity>,
 }
 
 enum Memory {
@@ -113,7 +117,7 @@ impl Window {
     #[must_use]
     pub fn heap(content: &[u8], capacity: usize, access: Access) -> (Self, HeapPeek) {
         let heap = Arc::new(Heap::new(content, capacity, access == Access::Read));
-        (Self { memory: Memory::Heap(Arc::clone(&heap)), access }, HeapPeek { heap })
+        (Self { memory: Memory::Heap(Arc::clone(&heap)), access, file: None }, HeapPeek { heap })
     }
 
     pub(super) fn map(file: &fs::File, capacity: usize, access: Access) -> io::Result<Self> {
@@ -123,35 +127,32 @@ impl Window {
             Access::Read => options.map_raw_read_only(file)?,
             Access::ReadWrite => options.map_raw(file)?,
         };
-        Ok(Self { memory: Memory::Mapped(map), access })
+        Ok(Self { memory: Memory::Mapped(map), access, file: claims::identify(file)? })
     }
 
-    /// Makes of the window a region whose first `len` bytes are there for good, and that takes no more.
-    pub(crate) fn freeze(self, len: usize) -> Arc<Region> {
+    /// Makes of the window a region whose first `len` bytes are there for good, and that takes no more. It is refused
+    /// when somebody still writes there.
+    pub(crate) fn freeze(self, len: usize) -> io::Result<Arc<Region>> {
         let len = len.min(self.memory.capacity());
         if let Memory::Heap(heap) = &self.memory {
             heap.writer_gone.store(true, Ordering::Release);
         }
-        Arc::new(Region {
-            published: AtomicUsize::new(len),
-            writable: AtomicUsize::new(len),
-            memory: self.memory,
-        })
+        let file = self.file;
+        let region = Arc::new(Region::new(self.memory, len, len, false));
+        claims::claim(file, &region)?;
+        Ok(region)
     }
 
     /// Makes of the window a region of which `published` bytes are there, and its one appender, which may
-    /// write up to `writable`.
+    /// write up to `writable`. It is refused when somebody else writes there, or has what it would write over.
     pub(crate) fn into_appender(self, published: usize, writable: usize) -> io::Result<Appender> {
         if self.access != Access::ReadWrite || published > writable || writable > self.memory.capacity() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Appender {
-            region: Arc::new(Region {
-                published: AtomicUsize::new(published),
-                writable: AtomicUsize::new(writable),
-                memory: self.memory,
-            }),
-        })
+        let file = self.file;
+        let region = Arc::new(Region::new(self.memory, published, writable, true));
+        claims::claim(file, &region)?;
+        Ok(Appender { region })
     }
 }
 
@@ -201,6 +202,7 @@ pub(crate) struct Region {
     memory: Memory,
     published: AtomicUsize,
     writable: AtomicUsize,
+    has_appender: AtomicBool,
 }
 
 // SAFETY: what may touch which part of the memory when is argued at the top of this file.
@@ -209,9 +211,24 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
+    fn new(memory: Memory, published: usize, writable: usize, has_appender: bool) -> Self {
+        Self {
+            memory,
+            published: AtomicUsize::new(published),
+            writable: AtomicUsize::new(writable),
+            has_appender: AtomicBool::new(has_appender),
+        }
+    }
+
     /// A region over bytes of the heap, complete.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Arc<Self> {
-        Window::heap(bytes, bytes.len(), Access::Read).0.freeze(bytes.len())
+        let heap = Arc::new(Heap::new(bytes, bytes.len(), true));
+        Arc::new(Self::new(Memory::Heap(heap), bytes.len(), bytes.len(), false))
+    }
+
+    /// Whether its one appender is still there.
+    pub(super) fn has_appender(&self) -> bool {
+        self.has_appender.load(Ordering::Acquire)
     }
 
     pub(crate) fn published(&self) -> usize {
@@ -330,6 +347,7 @@ impl Appender {
 
 impl Drop for Appender {
     fn drop(&mut self) {
+        self.region.has_appender.store(false, Ordering::Release);
         if let Memory::Heap(heap) = &self.region.memory {
             heap.writer_gone.store(true, Ordering::Release);
         }

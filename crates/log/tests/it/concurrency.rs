@@ -311,6 +311,10 @@ mod counting {
             Disk.list(dir)
         }
 
+        fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+            Disk.create_dir_all(dir)
+        }
+
         fn create_dir(&self, dir: &Path) -> io::Result<()> {
             Disk.create_dir(dir)
         }
@@ -325,6 +329,10 @@ mod counting {
 
         fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
             Ok(self.wrap(Disk.create(path)?))
+        }
+
+        fn create_new(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+            Ok(self.wrap(Disk.create_new(path)?))
         }
 
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

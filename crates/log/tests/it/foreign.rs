@@ -37,7 +37,7 @@ fn moved(mut batch: Vec<u8>, base_offset: u64, epoch: i32) -> Vec<u8> {
 /// A partition directory with these segments, as a broker leaves it.
 fn kafka_dir(segments: &[(u64, Vec<u8>)], epochs: &str, recovery_point: Option<u64>) -> Bed {
     let bed = Bed::new(0);
-    bed.disk.create_dir(Path::new("/data/t-0")).unwrap();
+    bed.disk.create_dir_all(Path::new("/data/t-0")).unwrap();
     let write = |path: &Path, bytes: &[u8]| {
         bed.disk.create(path).unwrap().write_at(bytes, 0).unwrap();
     };
@@ -50,7 +50,7 @@ fn kafka_dir(segments: &[(u64, Vec<u8>)], epochs: &str, recovery_point: Option<u
     write(Path::new("/data/t-0/leader-epoch-checkpoint"), epochs.as_bytes());
     write(Path::new("/data/t-0/partition.metadata"), b"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAKg");
     write(Path::new("/data/meta.properties"), b"version=1\n");
-    bed.disk.create_dir(Path::new("/data/__cluster_metadata-0")).unwrap();
+    bed.disk.create_dir_all(Path::new("/data/__cluster_metadata-0")).unwrap();
     if let Some(point) = recovery_point {
         let text = format!("0\n1\nt 0 {point}\n");
         write(Path::new("/data/recovery-point-offset-checkpoint"), text.as_bytes());
@@ -138,7 +138,7 @@ fn compressed_batches_are_kept_and_served_raw() {
     assert_eq!(fetched.bytes()[..434], squeezed);
     let mut records = fetched.records();
     match records.next() {
-        Some(Err(ReadError::UnsupportedCodec { offset: 5, codec: 4 })) => {}
+        Some(Err(ReadError::UnsupportedCodec { offset: 5, codec: 4, .. })) => {}
         other => unreachable!("{other:?}"),
     }
     assert_eq!(records.map(|record| record.unwrap().offset).collect::<Vec<_>>(), [10, 11, 12, 13, 14]);

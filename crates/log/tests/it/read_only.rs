@@ -228,3 +228,119 @@ fn a_huge_length_is_compared_with_the_file() {
     });
     assert_eq!(follow(&reader(&killed), ReadUpTo::Appended, 0), 1);
 }
+
+/// What a read allocates is bounded by the file, not by what the caller is ready to take.
+#[test]
+fn a_reader_may_ask_for_any_number_of_bytes() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..20 {
+        append(&partition, Ack::Durable);
+    }
+    let reader = reader(&bed);
+    for max_bytes in [0, 1 << 20, 1 << 40, usize::MAX] {
+        let fetched = reader.read(ReadUpTo::Durable, 3, max_bytes).unwrap();
+        assert_eq!(fetched.next_offset(), if max_bytes == 0 { 4 } else { 20 });
+    }
+    drop(log);
+}
+
+/// The same name is not the same topic: who follows the old one is told, and does not wait for ever or read on in the
+/// middle of the new one.
+#[test]
+fn a_reader_of_a_deleted_topic_is_closed_also_when_there_is_another_of_its_name() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..40 {
+        append(&partition, Ack::Durable);
+    }
+    let follower = reader(&bed);
+    let at = follow(&follower, ReadUpTo::Durable, 0);
+    log.delete_topic(TOPIC).unwrap();
+    let closed = || {
+        assert!(matches!(follower.read(ReadUpTo::Durable, at, 1000), Err(ReadError::Closed)));
+        assert!(matches!(follower.end_offset(ReadUpTo::Appended), Err(ReadError::Closed)));
+        assert!(matches!(follower.start_offset(), Err(ReadError::Closed)));
+        assert!(matches!(follower.offset_for_timestamp(0), Err(ReadError::Closed)));
+    };
+    closed();
+    assert!(read_only(&bed).partition(TOPIC, 0).unwrap().is_none());
+    let partition = log.create_topic(TOPIC, small()).unwrap().partition(0).unwrap();
+    for _ in 0..at + 10 {
+        append(&partition, Ack::Durable);
+    }
+    closed();
+    assert_eq!(follow(&reader(&bed), ReadUpTo::Durable, 0), at + 10);
+}
+
+/// A crash takes back what was only appended; other records of other sizes come in its place.
+#[test]
+fn a_reader_goes_on_where_a_crash_has_taken_the_end() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    append(&partition, Ack::Durable);
+    for value in ["a".repeat(700), "b".repeat(700)] {
+        partition.append(&Record::new(&value), Ack::Appended).unwrap();
+    }
+    let reader = reader(&bed);
+    assert_eq!(reader.read(ReadUpTo::Appended, 0, 1 << 20).unwrap().next_offset(), 3);
+    log.close().unwrap();
+    bed.disk.damage(&bed.file(0, "log"), |bytes| bytes.truncate(bytes.len() - 1536));
+    for name in ["0/00000000000000000000.durable", "0/00000000000000000000.index"] {
+        bed.disk.remove(std::path::Path::new(&format!("{ROOT}/{TOPIC}-{name}"))).unwrap();
+    }
+    let _ = bed.disk.remove(std::path::Path::new("/data/recovery-point-offset-checkpoint"));
+    let (log, partition) = bed.open_partition();
+    for _ in partition.durable_end()..6 {
+        partition.append(&Record::new("c"), Ack::Durable).unwrap();
+    }
+    log.close().unwrap(); // No space is left behind its end.
+    let fetched = reader.read(ReadUpTo::Durable, 3, 1 << 20).unwrap();
+    assert_eq!(fetched.records().next().unwrap().unwrap().offset, 3);
+}
+
+/// A broker led between two openings of ours. A reader that stays open is neither wrong nor blind for what came since.
+#[test]
+fn a_reader_sees_new_epochs() {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..5 {
+        append(&partition, Ack::Durable);
+    }
+    let follower = reader(&bed);
+    assert_eq!(follow(&follower, ReadUpTo::Durable, 0), 5);
+    log.close().unwrap();
+    let epochs = bed.disk.create(std::path::Path::new("/data/t-0/leader-epoch-checkpoint")).unwrap();
+    epochs.write_at(b"0\n2\n0 0\n3 5\n", 0).unwrap();
+    let (_log, partition) = bed.open_partition();
+    for _ in 0..5 {
+        append(&partition, Ack::Durable);
+    }
+    assert_eq!(follow(&follower, ReadUpTo::Durable, 5), 10);
+    assert_eq!(follow(&follower, ReadUpTo::Appended, 0), 10);
+}
+
+/// Topics that come and go, and directories of others, are not there for a reader.
+#[test]
+fn topics_that_are_not_whole_are_not_listed() {
+    let bed = Bed::new(0);
+    let log = bed.open();
+    log.create_topic("whole", small().partitions(2)).unwrap();
+    for path in
+        ["/data/photos-2024/a.jpg", "/data/new-0/.headwater_creating", "/data/old-0/.headwater_deleting"]
+    {
+        let path = std::path::Path::new(path);
+        bed.disk.create_dir_all(path.parent().unwrap()).unwrap();
+        bed.disk.create(path).unwrap();
+    }
+    for name in ["new-0", "old-0", "old-1", "orders-1"] {
+        let dir = std::path::Path::new(ROOT).join(name);
+        bed.disk.create_dir_all(&dir).unwrap();
+        bed.disk.create(&dir.join("00000000000000000000.log")).unwrap();
+    }
+    let seen = read_only(&bed);
+    assert_eq!(seen.topics().unwrap(), [("whole".to_owned(), 2)]);
+    for (topic, number) in [("photos", 2024), ("new", 0), ("old", 1)] {
+        assert!(seen.partition(topic, number).unwrap().is_none(), "{topic}-{number}");
+    }
+}

@@ -1,8 +1,9 @@
 //! Reading by offset and by timestamp, up to the durable and the appended end, while segments come and go.
 
-use headwater_log::{Ack, Header, ReadError, ReadUpTo, Record};
+use headwater_log::storage::Storage;
+use headwater_log::{Ack, AppendError, Damage, Header, OpenError, ReadError, ReadUpTo, Record};
 
-use crate::bed::{Bed, START_MS, append, append_batch, check_all, payload, small};
+use crate::bed::{Bed, START_MS, append, append_batch, check_all, payload, read_all, small};
 
 #[test]
 fn readers_see_durable_records_unless_they_ask_for_more() {
@@ -166,13 +167,11 @@ fn lookup_by_timestamp_agrees_with_a_linear_search() {
 
 #[test]
 fn appends_that_cannot_be_are_refused_with_the_reason() {
-    use headwater_log::AppendError;
-
     let bed = Bed { topic: small().batch_bytes_max(1000), ..Bed::new(0) };
     let (_log, partition) = bed.open_partition();
     assert!(matches!(partition.append_batch(&[], Ack::Appended), Err(AppendError::EmptyBatch)));
-    let refused = partition.append(&Record::new("x").timestamp(-1), Ack::Appended);
-    assert!(matches!(refused, Err(AppendError::NegativeTimestamp { timestamp: -1 })));
+    let refused = partition.append_batch(&[Record::new("x"), Record::new("y").timestamp(-1)], Ack::Appended);
+    assert!(matches!(refused, Err(AppendError::NegativeTimestamp { record: 1, timestamp: -1 })));
     // 61 of header, 9 of record around a value of so many bytes.
     for (len, fits) in [(930, true), (931, false)] {
         let outcome = partition.append(&Record::new(&vec![7; len]), Ack::Appended);
@@ -271,4 +270,71 @@ fn segments_roll_by_age() {
     bed.clock.advance_ms(2000);
     assert_eq!(log.maintain(headwater_log::Clock::now_ms(&*bed.clock)).unwrap().segments_rolled, 1);
     assert_eq!((check_all(&partition), partition.segments().len()), (2, 3));
+}
+
+/// Raised options hold from the next append on, also for a segment that takes appends and is still empty.
+#[test]
+fn raised_options_hold_for_an_empty_segment_too() {
+    let bed = Bed { topic: small().segment_age_ms(0), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    append(&partition, Ack::Durable);
+    log.maintain(START_MS + 1).unwrap();
+    assert_eq!(partition.segments().last().unwrap().bytes, 0);
+    let large = vec![7; 8000];
+    assert!(matches!(
+        partition.append(&Record::new(&large), Ack::Durable),
+        Err(AppendError::BatchTooLarge { max: 4096, .. })
+    ));
+    log.open_or_create_topic("t", small().segment_bytes(64 * 1024)).unwrap();
+    assert_eq!(partition.append(&Record::new(&large), Ack::Durable).unwrap(), 1);
+    assert_eq!(partition.segments().len(), 2);
+    assert!(matches!(
+        partition.append(&Record::new(&vec![7; 70_000]), Ack::Durable),
+        Err(AppendError::BatchTooLarge { max: 65_536, .. })
+    ));
+    log.close().unwrap();
+    let (_log, partition) = bed.open_partition();
+    let record = partition.read(1, 1).unwrap().records().next().unwrap().unwrap();
+    assert_eq!(record.value.as_deref(), Some(large.as_slice()));
+}
+
+/// Kafka's offsets are 63-bit numbers.
+#[test]
+fn offsets_end_where_kafkas_do() {
+    const LAST: u64 = i64::MAX as u64 - 1;
+    let at = |base_offset: u64| {
+        let bed = Bed::new(0);
+        bed.open_partition().0.close().unwrap();
+        for suffix in ["log", "index", "timeindex", "durable"] {
+            bed.disk.rename(&bed.file(0, suffix), &bed.file(base_offset, suffix)).unwrap();
+        }
+        bed
+    };
+    let bed = at(LAST - 2);
+    let (log, partition) = bed.open_partition();
+    assert_eq!(partition.append(&Record::new("x"), Ack::Durable).unwrap(), LAST - 2);
+    let three = [Record::new("x"), Record::new("y"), Record::new("z")];
+    let refused = partition.append_batch(&three, Ack::Durable);
+    assert!(
+        matches!(refused, Err(AppendError::OffsetsExhausted { next }) if next == LAST - 1),
+        "{refused:?}"
+    );
+    assert_eq!(partition.append_batch(&three[..2], Ack::Durable).unwrap(), LAST - 1);
+    let refused = partition.append(&Record::new("x"), Ack::Durable);
+    assert!(
+        matches!(refused, Err(AppendError::OffsetsExhausted { next }) if next == LAST + 1),
+        "{refused:?}"
+    );
+    log.close().unwrap();
+    let (log, partition) = bed.open_partition();
+    assert_eq!(partition.durable_end(), LAST + 1);
+    assert_eq!(read_all(&partition, ReadUpTo::Durable).last().unwrap().offset, LAST);
+    assert!(partition.append(&Record::new("x"), Ack::Durable).is_err());
+    drop(log);
+    match at(LAST + 1).try_open() {
+        Err(OpenError::Corrupt(damage)) => {
+            assert_eq!(damage.what, Damage::OffsetTooLarge { offset: LAST + 1 })
+        }
+        other => unreachable!("{other:?}"),
+    }
 }

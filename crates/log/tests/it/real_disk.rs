@@ -201,6 +201,57 @@ fn descriptors_are_bounded() {
     assert_eq!(held(&path), 1);
 }
 
+/// P14: a long log costs no more mappings than the options allow, whether it was just written or is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn mappings_are_bounded() {
+    let mapped = |dir: &Path| {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.contains(dir.to_str().unwrap())).count()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    let options = || options().mapped_segments_max(5);
+    let small = options().topic_defaults.segment_bytes(4096);
+    let log = Log::open(&path, options()).unwrap();
+    let partition = log.create_topic("t", small).unwrap().partition(0).unwrap();
+    while partition.segments().len() < 200 {
+        append(&partition, Ack::Appended);
+    }
+    partition.sync().unwrap();
+    // The one that takes appends: batches, two indexes, mark.
+    assert!(mapped(&path) <= 4, "{}", mapped(&path));
+    let end = check_all(&partition);
+    assert!((5..=5 * 3 + 4).contains(&mapped(&path)), "{}", mapped(&path));
+    log.close().unwrap();
+    drop(partition);
+
+    let log = Log::open(&path, options()).unwrap();
+    let partition = log.topic("t").unwrap().partition(0).unwrap();
+    assert_eq!(mapped(&path), 0);
+    assert_eq!(check_all(&partition), end);
+    // Threads take segments away from each other, and what one holds stays.
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let (partition, mapped, path) = (&partition, &mapped, &path);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..500 {
+                    let offset = random.u64(..end);
+                    let held = partition.read(offset, 1).unwrap();
+                    let other = partition.read(random.u64(..end), 1).unwrap();
+                    assert!(!other.is_empty());
+                    let record = held.records().next().unwrap().unwrap();
+                    assert_eq!(record.value.as_deref(), Some(payload(offset).as_slice()));
+                }
+                assert!(mapped(path) <= (5 + 4 * 2) * 3 + 4);
+            });
+        }
+    });
+    let refused = Log::open(&path, options().mapped_segments_max(0)).unwrap_err();
+    assert!(matches!(refused, OpenError::Options(_)), "{refused}");
+}
+
 /// Threads append, one syncs, one reads, all on the real thing.
 #[test]
 fn threads_append_and_read_at_once() {

@@ -20,11 +20,18 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::TopicAliases`] and
+    /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::ClientIdNeeded`] without a
+    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::TopicAliases`] and
     /// [`Misuse::Authentication`] when CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
     pub fn connect(&mut self, connect: &Connect<'_>, now: Millis) -> Result<(), Misuse> {
         if self.phase != Phase::Idle {
             return Err(Misuse::WrongPhase);
+        }
+        // 3.1.1: [MQTT-3.1.3-7]; 3.1 wants an identifier in any case.
+        let needed =
+            connect.version == Version::V3_1 || connect.version == Version::V3_1_1 && !connect.clean_start;
+        if needed && connect.client_id.is_empty() {
+            return Err(Misuse::ClientIdNeeded);
         }
         let properties = &connect.properties;
         if properties.topic_alias_maximum().is_some_and(|maximum| maximum > 0) {

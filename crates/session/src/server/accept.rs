@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
+use headwater_codec::sink::{Counter, Limited};
 use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, ReasonCode, Version};
 
 use super::{Phase, Session};
@@ -43,29 +44,12 @@ impl<T> Session<T> {
         accept: &Accept<'_>,
         now: Millis,
     ) -> Result<(), Misuse> {
-        if !matches!(self.phase, Phase::Asked { .. }) {
-            return Err(Misuse::WrongPhase);
-        }
         if self.client.clean_start && resumed.is_some() {
             return Err(Misuse::CleanStart);
         }
-        if self.client.wants_authentication {
-            return Err(Misuse::Authentication);
-        }
         let mut properties = Vec::new();
-        let mut keep_alive_secs = self.client.keep_alive_secs;
-        if self.exchange.version == Version::V5 {
-            if self.client.empty_client_id && accept.assigned_client_id.is_none() {
-                return Err(Misuse::ClientIdNeeded);
-            }
-            keep_alive_secs = self.announce(accept, &mut properties);
-        }
-        self.exchange.queue(&Packet::ConnAck(ConnAck {
-            // 3.1 has no such flag: its clients know what they asked for.
-            session_present: resumed.is_some() && self.exchange.version != Version::V3_1,
-            reason: ReasonCode::SUCCESS,
-            properties: Properties::from(properties.as_slice()),
-        }))?;
+        let (connack, keep_alive_secs) = self.connack(resumed.is_some(), accept, &mut properties)?;
+        self.exchange.queue(&Packet::ConnAck(connack))?;
         if let Some(state) = resumed {
             self.exchange.restore(state);
         }
@@ -76,6 +60,49 @@ impl<T> Session<T> {
         self.phase = Phase::Open;
         self.heard = now;
         Ok(())
+    }
+
+    /// Whether [`accept`](Self::accept) can let the client in, so that this is known before anything is done to a session that was kept for
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept), but for [`Misuse::CleanStart`].
+    pub fn check_accept(&self, accept: &Accept<'_>) -> Result<(), Misuse> {
+        let mut properties = Vec::new();
+        let (connack, _) = self.connack(false, accept, &mut properties)?;
+        let limit = usize::try_from(self.exchange.packet_size_max).unwrap_or(usize::MAX);
+        let mut counted = Limited::new(Counter::default(), limit);
+        Ok(Packet::ConnAck(connack).encode(self.exchange.version, &mut counted)?)
+    }
+
+    /// The CONNACK that lets the client in, and the keep alive that holds.
+    fn connack<'a>(
+        &self,
+        resumed: bool,
+        accept: &Accept<'a>,
+        properties: &'a mut Vec<Property<'a>>,
+    ) -> Result<(ConnAck<'a>, u16), Misuse> {
+        if !matches!(self.phase, Phase::Asked { .. }) {
+            return Err(Misuse::WrongPhase);
+        }
+        if self.client.wants_authentication {
+            return Err(Misuse::Authentication);
+        }
+        let mut keep_alive_secs = self.client.keep_alive_secs;
+        if self.exchange.version == Version::V5 {
+            if self.client.empty_client_id && accept.assigned_client_id.is_none() {
+                return Err(Misuse::ClientIdNeeded);
+            }
+            keep_alive_secs = self.announce(accept, properties);
+        }
+        let connack = ConnAck {
+            // 3.1 has no such flag: its clients know what they asked for.
+            session_present: resumed && self.exchange.version != Version::V3_1,
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::from(properties.as_slice()),
+        };
+        Ok((connack, keep_alive_secs))
     }
 
     /// The properties of CONNACK: only what differs from the protocol's own defaults. Returns the keep alive that holds.

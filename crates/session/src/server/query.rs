@@ -1,6 +1,6 @@
 //! What can be asked.
 
-use headwater_codec::{QoS, Version};
+use headwater_codec::{PacketId, QoS, Version};
 
 use super::{Phase, Session};
 use crate::state::State;
@@ -28,6 +28,19 @@ impl<T> Session<T> {
     #[must_use]
     pub fn room(&self, qos: QoS) -> usize {
         self.exchange.outgoing.room(qos)
+    }
+
+    /// The packet identifier that was given out last.
+    #[must_use]
+    pub fn last_packet_id(&self) -> Option<PacketId> {
+        self.exchange.outgoing.ids.last()
+    }
+
+    /// How many packet identifiers may be given out before more have to be reserved, see
+    /// [`reserve_packet_ids`](Self::reserve_packet_ids); the few among them that are in flight are passed over.
+    #[must_use]
+    pub fn packet_ids_left(&self) -> usize {
+        self.exchange.outgoing.ids.left()
     }
 
     /// How many messages of QoS 1 and 2 to the client are not complete.

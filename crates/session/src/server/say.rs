@@ -21,6 +21,18 @@ impl<T> Session<T> {
         self.exchange.send(message, qos)
     }
 
+    /// Lets packet identifiers be given out up to and with this one, in the order of giving them out: they count up and go on with 1
+    /// after 65,535. Until this is called for the first time, all may be.
+    ///
+    /// For who keeps the [`State`] where a crash does not reach it. An identifier that was given out after the state was kept must not be
+    /// given out again for another message, for the client may still hold it [MQTT-4.3.3-10]. So keep with the state one that is some
+    /// thousands ahead, see [`packet_id_ahead`](State::packet_id_ahead), and once that is on the disk, let the session go as far: it costs
+    /// one write for thousands of messages. When [`packet_ids_left`](Self::packet_ids_left) says that they run out, keep the state
+    /// again. After a crash, go on behind what was reserved, and avoid what lies between.
+    pub fn reserve_packet_ids(&mut self, through: PacketId) {
+        self.exchange.outgoing.ids.reserve(through);
+    }
+
     /// Gives a message up, as if its exchange were complete: one that is larger than the client takes [MQTT-3.1.2-25], whose time is over
     /// before it was sent, or that cannot be encoded. Gives the message back if there was one.
     pub fn discard(&mut self, packet_id: PacketId) -> Option<T> {

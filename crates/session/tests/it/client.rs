@@ -163,3 +163,26 @@ fn takes_leave_and_says_nothing_before_5_0_when_the_server_was_wrong() {
     session.handle(Packet::PingReq, Millis(1)).unwrap_err();
     assert_eq!(control(&mut session, Millis(1)), [], "DISCONNECT would say that all is well");
 }
+
+#[test]
+fn a_session_that_is_kept_has_a_client_identifier_before_5_0() {
+    // 3.1.1: [MQTT-3.1.3-7]
+    for (version, clean_start, right) in [
+        (Version::V3_1, true, false),
+        (Version::V3_1, false, false),
+        (Version::V3_1_1, true, true),
+        (Version::V3_1_1, false, false),
+        (Version::V5, true, true),
+        (Version::V5, false, true),
+    ] {
+        let mut session: Session<u32> = Session::new(Config::default());
+        let nameless = Connect { clean_start, ..Connect::new(version, "") };
+        let outcome = session.connect(&nameless, Millis(0));
+        assert_eq!(
+            outcome,
+            if right { Ok(()) } else { Err(Misuse::ClientIdNeeded) },
+            "{version} {clean_start}"
+        );
+        assert_eq!(session.poll_transmit(Millis(0)).is_some(), right);
+    }
+}

@@ -215,3 +215,78 @@ fn as_many_messages_wait_as_the_window_says() {
     assert!(session.handle(Packet::PubAck(PubAck::new(id(1))), Millis(1)).is_err(), "it was not sent yet");
     assert!(asked(Version::V5, Config::default()).next_deadline().is_some());
 }
+
+/// Sends as many as go; gives their identifiers.
+fn fill(session: &mut Session<u32>) -> Vec<u16> {
+    let mut all = Vec::new();
+    while session.room(QoS::ExactlyOnce) > 0 {
+        all.push(session.publish(0, QoS::ExactlyOnce).unwrap().unwrap().get());
+    }
+    assert!(session.publish(0, QoS::AtLeastOnce).is_err(), "room and publish agree");
+    all
+}
+
+#[test]
+fn no_identifier_is_given_out_beyond_those_that_were_reserved() {
+    let mut session = open(Version::V5, Config::default(), None);
+    session.reserve_packet_ids(id(3));
+    assert_eq!(session.room(QoS::AtLeastOnce), 3);
+    assert_eq!(fill(&mut session), [1, 2, 3]);
+    assert_eq!((session.packet_ids_left(), session.last_packet_id()), (0, Some(id(3))));
+    assert!(session.room(QoS::AtMostOnce) > 0, "QoS 0 has no identifier");
+    session.reserve_packet_ids(id(5));
+    assert_eq!(fill(&mut session), [4, 5]);
+}
+
+#[test]
+fn new_identifiers_go_on_behind_the_last_one_that_was_given_out_and_pass_over_those_in_flight() {
+    let in_flight = |number| InFlight { packet_id: id(number), stage: Stage::PubRec, sent: true, message: 0 };
+    let mut state = State::new([65_534, 2].map(in_flight).into(), Vec::new());
+    state.last_packet_id = Some(id(65_533));
+    let mut session = open(Version::V3_1_1, Config::default(), Some(state.clone()));
+    session.reserve_packet_ids(id(4));
+    assert_eq!(session.room(QoS::ExactlyOnce), 4, "six, two of which are in flight");
+    assert_eq!(fill(&mut session), [65_535, 1, 3, 4]);
+    let mut after = session.into_state().unwrap();
+    after.outgoing.clear();
+    assert_eq!(after.last_packet_id, Some(id(4)));
+    let mut session = open(Version::V3_1_1, Config::default(), Some(after));
+    assert_eq!(session.publish(1, QoS::AtLeastOnce).unwrap(), Some(id(5)), "although nothing is in flight");
+}
+
+#[test]
+fn a_window_larger_than_what_was_reserved_takes_all_of_it() {
+    let mut session = open(Version::V5, Config { window: 60_000, ..Config::default() }, None);
+    for (through, count) in [(40_000, 40_000), (50_000, 10_000)] {
+        session.reserve_packet_ids(id(through));
+        assert_eq!(fill(&mut session).len(), count);
+    }
+}
+
+#[test]
+fn identifiers_that_are_avoided_are_never_given_out_however_often_they_come_around() {
+    let avoided =
+        vec![(id(1_000), id(40_000)), (id(65_000), id(65_535)), (id(1), id(3)), (id(39_000), id(41_000))];
+    let is_avoided =
+        |number: u16| avoided.iter().any(|(first, last)| (first.get()..=last.get()).contains(&number));
+    let mut state = State::new(Vec::new(), Vec::new());
+    state.last_packet_id = Some(id(900));
+    state.avoided_packet_ids.clone_from(&avoided);
+    let mut session = open(Version::V5, Config { window: 7, ..Config::default() }, Some(state));
+    let mut used = Vec::new();
+    for _ in 0..100 {
+        let through = session.state().packet_id_ahead(1_000).unwrap();
+        session.reserve_packet_ids(through);
+        assert_eq!(session.packet_ids_left(), 1_000);
+        while session.room(QoS::AtLeastOnce) > 0 {
+            let packet_id = session.publish(0, QoS::AtLeastOnce).unwrap().unwrap();
+            session.discard(packet_id).unwrap();
+            while session.poll_transmit().is_some() {}
+            used.push(packet_id.get());
+        }
+        assert_eq!(session.last_packet_id(), Some(through));
+    }
+    assert_eq!(used.len(), 100_000);
+    assert_eq!(used.iter().find(|number| is_avoided(**number)), None);
+    assert_eq!(session.into_state().unwrap().avoided_packet_ids, avoided);
+}

@@ -35,21 +35,43 @@ fn accept_and_refuse_that_fail_change_nothing() {
 
     let long = "x".repeat(70_000);
     let too_long = Accept::default().assigned_client_id(Some(&long));
+    assert!(matches!(session.check_accept(&too_long), Err(Misuse::Encode(_))));
     assert!(matches!(session.accept(None, &too_long, Millis(0)), Err(Misuse::Encode(_))));
+    assert_eq!(session.check_accept(&Accept::default()), Err(Misuse::ClientIdNeeded));
     assert_eq!(session.accept(None, &Accept::default(), Millis(0)), Err(Misuse::ClientIdNeeded));
     let state = Some(State::default());
     assert_eq!(session.accept(state, &Accept::default(), Millis(0)), Err(Misuse::CleanStart));
     for reason in [ReasonCode::SUCCESS, ReasonCode::SESSION_TAKEN_OVER] {
         assert_eq!(session.refuse(reason), Err(Misuse::ReasonNotAllowed { reason }));
     }
+    let made_up = Accept::default().assigned_client_id(Some("made-up"));
+    assert_eq!(session.check_accept(&made_up), Ok(()));
     assert_eq!(control(&mut session), []);
 
-    session.accept(None, &Accept::default().assigned_client_id(Some("made-up")), Millis(0)).unwrap();
+    session.accept(None, &made_up, Millis(0)).unwrap();
     let bytes = control(&mut session);
     let said = connack(&bytes).properties;
     assert_eq!((said.session_expiry_interval(), said.server_keep_alive()), (Some(60), Some(5)));
     assert_eq!(session.accept(None, &Accept::default(), Millis(0)), Err(Misuse::WrongPhase));
     assert_eq!(session.refuse(ReasonCode::NOT_AUTHORIZED), Err(Misuse::WrongPhase));
+}
+
+#[test]
+fn it_is_known_beforehand_whether_the_client_has_room_for_its_connack() {
+    let sizes = 1..40_u32;
+    let mut fits = Vec::new();
+    for size in sizes.clone() {
+        let mut session = Session::<u32>::new(Config::default(), Millis(0));
+        let properties = [Property::MaximumPacketSize(size.try_into().unwrap())];
+        let mut connect = Connect::new(Version::V5, "c");
+        connect.properties = Properties::from(&properties[..]);
+        session.handle(Packet::Connect(connect), Millis(0)).unwrap();
+        let known = session.check_accept(&Accept::default());
+        assert_eq!(control(&mut session), []);
+        assert_eq!(session.accept(None, &Accept::default(), Millis(0)), known, "{size}");
+        fits.push(known.is_ok());
+    }
+    assert!(fits.is_sorted() && fits.contains(&false) && fits.contains(&true), "{fits:?}");
 }
 
 #[test]

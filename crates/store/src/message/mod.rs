@@ -117,6 +117,23 @@ impl Message {
             .with_properties(Properties::new(scratch))
     }
 
+    /// About how much memory it holds, payload and all.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let properties = &self.properties;
+        let user: usize =
+            properties.user_properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        size_of::<Self>()
+            + size_of::<(String, String)>() * properties.user_properties.len()
+            + user
+            + self.topic.as_str().len()
+            + self.payload.len()
+            + self.client_id.len()
+            + properties.content_type.as_deref().map_or(0, str::len)
+            + properties.response_topic.as_ref().map_or(0, |topic| topic.as_str().len())
+            + properties.correlation_data.as_deref().map_or(0, <[u8]>::len)
+    }
+
     /// The topic name, borrowed.
     #[must_use]
     pub fn topic(&self) -> TopicName<'_> {

@@ -8,7 +8,10 @@ use headwater_log::AppendError;
 use headwater_session::{InFlight, Incoming, Stage, State};
 
 use super::attached::Attached;
-use super::core::{Core, Follow, Wake};
+use super::core::{Core, Wake};
+use super::follow::{Follow, Follows};
+use super::inbox::Inbox;
+use super::packet_ids::{BLOCK, PacketIds};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
@@ -52,7 +55,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Append`] when the log does not take the
+    /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Full`] when it would be one more than
+    /// [`StoreOptions::sessions_max`](crate::StoreOptions::sessions_max); [`AttachError::Append`] when the log does not take the
     /// session. Nothing has changed then.
     pub fn attach(
         &self,
@@ -64,6 +68,10 @@ impl Store {
         if existing.as_ref().is_some_and(|core| lock(&core.state).wake.is_some()) {
             return Err(AttachError::InUse);
         }
+        if existing.is_none() && sessions.len() >= shared.options.sessions_max {
+            Counters::add(&shared.counters.sessions_refused, 1);
+            return Err(AttachError::Full { sessions: sessions.len() });
+        }
         let saved = existing.as_ref().and_then(|core| lock(&core.state).saved.clone());
         let resumable =
             saved.as_ref().filter(|saved| !attach.clean_start && !saved.is_expired(attach.now_ms));
@@ -71,6 +79,11 @@ impl Store {
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
         snapshot.disconnected_at = None;
+        snapshot.avoid_reserved();
+        let mut ids = State::<Delivery>::default();
+        ids.last_packet_id = snapshot.last_packet_id;
+        ids.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);
+        snapshot.reserved_packet_id = ids.packet_id_ahead(BLOCK);
         let placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
 
         let core = match (&existing, resumable) {
@@ -116,12 +129,17 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         let mut state = lock(&core.state);
         state.wake = Some(Arc::clone(&attach.wake));
         // A new session has no subscription yet: nothing that was dispatched before is for it.
-        let behind = |next: &u64| if resumed { Follow::Behind { next: *next } } else { Follow::Live };
-        state.follow = snapshot.positions.iter().map(behind).collect();
+        let behind = |next: &u64| {
+            if resumed { Follow::Behind { next: *next } } else { Follow::Live { pushed: *next } }
+        };
+        state.follow = Follows::new(snapshot.positions.iter().map(behind).collect());
         state.came_at = shared.dispatched().into();
-        state.inbox.clear();
-        state.replays.clear();
+        state.inbox = Inbox::new(snapshot.positions.len());
+        state.caught.clear();
         state.subscriptions = Arc::clone(&subscriptions);
+        state.set_owed(&snapshot.owed);
+        // The caller waits until the snapshot is durable before the first message leaves.
+        state.packet_ids = PacketIds::new(snapshot.reserved_packet_id);
         state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());
     }
     let mut tree = write(&shared.subscriptions);
@@ -133,13 +151,17 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 
 /// The exchanges that were under way.
 fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
-    let outgoing = snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record)).collect();
+    let outgoing =
+        snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record.clone())).collect();
     let incoming =
         snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
-    State::new(outgoing, incoming)
+    let mut state = State::new(outgoing, incoming);
+    state.last_packet_id = snapshot.last_packet_id;
+    state.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);
+    state
 }
 
-fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Delivery>> {
+fn restore_one(shared: &Shared, mut record: OutgoingRecord) -> Option<InFlight<Delivery>> {
     let source = record.source;
     let message = match source.origin {
         Origin::Messages => {
@@ -147,11 +169,11 @@ fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Deli
         }
         Origin::Retained => shared.retained.read(source.offset),
     };
-    // Of a message that was received only the identifier is needed, for PUBREL.
-    let message = message.or_else(|| (record.stage == Stage::PubComp).then(Message::gone).flatten());
-    if message.is_none() {
+    if message.is_none() && record.stage != Stage::PubComp {
         Counters::add(&shared.counters.fell_behind, 1);
     }
+    // Of a message that was received only the identifier is needed, for PUBREL.
+    let message = message.or_else(|| record.close().then(Message::gone).flatten());
     let qos = match record.stage {
         Stage::PubAck => QoS::AtLeastOnce,
         Stage::PubRec | Stage::PubComp => QoS::ExactlyOnce,
@@ -160,7 +182,7 @@ fn restore_one(shared: &Shared, record: &OutgoingRecord) -> Option<InFlight<Deli
         message: Arc::new(message?),
         qos,
         retain: record.retain,
-        subscription_ids: record.subscription_ids.clone(),
+        subscription_ids: record.subscription_ids,
         source,
     };
     Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })

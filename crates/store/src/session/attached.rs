@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::{Stage, State};
+use headwater_session::{Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
-use super::core::{Core, Replay};
+use super::core::Core;
+use super::follow::Follows;
+use super::inbox::Inbox;
+use super::packet_ids::BLOCK;
+use super::replay::Replay;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::Delivery;
 use crate::dispatch::Subscriber;
 use crate::lock::{lock, write};
+use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::Shared;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// A session whose client is connected: the connection's handle to what is for it.
 ///
@@ -27,6 +32,8 @@ pub struct Attached {
     pub(super) core: Arc<Core>,
     /// The partition that was caught up last, so that each gets its turn.
     pub(super) turn: usize,
+    /// Whether what the session reads by itself comes before what is live, the next time.
+    own_first: bool,
     detached: bool,
 }
 
@@ -41,6 +48,14 @@ pub enum Next {
     Idle,
 }
 
+/// What a look at the queues found.
+enum Taken {
+    Delivery(Delivery),
+    /// Nothing yet; but there is something to read.
+    Read,
+    Nothing,
+}
+
 /// What [`Attached::subscribe`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscribed {
@@ -50,7 +65,7 @@ pub struct Subscribed {
 
 impl Attached {
     pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
-        Self { shared, core, turn: 0, detached: false }
+        Self { shared, core, turn: 0, own_first: false, detached: false }
     }
 
     /// Whose session it is.
@@ -69,47 +84,59 @@ impl Attached {
         options: SubscribeOptions,
         id: Option<SubscriptionId>,
     ) -> Subscribed {
-        let old =
-            lock(&self.core.state).subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned();
+        let dispatched = self.shared.dispatched();
+        let old = {
+            let state = lock(&self.core.state);
+            let old = state.subscriptions.iter().find(|old| old.filter.as_filter() == filter);
+            old.map(|old| old.behind(&state.positions(&dispatched)))
+        };
         let (subscription, ends) = {
             // Under the lock of the tree: a QoS 0 message that comes after the start finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
             let ends = self.ends();
-            // A replaced one goes on where it was: no message is lost [MQTT-3.8.4-4].
-            let starts =
-                old.as_ref().map_or_else(|| ends.iter().copied().collect(), |old| old.starts.clone());
-            let subscription =
-                Arc::new(Subscription { filter: TopicFilterBuf::from(filter), options, id, starts });
+            let (terms, limit) = (Terms { options, id }, ends.clone());
+            let subscription = Arc::new(match &old {
+                Some(old) => old.replaced(terms, limit),
+                None => {
+                    let filter = TopicFilterBuf::from(filter);
+                    Subscription { filter, terms, starts: limit, earlier: Vec::new() }
+                }
+            });
             let subscriber =
                 Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
             tree.subscribe(filter, self.core.key, subscriber);
             (subscription, ends)
         };
         let existed = old.is_some();
-        let mut state = lock(&self.core.state);
-        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
-        state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
-        state.replays.retain(|replay| replay.subscription.filter.as_filter() != filter);
         let replay = match options.retain_handling {
             RetainHandling::Send => true,
             RetainHandling::SendIfNew => !existed,
             RetainHandling::DoNotSend => false,
         };
+        // What is owed is kept with the session: nothing is most often.
+        let is_owed = replay && self.shared.retained.has(filter);
+        let mut state = lock(&self.core.state);
+        let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
+        state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
+        let is_of_it = |replay: &Replay| replay.subscription.filter.as_filter() == filter;
         if replay {
-            state.replays.push_back(Replay { subscription, ends, after: None });
+            state.replays.retain(|replay| !is_of_it(replay));
+            if is_owed {
+                state.replays.push_back(Replay::new(subscription, ends, None));
+            }
+        } else if let Some(owed) = state.replays.iter_mut().find(|replay| is_of_it(replay)) {
+            // What the replaced one is owed is not lost [MQTT-3.8.4-4].
+            owed.subscription = subscription;
         }
         Subscribed { existed }
     }
 
     /// The end of each partition; every retained message before it is in the tree.
-    fn ends(&self) -> Arc<[u64]> {
-        let lanes = self.shared.lanes.iter();
-        lanes
-            .map(|lane| {
-                let _order = lock(&lane.retaining);
-                lane.partition.appended_end()
-            })
-            .collect()
+    fn ends(&self) -> Offsets {
+        Offsets::new(self.shared.lanes.iter().map(|lane| {
+            let _order = lock(&lane.retaining);
+            lane.partition.appended_end()
+        }))
     }
 
     /// Ends a subscription; `false` if there was none [MQTT-3.10.4-1]. Save the session before UNSUBACK.
@@ -128,7 +155,15 @@ impl Attached {
         lock(&self.core.state).subscriptions.len()
     }
 
+    /// Whether the session has a subscription with this filter, so that [`subscribe`](Self::subscribe) would replace it.
+    #[must_use]
+    pub fn is_subscribed(&self, filter: TopicFilter<'_>) -> bool {
+        lock(&self.core.state).subscriptions.iter().any(|one| one.filter.as_filter() == filter)
+    }
+
     /// The next message to send. Call it while there is room in flight, and again when woken.
+    ///
+    /// What is live and what the session reads by itself, retained messages and the log, take turns: neither keeps the other waiting.
     ///
     /// Does a bounded amount of work: at most one read of the log.
     ///
@@ -136,19 +171,45 @@ impl Attached {
     ///
     /// [`ReadError`] if the log is damaged where the session reads.
     pub fn next(&mut self, now_ms: i64) -> Result<Next, ReadError> {
-        while let Some(delivery) = lock(&self.core.state).inbox.pop_front() {
-            if !delivery.message.is_expired(now_ms) {
-                return Ok(Next::Delivery(delivery));
-            }
-            Counters::add(&self.shared.counters.expired, 1);
+        self.own_first = !self.own_first;
+        match self.take(now_ms, self.own_first, true) {
+            Taken::Delivery(delivery) => return Ok(Next::Delivery(delivery)),
+            Taken::Nothing => return Ok(Next::Idle),
+            Taken::Read => {}
         }
-        let more = self.replay() || self.catch_up()?;
-        Ok(if more { Next::Again } else { Next::Idle })
+        if !self.replay() {
+            self.catch_up()?;
+        }
+        Ok(match self.take(now_ms, true, false) {
+            Taken::Delivery(delivery) => Next::Delivery(delivery),
+            Taken::Nothing | Taken::Read => Next::Again,
+        })
+    }
+
+    /// Takes what waits; if it is the turn of what has to be read first, says so.
+    fn take(&self, now_ms: i64, own_first: bool, may_read: bool) -> Taken {
+        let mut state = lock(&self.core.state);
+        loop {
+            let live = if own_first { None } else { state.inbox.pop() };
+            let next = match live.or_else(|| state.take_own()) {
+                None if may_read && state.can_read(self.turn) => return Taken::Read,
+                None => state.inbox.pop(),
+                found => found,
+            };
+            match next {
+                Some(delivery) if delivery.message.is_expired(now_ms) => {
+                    Counters::add(&self.shared.counters.expired, 1);
+                }
+                Some(delivery) => return Taken::Delivery(delivery),
+                None => return Taken::Nothing,
+            }
+        }
     }
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
     ///
-    /// Without this a crash falls back to what was saved before: messages that were delivered since come again.
+    /// Without this a crash falls back to what was saved before: messages that were delivered since come again. It also reserves packet
+    /// identifiers, see [`reserve_packet_ids`](Self::reserve_packet_ids).
     ///
     /// # Errors
     ///
@@ -175,9 +236,36 @@ impl Attached {
         kept
     }
 
+    /// Lets the client's connection give out the packet identifiers that are saved, so that after a crash none of them is taken for
+    /// another message [MQTT-4.3.3-10]. Returns `true` if they run out: then [`save`](Self::save). Call it before messages are sent, and
+    /// again when [`reserving`](Self::reserving) is durable.
+    ///
+    /// A session that does not outlive its connection has nothing to reserve.
+    pub fn reserve_packet_ids(&self, session: &mut server::Session<Delivery>) -> bool {
+        let mut state = lock(&self.core.state);
+        if state.saved.is_none() {
+            return false;
+        }
+        if let Some(through) = state.packet_ids.through(self.shared.session_log.durable_end()) {
+            session.reserve_packet_ids(through);
+        }
+        session.packet_ids_left() < usize::from(BLOCK / 2) && state.packet_ids.pending().is_none()
+    }
+
+    /// What must be durable before more packet identifiers may be given out, until [`reserve_packet_ids`](Self::reserve_packet_ids) has seen
+    /// that it is; `None` if nothing is being saved.
+    #[must_use]
+    pub fn reserving(&self) -> Option<Placement> {
+        let session = lock(&self.core.state).packet_ids.pending()?;
+        Some(Placement { session: Some(session), ..Placement::default() })
+    }
+
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
         let placement = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot)?;
+        if let (Some(offset), Some(through)) = (placement.session, snapshot.reserved_packet_id) {
+            state.packet_ids.push(offset, through);
+        }
         state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
         Ok(placement)
     }
@@ -186,15 +274,17 @@ impl Attached {
         // Before the session is locked: what is dispatched in between is in the inbox then, and counts as not examined.
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
+        let positions = shared_state.positions(&dispatched);
+        let subscriptions = shared_state.subscriptions.iter();
         Snapshot {
             expiry_secs,
             disconnected_at,
-            positions: shared_state.positions(&dispatched),
-            subscriptions: shared_state
-                .subscriptions
-                .iter()
-                .map(|subscription| Subscription::clone(subscription))
-                .collect(),
+            last_packet_id: state.last_packet_id,
+            reserved_packet_id: disconnected_at.is_none().then(|| state.packet_id_ahead(BLOCK)).flatten(),
+            avoided_packet_ids: state.avoided_packet_ids.clone(),
+            subscriptions: subscriptions.map(|subscription| subscription.behind(&positions)).collect(),
+            positions,
+            owed: shared_state.owed(),
             outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
             incoming: state
                 .incoming
@@ -211,9 +301,10 @@ impl Attached {
         let subscriptions = {
             let mut state = lock(&self.core.state);
             state.wake = None;
-            state.inbox = Default::default();
+            state.inbox = Inbox::default();
+            state.caught = Default::default();
             state.replays = Default::default();
-            state.follow = Box::default();
+            state.follow = Follows::default();
             std::mem::take(&mut state.subscriptions)
         };
         {

@@ -1,4 +1,4 @@
-//! A session that reads by itself: retained messages after a SUBSCRIBE, and the log until it has caught up.
+//! A session that reads the log by itself, until it has caught up.
 
 use std::sync::Arc;
 
@@ -6,17 +6,14 @@ use headwater_codec::QoS;
 use headwater_log::{ReadError, ReadUpTo};
 
 use super::attached::Attached;
-use super::core::{Follow, Replay};
+use super::follow::Follow;
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin, Source};
 use crate::lane::MessageLane;
 use crate::lock::lock;
 use crate::message::{Message, topic_of};
-use crate::select::{Selection, is_own};
+use crate::select::Selection;
 use crate::subscription::Subscription;
-
-/// How many retained messages are put into the inbox at a time.
-const REPLAY_PAGE: usize = 64;
 
 /// A partition in which the session is behind.
 #[derive(Debug)]
@@ -30,42 +27,6 @@ struct Lag {
 }
 
 impl Attached {
-    /// Puts a page of retained messages into the inbox. `false` if there are none to come.
-    pub(super) fn replay(&mut self) -> bool {
-        let Some(replay) = lock(&self.core.state).replays.front().cloned() else { return false };
-        let Replay { subscription, ends, after } = replay;
-        let filter = subscription.filter.as_filter();
-        let after = after.as_deref().map(Message::topic);
-        let (entries, after) = self.shared.retained.page(filter, after, REPLAY_PAGE);
-        let mut state = lock(&self.core.state);
-        for entry in entries {
-            // One that came after the SUBSCRIBE is delivered as a live message.
-            let is_live = entry.source.is_some_and(|(partition, offset)| {
-                let end = usize::try_from(partition).ok().and_then(|index| ends.get(index));
-                end.is_some_and(|end| offset >= *end)
-            });
-            if is_live || is_own(&subscription, &entry.message, &self.core.client_id) {
-                continue;
-            }
-            state.inbox.push_back(Delivery {
-                qos: subscription.options.qos.min(entry.message.qos),
-                // [MQTT-3.3.1-8]
-                retain: true,
-                subscription_ids: subscription.id.into_iter().collect(),
-                source: Source { origin: Origin::Retained, partition: 0, offset: entry.offset },
-                message: entry.message,
-            });
-        }
-        if after.is_some() {
-            if let Some(replay) = state.replays.front_mut() {
-                replay.after = after;
-            }
-        } else {
-            state.replays.pop_front();
-        }
-        true
-    }
-
     /// Reads a piece of one partition in which the session is behind. `false` if it is behind in none.
     pub(super) fn catch_up(&mut self) -> Result<bool, ReadError> {
         let Some(lag) = self.behind() else { return Ok(false) };
@@ -78,39 +39,29 @@ impl Attached {
         let mut found = Vec::new();
         let next = self.scan(&lag, lane, &mut found)?;
         let mut state = lock(&self.core.state);
-        state.inbox.extend(found);
-        if let Some(follow) = state.follow_mut(lag.partition) {
-            *follow = Follow::Behind { next };
-        }
+        state.caught.extend(found);
+        state.follow.set(lag.partition, Follow::Behind { next });
         Ok(true)
     }
 
     /// The next partition in which the session is behind.
     fn behind(&mut self) -> Option<Lag> {
         let state = lock(&self.core.state);
-        let count = state.follow.len();
-        for step in 1..=count {
-            let index = (self.turn + step) % count;
-            if let Some(Follow::Behind { next }) = state.follow.get(index) {
-                self.turn = index;
-                return Some(Lag {
-                    partition: u32::try_from(index).ok()?,
-                    next: *next,
-                    came_at: state.came_at.get(index).copied().unwrap_or(0),
-                    subscriptions: Arc::clone(&state.subscriptions),
-                });
-            }
-        }
-        None
+        let (index, next) = state.next_behind(self.turn)?;
+        self.turn = index;
+        Some(Lag {
+            partition: u32::try_from(index).ok()?,
+            next,
+            came_at: state.came_at.get(index).copied().unwrap_or(0),
+            subscriptions: Arc::clone(&state.subscriptions),
+        })
     }
 
     /// Joins the dispatcher, if nothing was dispatched meanwhile.
     fn go_live(&self, lag: &Lag, lane: &MessageLane) {
         let _still = lock(&lane.dispatching);
-        if lag.next >= lane.position()
-            && let Some(follow) = lock(&self.core.state).follow_mut(lag.partition)
-        {
-            *follow = Follow::Live;
+        if lag.next >= lane.position() {
+            lock(&self.core.state).follow.set(lag.partition, Follow::Live { pushed: lag.next });
         }
     }
 

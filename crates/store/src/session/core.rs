@@ -6,9 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use headwater_codec::QoS;
 
+use super::follow::{Follow, Follows};
+use super::inbox::Inbox;
+use super::packet_ids::PacketIds;
+use super::replay::Replay;
 use super::snapshot::Snapshot;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Source};
 use crate::lock::lock;
+use crate::options::StoreOptions;
 use crate::subscription::Subscription;
 
 /// Called when something came for a session; must be quick and must not call the store.
@@ -28,38 +33,19 @@ pub(crate) struct State {
     /// What wakes the connection; `None` while the client is away.
     pub(crate) wake: Option<Wake>,
     /// How far each partition has come.
-    pub(crate) follow: Box<[Follow]>,
+    pub(crate) follow: Follows,
     /// The end of each partition when the client came: what is older was missed while away.
     pub(crate) came_at: Box<[u64]>,
-    /// What waits to be sent.
-    pub(crate) inbox: VecDeque<Delivery>,
-    /// Retained messages that still have to be put into the inbox.
+    /// What came while the client was here and waits to be sent.
+    pub(crate) inbox: Inbox,
+    /// What the session has read by itself and waits to be sent: of a partition in which it is behind.
+    pub(crate) caught: VecDeque<Delivery>,
+    /// Retained messages that still have to be sent.
     pub(crate) replays: VecDeque<Replay>,
     pub(crate) subscriptions: Arc<[Arc<Subscription>]>,
+    pub(crate) packet_ids: PacketIds,
     /// What was saved last; for a session that is away, all there is.
     pub(crate) saved: Option<Snapshot>,
-}
-
-/// How one session follows one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Follow {
-    /// The dispatcher puts what is for the session into its inbox.
-    Live,
-    /// The session reads by itself.
-    Behind {
-        /// The next offset to look at.
-        next: u64,
-    },
-}
-
-/// Retained messages of one subscription, to be sent page by page.
-#[derive(Debug, Clone)]
-pub(crate) struct Replay {
-    pub(crate) subscription: Arc<Subscription>,
-    /// The end of each partition at the SUBSCRIBE: what came after it is delivered as a live message.
-    pub(crate) ends: Arc<[u64]>,
-    /// The last message that was sent: go on behind its topic.
-    pub(crate) after: Option<Arc<crate::message::Message>>,
 }
 
 impl fmt::Debug for State {
@@ -67,9 +53,11 @@ impl fmt::Debug for State {
         f.debug_struct("State")
             .field("attached", &self.wake.is_some())
             .field("follow", &self.follow)
-            .field("inbox", &self.inbox.len())
+            .field("inbox", &self.inbox.iter().count())
+            .field("caught", &self.caught.len())
             .field("replays", &self.replays)
             .field("subscriptions", &self.subscriptions)
+            .field("packet_ids", &self.packet_ids)
             .field("saved", &self.saved)
             .finish_non_exhaustive()
     }
@@ -79,43 +67,43 @@ impl Core {
     pub(crate) fn new(key: u64, client_id: &str, saved: Option<Snapshot>) -> Self {
         let state = State {
             wake: None,
-            follow: Box::default(),
+            follow: Follows::default(),
             came_at: Box::default(),
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
+            caught: VecDeque::new(),
             replays: VecDeque::new(),
             subscriptions: Arc::default(),
+            packet_ids: PacketIds::default(),
             saved,
         };
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }
     }
 
     /// The dispatcher has a durable message. If there is no room, the session reads it from the log later.
-    pub(crate) fn push(&self, delivery: Delivery, inbox_max: usize) {
+    pub(crate) fn push(&self, delivery: Delivery, options: &StoreOptions) {
         let mut state = lock(&self.state);
         let Some(wake) = state.wake.clone() else { return };
-        let full = state.inbox.len() >= inbox_max;
-        let Some(follow) = state.follow_mut(delivery.source.partition) else { return };
-        if *follow != Follow::Live {
+        let Source { partition, offset, .. } = delivery.source;
+        let Some(Follow::Live { .. }) = state.follow.of(partition) else { return };
+        if state.inbox.is_full(&delivery, options) {
+            state.follow.set(partition, Follow::Behind { next: offset });
             return;
         }
-        if full {
-            *follow = Follow::Behind { next: delivery.source.offset };
-            return;
-        }
-        state.inbox.push_back(delivery);
+        state.follow.set(partition, Follow::Live { pushed: offset + 1 });
+        state.inbox.push(delivery);
         drop(state);
         wake();
     }
 
     /// A QoS 0 message came; `false` if there is no room.
-    pub(crate) fn offer(&self, delivery: Delivery, inbox_max: usize) -> bool {
+    pub(crate) fn offer(&self, delivery: Delivery, options: &StoreOptions) -> bool {
         debug_assert_eq!(delivery.qos, QoS::AtMostOnce);
         let mut state = lock(&self.state);
         let Some(wake) = state.wake.clone() else { return true };
-        if state.inbox.len() >= inbox_max {
+        if state.inbox.is_full(&delivery, options) {
             return false;
         }
-        state.inbox.push_back(delivery);
+        state.inbox.push(delivery);
         drop(state);
         wake();
         true
@@ -123,25 +111,28 @@ impl Core {
 }
 
 impl State {
-    pub(crate) fn follow_mut(&mut self, partition: u32) -> Option<&mut Follow> {
-        self.follow.get_mut(usize::try_from(partition).ok()?)
+    /// Whether the session has something to read by itself.
+    pub(super) fn can_read(&self, turn: usize) -> bool {
+        !self.replays.is_empty() || self.next_behind(turn).is_some()
     }
 
-    /// The first offset of each partition that was not examined for this session, or is examined and waits in the inbox. `dispatched`
+    /// The next partition in which the session is behind, and where. What the dispatcher has put into the inbox comes before what is read
+    /// after it.
+    pub(super) fn next_behind(&self, turn: usize) -> Option<(usize, u64)> {
+        self.follow.next_behind(turn, |index| !self.inbox.holds(index))
+    }
+
+    /// Retained messages that were looked up, or what was read from the log.
+    pub(super) fn take_own(&mut self) -> Option<Delivery> {
+        self.take_owed().or_else(|| self.caught.pop_front())
+    }
+
+    /// The first offset of each partition that was not examined for this session, or is examined and waits to be sent. `dispatched`
     /// must have been read before the state was locked.
     pub(crate) fn positions(&self, dispatched: &[u64]) -> Vec<u64> {
-        let mut positions: Vec<u64> = self
-            .follow
-            .iter()
-            .zip(dispatched)
-            .map(|(follow, dispatched)| match follow {
-                Follow::Live => *dispatched,
-                Follow::Behind { next } => *next,
-            })
-            .collect();
-        for delivery in &self.inbox {
-            let waits = delivery.qos != QoS::AtMostOnce
-                && delivery.source.origin == crate::delivery::Origin::Messages;
+        let mut positions = self.follow.positions(dispatched);
+        for delivery in self.inbox.iter().chain(&self.caught) {
+            let waits = delivery.qos != QoS::AtMostOnce;
             let index = usize::try_from(delivery.source.partition).unwrap_or(usize::MAX);
             if let Some(position) = positions.get_mut(index).filter(|_| waits) {
                 *position = (*position).min(delivery.source.offset);

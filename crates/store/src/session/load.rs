@@ -7,18 +7,20 @@ use headwater_log::{Ack, AppendError, Partition, Record};
 
 use super::TOPIC;
 use super::core::Core;
+use super::cut::Ends;
 use super::snapshot::Snapshot;
 use crate::error::OpenError;
 use crate::placement::Placement;
 use crate::store::Shared;
 
 /// Reads the sessions back: the last record of a client holds. One that was connected when the store was closed or crashed is away since
-/// `now_ms`.
+/// `now_ms`. What a power failure took is taken from them too, durably, before the log grows again.
 pub(crate) fn load(
     log: &Partition,
-    partitions: usize,
+    ends: &Ends<'_>,
     now_ms: i64,
 ) -> Result<HashMap<Box<str>, Arc<Core>>, OpenError> {
+    let partitions = ends.messages.len();
     let read_error = |error| OpenError::Read { topic: TOPIC, error };
     let mut snapshots: HashMap<Box<str>, Snapshot> = HashMap::new();
     let mut next = log.start_offset();
@@ -47,6 +49,16 @@ pub(crate) fn load(
             }
             snapshots.insert(client_id.into(), snapshot);
         }
+    }
+    let mut changed = false;
+    for (client_id, snapshot) in &mut snapshots {
+        if snapshot.cut(ends) {
+            changed = true;
+            log.append(&Record::new(&snapshot.encode()).key(&**client_id), Ack::Appended)?;
+        }
+    }
+    if changed {
+        log.sync()?;
     }
     let numbered = snapshots.into_iter().zip(0..);
     Ok(numbered

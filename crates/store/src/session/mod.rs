@@ -5,20 +5,30 @@
 //!   [away] -----------------------------> [attached] ------------> [away]
 //!   subscriptions and positions           each partition is
 //!   in the log, nothing else              Behind -- caught up --> Live -- inbox full --> Behind
+//!
+//!   dispatcher, when Live ------> inbox --------.  in turns
+//!   the log, when Behind -------> caught -------+-----------> next()
+//!   retained messages ----------> replays ------'
 //! ```
 
 mod attach;
 mod attached;
 mod catch_up;
 mod core;
+mod cut;
+mod follow;
+mod inbox;
 mod load;
+mod packet_ids;
+mod replay;
 mod snapshot;
 
 pub use self::attach::Attach;
 pub use self::attached::{Attached, Next, Subscribed};
 pub(crate) use self::core::Core;
+pub(crate) use self::cut::Ends;
 pub(crate) use self::load::load;
-pub use self::snapshot::{OutgoingRecord, Snapshot, SnapshotError};
+pub use self::snapshot::{OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_sessions";

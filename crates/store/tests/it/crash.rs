@@ -1,9 +1,11 @@
 //! Power failures at any moment: what was acknowledged reaches who subscribed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use headwater_session::State;
-use headwater_store::Placement;
+use headwater_codec::PacketId;
+use headwater_session::{InFlight, Stage, State};
+use headwater_store::{Delivery, Placement};
 
 use crate::bed::{Bed, Client, Got, options};
 
@@ -68,7 +70,8 @@ impl Book {
 
 fn run(seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut bed = Bed::with(options().inbox_max(rng.usize(1..6)).catch_up_bytes(rng.usize(1..2_000)));
+    let small = options().inbox_max(rng.usize(1..6)).inbox_bytes_max(rng.usize(1..2_000));
+    let mut bed = Bed::with(small.catch_up_bytes(rng.usize(1..2_000)));
     let mut book = Book::default();
     let mut client = bed.lasting("c");
     client.subscribe("t/#", 1);
@@ -87,7 +90,13 @@ fn run(seed: u64) -> u64 {
                     }
                 }
             }
-            80..88 => {
+            80..82 => {
+                // On other terms than those under which messages wait.
+                if let Some(client) = &mut client {
+                    client.subscribe("t/#", rng.u8(1..3));
+                }
+            }
+            82..88 => {
                 if let Some(client) = &client {
                     let _ = client.attached.save(&State::default(), client.expiry_secs).unwrap();
                 }
@@ -157,4 +166,94 @@ fn check(bed: &Bed, book: &Book) {
             None => assert!(!acknowledged, "{topic}: the retained message {candidates:?} is gone"),
         }
     }
+}
+
+/// Makes what was appended to one log topic durable, and nothing else.
+fn sync(bed: &Bed, name: &str) {
+    let lanes = bed.store.lanes();
+    lanes.iter().find(|lane| lane.name() == name).unwrap().run(Duration::ZERO).unwrap();
+}
+
+/// A subscription that was acknowledged while the messages before it were not durable, then a power failure.
+fn subscribed_behind_what_was_lost(seed: u64) -> Bed {
+    let bed = Bed::new();
+    for number in 0..3 {
+        bed.publish("t", &format!("old {number}"), 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    for number in 0..10 {
+        bed.publish("t", &format!("tail {number}"), 1);
+    }
+    client.subscribe("t", 1);
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    sync(&bed, "sessions");
+    assert!(bed.store.is_durable(&placement), "SUBACK");
+    drop(client);
+    bed.crash(seed)
+}
+
+fn new_ones(got: Vec<Got>) -> Vec<String> {
+    got.into_iter().map(|got| got.1).filter(|payload| payload.starts_with("new")).collect()
+}
+
+#[test]
+fn a_subscription_does_not_wait_for_offsets_that_a_power_failure_gave_to_other_messages() {
+    for seed in 0..50 {
+        let bed = subscribed_behind_what_was_lost(seed);
+        for number in 0..3 {
+            bed.publish("t", &format!("new {number}"), 1);
+        }
+        bed.run();
+        assert_eq!(new_ones(bed.lasting("c").drain()), ["new 0", "new 1", "new 2"], "seed {seed}");
+    }
+}
+
+#[test]
+fn that_a_subscription_begins_earlier_is_kept_over_the_next_stop() {
+    for seed in 0..20 {
+        let bed = subscribed_behind_what_was_lost(seed);
+        for number in 0..20 {
+            bed.publish("t", &format!("new {number}"), 1);
+        }
+        let bed = bed.reopen().crash(seed);
+        assert_eq!(new_ones(bed.lasting("c").drain()).len(), 20, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_retained_message_that_a_power_failure_took_is_not_taken_for_another_one() {
+    let mut taken = 0;
+    for seed in 0..60 {
+        let stage = [Stage::PubAck, Stage::PubRec][usize::from(seed % 2 == 1)];
+        let bed = Bed::new();
+        bed.retain("t/1", "first", 2);
+        let mut client = bed.lasting("c");
+        client.subscribe("t/#", if stage == Stage::PubAck { 1 } else { 2 });
+        let message = client.next().unwrap();
+        let under_way = InFlight { packet_id: PacketId::MIN, stage, sent: true, message };
+        let state = State::new(vec![under_way], Vec::new());
+        let _ = client.attached.save(&state, client.expiry_secs).unwrap();
+        sync(&bed, "sessions");
+        drop(client);
+        let bed = bed.crash(seed);
+        let lost = bed.store.statistics().retained == 0;
+        bed.retain("t/2", "other", 2);
+        let bed = bed.reopen();
+        let mut resumed: Vec<InFlight<Delivery>> = bed.lasting("c").resumed.unwrap().outgoing;
+        if !lost {
+            assert_eq!(resumed.pop().unwrap().message.message.payload, "first");
+            continue;
+        }
+        taken += 1;
+        match stage {
+            Stage::PubAck => {
+                assert!(resumed.is_empty(), "it is gone, and its publisher was not told otherwise")
+            }
+            // The client may hold the identifier: PUBREL frees it.
+            _ => assert_eq!(resumed.pop().unwrap().stage, Stage::PubComp),
+        }
+        assert!(resumed.is_empty());
+    }
+    assert!(taken > 10, "{taken}");
 }

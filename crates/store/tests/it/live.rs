@@ -1,11 +1,12 @@
 //! Sessions whose client is here.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
-use headwater_store::{Attach, AttachError};
+use headwater_session::State;
+use headwater_store::{Attach, AttachError, Next};
 use headwater_topic::TopicFilter;
-use std::sync::Arc;
 
 use crate::bed::{Bed, got, options};
 
@@ -56,7 +57,7 @@ fn what_came_before_the_subscription_is_not_for_it_even_if_it_is_dispatched_afte
 }
 
 #[test]
-fn a_replaced_subscription_misses_nothing_and_has_its_new_options() {
+fn a_replaced_subscription_misses_nothing_and_its_options_hold_for_what_comes_then() {
     let bed = Bed::new();
     let mut client = bed.attach("c", true, 0);
     client.subscribe("t", 1);
@@ -67,8 +68,9 @@ fn a_replaced_subscription_misses_nothing_and_has_its_new_options() {
         None,
     );
     assert!(replaced.existed);
+    bed.publish("t", "then", 2);
     bed.run();
-    assert_eq!(client.drain(), [got("t", "in between", 2, false)]);
+    assert_eq!(client.drain(), [got("t", "in between", 1, false), got("t", "then", 2, false)]);
     assert_eq!(client.attached.subscriptions(), 1);
 }
 
@@ -214,4 +216,122 @@ fn a_session_has_one_connection_at_a_time() {
     assert!(matches!(bed.store.attach(&attach), Err(AttachError::InUse)));
     let _ = client.leave();
     assert!(bed.store.attach(&attach).is_ok());
+}
+
+#[test]
+fn what_was_taken_while_the_dispatcher_was_at_the_next_session_does_not_come_again() {
+    let bed = Bed::new();
+    // The dispatcher hands the message out and is held in `wake`, before it notes that it has.
+    let (woken, wakes) = std::sync::mpsc::sync_channel(0);
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let wake = Arc::new(move || {
+        woken.send(()).unwrap();
+        let _ = held.lock().unwrap().recv();
+    });
+    let attach = Attach { client_id: "c", clean_start: true, expiry_secs: 3_600, wake, now_ms: bed.now_ms };
+    let (mut attached, _, _) = bed.store.attach(&attach).unwrap();
+    let filter = TopicFilter::parse("t").unwrap();
+    attached.subscribe(filter, SubscribeOptions::new(QoS::ExactlyOnce), None);
+    bed.publish("t", "once", 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| bed.run());
+        wakes.recv().unwrap();
+        let Next::Delivery(delivery) = attached.next(bed.now_ms).unwrap() else {
+            panic!("it was handed out")
+        };
+        assert_eq!(delivery.message.payload, "once");
+        // Its exchange is complete, and the client goes.
+        let _ = attached.detach(&State::default(), 3_600, bed.now_ms).unwrap();
+        go_on.send(()).unwrap();
+    });
+    assert_eq!(bed.lasting("c").drain(), []);
+    bed.publish("t", "next", 2);
+    bed.run();
+    assert_eq!(bed.lasting("c").drain(), [got("t", "next", 2, false)]);
+}
+
+#[test]
+fn a_flood_of_qos_0_does_not_keep_the_others_waiting() {
+    let bed = Bed::with(options().inbox_max(10).catch_up_bytes(500));
+    let mut client = bed.lasting("c");
+    client.subscribe("#", 1);
+    let _ = client.leave();
+    for number in 0..50 {
+        bed.publish("t", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    for number in 50..100 {
+        bed.publish("t", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut received = Vec::new();
+    // There is never nothing to send: whenever one is taken, there are two more.
+    for _ in 0..1_000 {
+        bed.publish("flood", "x", 0);
+        bed.publish("flood", "x", 0);
+        match client.attached.next(bed.now_ms).unwrap() {
+            Next::Delivery(delivery) if delivery.qos == QoS::AtLeastOnce => {
+                received.push(String::from_utf8(delivery.message.payload.to_vec()).unwrap());
+            }
+            _ => {}
+        }
+    }
+    let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    assert_eq!(received, expected);
+    assert!(bed.store.statistics().dropped > 0, "the flood had no room");
+}
+
+#[test]
+fn what_overflowed_comes_behind_what_waits() {
+    let bed = Bed::with(options().inbox_max(4));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    let mut received = Vec::new();
+    for number in 0..100 {
+        bed.publish("t", &number.to_string(), 1);
+        if number % 7 == 0 {
+            bed.run();
+            received.extend(client.next());
+            received.extend(client.next());
+        }
+    }
+    bed.run();
+    received.extend(client.deliveries());
+    let payloads: Vec<String> = received.iter().map(|delivery| crate::bed::seen(delivery).1).collect();
+    assert_eq!(payloads, (0..100).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_inbox_is_bounded_in_bytes_too() {
+    let bed = Bed::with(options().inbox_bytes_max(20_000));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    for _ in 0..100 {
+        bed.publish("t", &"x".repeat(1_000), 0);
+    }
+    let received = client.drain().len();
+    assert!((10..20).contains(&received), "{received}");
+    assert_eq!(bed.store.statistics().dropped, 100 - received as u64);
+    // One that is larger than all of the room is taken when nothing else waits.
+    bed.publish("t", &"y".repeat(30_000), 0);
+    bed.publish("t", "no room", 0);
+    assert_eq!(client.drain().len(), 1);
+    bed.publish("t", "room again", 0);
+    assert_eq!(client.drain().len(), 1);
+}
+
+#[test]
+fn what_has_no_room_in_bytes_is_read_from_the_log() {
+    let bed = Bed::with(options().inbox_bytes_max(5_000));
+    let mut client = bed.attach("c", true, 0);
+    client.subscribe("#", 1);
+    for number in 0..100 {
+        bed.publish("t", &format!("{number:01000}"), 1);
+        bed.run();
+    }
+    let payloads: Vec<String> = client.drain().into_iter().map(|got| got.1).collect();
+    assert_eq!(payloads, (0..100).map(|number| format!("{number:01000}")).collect::<Vec<_>>());
+    assert_eq!(bed.store.statistics().dropped, 0);
 }

@@ -16,5 +16,8 @@ mod crash;
 mod delivery;
 mod live;
 mod mapping;
+mod packet_ids;
 mod retained;
+mod retained_limits;
 mod sessions;
+mod stopped;

@@ -1,8 +1,9 @@
 //! Retained messages.
 
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions};
+use headwater_session::State;
 
-use crate::bed::{Bed, got};
+use crate::bed::{Bed, Client, got};
 
 #[test]
 fn the_last_one_of_a_topic_is_sent_to_who_subscribes() {
@@ -134,4 +135,87 @@ fn many_come_page_by_page_and_changes_in_between_do_not_confuse() {
     expected.retain(|topic| topics.contains(topic) || topic.as_str() >= "t/0500");
     assert_eq!(topics, expected);
     assert!((600..700).contains(&topics.len()), "{}", topics.len());
+}
+
+/// A client that subscribed to so many retained messages and took some of them.
+fn interrupted(retained: usize, taken: usize) -> (Bed, Client) {
+    let bed = Bed::new();
+    for number in 0..retained {
+        bed.retain(&format!("t/{number:04}"), "x", 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    client.subscribe("t/+", 1);
+    for number in 0..taken {
+        assert_eq!(client.next().unwrap().message.topic.as_str(), format!("t/{number:04}"));
+    }
+    (bed, client)
+}
+
+fn all_from(first: usize, end: usize) -> Vec<crate::bed::Got> {
+    (first..end).map(|number| got(&format!("t/{number:04}"), "x", 1, true)).collect()
+}
+
+#[test]
+fn what_is_owed_to_a_new_subscription_is_owed_over_reconnections_and_stops() {
+    for taken in [0, 1, 63, 64, 65, 150, 200] {
+        let (bed, client) = interrupted(200, taken);
+        let _ = client.leave();
+        let mut client = bed.lasting("c");
+        if taken < 200 {
+            assert_eq!(seen_topic(&mut client), format!("t/{taken:04}"));
+            let _ = client.leave();
+            let bed = bed.reopen();
+            assert_eq!(bed.lasting("c").drain(), all_from(taken + 1, 200), "after {taken}");
+        } else {
+            assert_eq!(client.drain(), []);
+        }
+    }
+}
+
+fn seen_topic(client: &mut Client) -> String {
+    client.next().unwrap().message.topic.as_str().to_owned()
+}
+
+#[test]
+fn what_is_owed_to_a_new_subscription_survives_a_crash() {
+    let (bed, mut client) = interrupted(100, 10);
+    let _ = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    bed.run();
+    client.next().unwrap();
+    drop(client);
+    let bed = bed.crash(1);
+    assert_eq!(bed.lasting("c").drain(), all_from(10, 100), "from what was saved last");
+}
+
+#[test]
+fn a_subscription_that_is_replaced_without_new_retained_messages_is_still_owed_the_old_ones() {
+    let (_bed, mut client) = interrupted(100, 10);
+    let options = SubscribeOptions {
+        retain_handling: RetainHandling::SendIfNew,
+        ..SubscribeOptions::new(QoS::AtLeastOnce)
+    };
+    client.subscribe_with("t/+", options);
+    assert_eq!(client.drain(), all_from(10, 100));
+}
+
+#[test]
+fn what_is_owed_is_the_message_that_is_retained_by_then() {
+    let (bed, client) = interrupted(3, 1);
+    let _ = client.leave();
+    // Of QoS 1: it is in the log, for the session. Of QoS 0: it is not kept for who is away, but it is the retained message.
+    bed.retain("t/0001", "new", 1);
+    bed.retain("t/0002", "new", 0);
+    bed.run();
+    let expected = [got("t/0001", "new", 1, false), got("t/0002", "new", 0, true)];
+    assert_eq!(bed.lasting("c").drain_sorted(), expected);
+}
+
+#[test]
+fn who_unsubscribes_is_owed_nothing() {
+    let (bed, mut client) = interrupted(100, 10);
+    assert!(client.attached.unsubscribe(headwater_topic::TopicFilter::parse("t/+").unwrap()));
+    assert_eq!(client.drain(), []);
+    let _ = client.leave();
+    assert_eq!(bed.lasting("c").drain(), []);
 }

@@ -1,12 +1,12 @@
 //! Sessions that outlive their connection.
 
 use headwater_codec::{PacketId, QoS, SubscribeOptions, SubscriptionId};
-use headwater_log::{Ack, Record};
+use headwater_log::{Ack, AppendError, ReadUpTo, Record, TopicOptions};
 use headwater_session::{InFlight, Incoming, Stage, State};
 use headwater_store::{Delivery, OpenError, Store};
 use headwater_topic::TopicFilter;
 
-use crate::bed::{Bed, got, messages, options};
+use crate::bed::{Bed, Client, got, messages, options};
 
 #[test]
 fn what_came_while_away_is_delivered_once_and_then_live() {
@@ -63,6 +63,82 @@ fn a_subscription_with_qos_0_gets_nothing_of_what_it_missed() {
     bed.publish("t", "live", 1);
     bed.run();
     assert_eq!(client.drain(), [got("t", "live", 0, false)]);
+}
+
+/// A session that missed three messages under the first QoS, and then subscribes with the second.
+fn replaced(missed_under: u8, then: u8) -> (Bed, Client) {
+    let bed = Bed::new();
+    let mut client = bed.lasting("c");
+    client.subscribe("t", missed_under);
+    let _ = client.leave();
+    for number in 0..3 {
+        bed.publish("t", &number.to_string(), 2);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    client.subscribe("t", then);
+    (bed, client)
+}
+
+#[test]
+fn who_replaces_a_subscription_by_one_of_qos_0_still_gets_what_was_not_read() {
+    let (bed, mut client) = replaced(1, 0);
+    bed.publish("t", "live", 1);
+    bed.run();
+    let missed = ["0", "1", "2"].map(|payload| got("t", payload, 1, false));
+    assert_eq!(client.drain(), [&missed[..], &[got("t", "live", 0, false)]].concat());
+}
+
+#[test]
+fn who_replaces_a_subscription_of_qos_0_does_not_get_what_was_sent_at_most_once() {
+    let (bed, mut client) = replaced(0, 2);
+    bed.publish("t", "live", 1);
+    bed.run();
+    assert_eq!(client.drain(), [got("t", "live", 1, false)]);
+}
+
+#[test]
+fn what_held_before_a_subscription_was_replaced_outlives_connection_and_stop() {
+    let (bed, client) = replaced(2, 0);
+    let _ = client.leave();
+    let bed = bed.reopen();
+    bed.publish("t", "missed under the new one", 2);
+    bed.run();
+    let mut client = bed.lasting("c");
+    assert_eq!(client.drain(), ["0", "1", "2"].map(|payload| got("t", payload, 2, false)));
+}
+
+#[test]
+fn a_subscription_that_is_replaced_again_and_again_stays_small_and_loses_nothing() {
+    let (bed, mut client) = replaced(1, 0);
+    let mut sizes = Vec::new();
+    for round in 0..200 {
+        bed.publish("t", &format!("round {round}"), 1);
+        client.subscribe("t", round % 2);
+        let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+        sizes.push(session_bytes(&bed, placement.session.unwrap()));
+    }
+    bed.run();
+    let received = client.drain();
+    let kept = received.iter().filter(|got| got.2 > 0).count();
+    assert!(kept >= 103, "{kept} of those that were published under QoS 1");
+    assert!(sizes[199] == sizes[100], "{sizes:?}");
+    client.subscribe("t", 1);
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    assert!(
+        session_bytes(&bed, placement.session.unwrap()) < sizes[0] + 100,
+        "what was read needs no history"
+    );
+}
+
+/// The size of a session in the log.
+fn session_bytes(bed: &Bed, offset: u64) -> usize {
+    let log = bed.log.topic("__headwater_sessions").unwrap();
+    let partition = log.partitions().next().unwrap();
+    let fetched = partition.read_up_to(ReadUpTo::Appended, offset, 1).unwrap();
+    let record = fetched.views().next().unwrap().unwrap();
+    assert_eq!(record.offset, offset);
+    record.value.unwrap().len()
 }
 
 #[test]
@@ -255,13 +331,64 @@ fn a_session_of_a_later_version_or_another_log_is_refused_not_dropped() {
         log.append(&Record::new(value).key("c"), Ack::Durable).unwrap();
         Store::open(&bed.log, options(), 0).unwrap_err()
     };
-    assert!(matches!(refusal(&[2]), OpenError::Session { offset: 0, .. }));
+    assert!(matches!(refusal(&[3]), OpenError::Session { offset: 0, .. }));
     // A session that knows one partition, in a log with four.
-    let mut one = vec![1];
+    let mut one = vec![2];
     one.extend([0, 0, 0, 9]);
     one.extend((-1_i64).to_be_bytes());
+    one.extend([0; 8]);
     one.extend([0, 0, 0, 1]);
     one.extend([0; 8]);
-    one.extend([0; 12]);
+    one.extend([0; 16]);
     assert!(matches!(refusal(&one), OpenError::Partitions { offset: 0, found: 1, partitions: 4 }));
+}
+
+/// A session with so many subscriptions, each with a filter of a thousand bytes.
+fn with_long_filters(bed: &Bed, count: usize) -> Client {
+    let mut client = bed.lasting("c");
+    for number in 0..count {
+        client.subscribe(&format!("{}/{number}", "x".repeat(1_000)), 1);
+    }
+    client
+}
+
+#[test]
+fn a_session_may_be_larger_than_a_message_may() {
+    let limited = options().state(TopicOptions::default().segment_bytes(8 << 20).batch_bytes_max(1_000));
+    let bed = Bed::with(limited);
+    let client = with_long_filters(&bed, 2_000);
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    assert!(session_bytes(&bed, placement.session.unwrap()) > 2_000_000);
+    let _ = client.leave();
+    assert_eq!(bed.reopen().lasting("c").attached.subscriptions(), 2_000);
+}
+
+#[test]
+fn a_session_that_is_too_large_is_not_saved_and_goes_on_when_it_is_small_again() {
+    let bed = Bed::new();
+    let mut client = with_long_filters(&bed, 70);
+    let refused = client.attached.save(&State::default(), client.expiry_secs);
+    assert!(matches!(refused, Err(AppendError::BatchTooLarge { .. })), "{refused:?}");
+    for number in 60..70 {
+        let filter = format!("{}/{number}", "x".repeat(1_000));
+        assert!(client.attached.unsubscribe(TopicFilter::parse(&filter).unwrap()));
+    }
+    let _ = client.leave();
+    assert_eq!(bed.reopen().lasting("c").attached.subscriptions(), 60);
+}
+
+#[test]
+fn the_size_of_a_session_is_that_of_its_subscriptions_and_of_its_partitions_not_of_both_multiplied() {
+    let bed = Bed::with(options().messages(messages().partitions(64)));
+    for number in 0..500 {
+        bed.publish(&format!("t/{number}"), "x", 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    for number in 0..500 {
+        client.subscribe(&format!("t/{number}"), 1);
+    }
+    let placement = client.attached.save(&State::default(), client.expiry_secs).unwrap();
+    let bytes = session_bytes(&bed, placement.session.unwrap());
+    assert!(bytes < 500 * 32 + 64 * 8 + 100, "{bytes}");
 }

@@ -89,7 +89,7 @@ mod tests {
     /// A disk with a file of three durable pages of ones.
     fn disk() -> SimDisk {
         let disk = SimDisk::new(1);
-        disk.create_dir(Path::new("/data")).unwrap();
+        disk.create_dir_all(Path::new("/data")).unwrap();
         disk.sync_dir(Path::new("/")).unwrap();
         let file = disk.create(Path::new(PATH)).unwrap();
         file.write_at(&[1; 3 * PAGE_BYTES], 0).unwrap();

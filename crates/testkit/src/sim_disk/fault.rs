@@ -6,10 +6,12 @@ use std::path::Path;
 #[expect(missing_docs, reason = "each is the method of the same name")]
 pub enum Op {
     List,
+    CreateDirAll,
     CreateDir,
     RemoveDir,
     Open,
     Create,
+    CreateNew,
     Rename,
     Remove,
     SyncDir,

@@ -103,8 +103,11 @@ impl File for SimFile {
     fn allocate(&self, from: u64, to: u64) -> io::Result<()> {
         self.check_writable()?;
         let to = usize_of(to)?;
-        assert!(from <= to as u64, "space from {from} to {to}");
         self.with(Op::Allocate, |state, inode| {
+            if from >= to as u64 {
+                // EINVAL, as of `fallocate` for no bytes.
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
             // The file itself is not among the files while it changes.
             state.check_space(if to > inode.len() { to as u64 } else { 0 })?;
             if to > inode.len() { inode.set_len(to) } else { Ok(()) }

@@ -55,7 +55,7 @@ pub const SECTOR_BYTES: usize = 512;
 /// use headwater_testkit::sim_disk::SimDisk;
 ///
 /// let disk = SimDisk::new(7);
-/// disk.create_dir(Path::new("/data")).unwrap();
+/// disk.create_dir_all(Path::new("/data")).unwrap();
 /// let file = disk.create(Path::new("/data/a")).unwrap();
 /// file.write_at(b"abc", 0).unwrap();
 /// file.sync_data().unwrap();
@@ -250,7 +250,13 @@ impl State {
 
     /// Whether the files may grow by so much.
     fn check_space(&self, more: u64) -> io::Result<()> {
-        let used: u64 = self.inodes.values().map(|inode| inode.len() as u64).sum();
+        // What no name leads to has given its space back.
+        let nodes = self.directories.values().flat_map(|directory| directory.live.values());
+        let named = nodes.filter_map(|node| match node {
+            Node::File(id) => self.inodes.get(id),
+            Node::Dir(_) => None,
+        });
+        let used: u64 = named.map(|inode| inode.len() as u64).sum();
         match self.space_bytes {
             Some(space) if more > 0 && used.saturating_add(more) > space => {
                 Err(io::ErrorKind::StorageFull.into())
@@ -271,8 +277,8 @@ impl Storage for SimDisk {
         Ok(names.iter().map(entry).collect())
     }
 
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.begin(Op::CreateDir, dir)?;
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.begin(Op::CreateDirAll, dir)?;
         let mut path = PathBuf::from("/");
         for name in directory::names(dir)? {
             let parent = path.clone();
@@ -287,6 +293,18 @@ impl Storage for SimDisk {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.begin(Op::CreateDir, dir)?;
+        if state.node(dir).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let id = state.new_id();
+        state.directories.insert(id, Directory::default());
+        let (parent, name) = state.parent(dir)?;
+        parent.apply(Change::Link { name, node: Node::Dir(id) });
         Ok(())
     }
 
@@ -311,6 +329,16 @@ impl Storage for SimDisk {
         if let Some(inode) = state.inodes.get_mut(&id) {
             inode.set_len(0)?;
         }
+        drop(state);
+        Ok(Arc::new(SimFile::new(self.clone(), path, id, Access::ReadWrite)))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let mut state = self.begin(Op::CreateNew, path)?;
+        if state.node(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let id = state.create_file(path)?;
         drop(state);
         Ok(Arc::new(SimFile::new(self.clone(), path, id, Access::ReadWrite)))
     }

@@ -4,7 +4,10 @@ use std::hint::black_box;
 use std::io::IoSlice;
 
 use headwater_codec::frame::{Limits, Status, first};
-use headwater_codec::{FrameReader, Packet, Properties, Property, Publish, SliceSink, Version};
+use headwater_codec::{
+    Delivery, FanOut, FrameReader, Packet, PacketId, Properties, Property, Publish, Receiver, SliceSink,
+    Version,
+};
 
 use super::{batch, look, stopped};
 use crate::codec::answer::{Answer, compare};
@@ -33,25 +36,28 @@ pub fn decode(case: &Case) -> Vec<Contestant> {
     all
 }
 
-/// One packet: the slice. Many: framed where they lie, then decoded.
+/// One packet: the slice. Many: each framed where it lies, then decoded.
 fn decoding(name: &'static str, case: &Case, also: impl Fn(&Packet<'_>) + 'static) -> Contestant {
     let (bytes, version) = (case.bytes, case.version);
-    let decode = move |packet: &[u8]| {
-        let packet = Packet::decode(packet, black_box(version));
-        look(&packet);
-        if let Ok(packet) = &packet {
-            also(packet);
-        }
-    };
     if case.packets.len() == 1 {
-        return Contestant::repeated(name, move || decode(black_box(bytes)));
+        return Contestant::repeated(name, move || {
+            let packet = Packet::decode(black_box(bytes), black_box(version));
+            look(&packet);
+            if let Ok(packet) = &packet {
+                also(packet);
+            }
+        });
     }
     let limits = Limits::default();
     Contestant::repeated(name, move || {
         let mut rest = black_box(bytes);
-        while let Ok(Status::Complete(packet)) = first(rest, &limits) {
-            decode(packet);
-            rest = rest.split_at(packet.len()).1;
+        while let Ok(Status::Complete(frame)) = first(rest, &limits) {
+            let packet = Packet::decode(frame, black_box(version));
+            look(&packet);
+            if let Ok(packet) = &packet {
+                also(packet);
+            }
+            rest = rest.split_at(frame.len()).1;
         }
     })
 }
@@ -132,6 +138,64 @@ pub fn vectored(case: &Case) -> Option<Contestant> {
         let (head, payload) = slices(black_box(&publish), black_box(version), &mut room);
         black_box(&[IoSlice::new(head), IoSlice::new(payload)]);
     }))
+}
+
+/// Stamps the heads for 1,000 receivers.
+pub const STAMPED: &str = "headwater, stamped";
+/// Encodes the head anew for each of them.
+pub const HEADS: &str = "headwater, heads encoded";
+/// Encodes the whole packet anew for each of them.
+pub const WHOLE: &str = "headwater, packets encoded";
+
+/// One message for 1,000 receivers: each head stamped, encoded, or encoded with the payload behind it.
+pub fn fan_out(case: &Case) -> Vec<Contestant> {
+    let [Packet::Publish(message)] = case.packets else { return Vec::new() };
+    let (message, version, size) = (*message, case.version, case.bytes.len());
+    let delivery = |packet_id| Delivery::AtLeastOnce { packet_id, dup: false };
+    let ids = || (1..=1000_u16).filter_map(PacketId::new);
+    let mut room = vec![0; size + 64];
+    let mut stamped = move || {
+        let Ok(mut fan_out) = FanOut::new(black_box(message), black_box(version), &mut room) else {
+            return stopped();
+        };
+        for packet_id in ids() {
+            look(&fan_out.stamp(&Receiver::new(delivery(packet_id))));
+        }
+    };
+    let mut room = vec![0; size + 64];
+    let mut encoded = move |whole: bool| {
+        for packet_id in ids() {
+            let message = black_box(message).with_delivery(delivery(packet_id));
+            let mut sink = SliceSink::new(&mut room);
+            if whole {
+                look(&message.encode(black_box(version), &mut sink));
+            } else {
+                look(&message.encode_head(black_box(version), &mut sink));
+            }
+            black_box(sink.written());
+        }
+    };
+    check_stamped(case, &message);
+    let mut whole = encoded.clone();
+    vec![
+        Contestant::many(STAMPED, 1000, move || stamped()),
+        Contestant::many(HEADS, 1000, move || encoded(false)),
+        Contestant::many(WHOLE, 1000, move || whole(true)),
+    ]
+}
+
+/// Stops if a stamped packet is not the encoded one.
+fn check_stamped(case: &Case, message: &Publish<'_>) {
+    let mut room = vec![0; case.bytes.len() + 64];
+    let Ok(mut fan_out) = FanOut::new(*message, case.version, &mut room) else { return stopped() };
+    for packet_id in [1, 2, 1000].into_iter().filter_map(PacketId::new) {
+        let delivery = Delivery::AtLeastOnce { packet_id, dup: false };
+        let Ok(head) = fan_out.stamp(&Receiver::new(delivery)) else { return stopped() };
+        let packet = [head, message.payload].concat();
+        let mut alone = Vec::new();
+        look(&message.with_delivery(delivery).encode(case.version, &mut alone));
+        assert_eq!(packet, alone, "{}", case.name);
+    }
 }
 
 #[inline]

@@ -1,0 +1,65 @@
+//! Live messages that wait for a session.
+
+use std::collections::VecDeque;
+
+use headwater_codec::QoS;
+
+use crate::delivery::Delivery;
+use crate::options::StoreOptions;
+
+/// Live messages that wait for a session, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queue: VecDeque<Delivery>,
+    /// Of their messages.
+    bytes: usize,
+    /// Of each partition: how many of them the dispatcher has put here. What the session reads by itself comes behind those.
+    dispatched: Vec<usize>,
+}
+
+impl Inbox {
+    /// An empty one, for so many partitions.
+    pub(super) fn new(partitions: usize) -> Self {
+        Self { dispatched: vec![0; partitions], ..Self::default() }
+    }
+
+    /// Whether there is no room for this one.
+    pub(super) fn is_full(&self, delivery: &Delivery, options: &StoreOptions) -> bool {
+        let bytes = self.bytes.saturating_add(delivery.message.memory_bytes());
+        self.queue.len() >= options.inbox_max || (bytes > options.inbox_bytes_max && !self.queue.is_empty())
+    }
+
+    pub(super) fn push(&mut self, delivery: Delivery) {
+        if let Some(count) = self.count_mut(&delivery) {
+            *count += 1;
+        }
+        self.bytes += delivery.message.memory_bytes();
+        self.queue.push_back(delivery);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Delivery> {
+        let delivery = self.queue.pop_front()?;
+        self.bytes -= delivery.message.memory_bytes();
+        if let Some(count) = self.count_mut(&delivery) {
+            *count -= 1;
+        }
+        Some(delivery)
+    }
+
+    /// Whether something waits that the dispatcher took from this partition.
+    pub(super) fn holds(&self, partition: usize) -> bool {
+        self.dispatched.get(partition).is_some_and(|count| *count > 0)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+        self.queue.iter()
+    }
+
+    /// The count that a delivery belongs to. What was published with QoS 0 was forwarded when it came, out of order.
+    fn count_mut(&mut self, delivery: &Delivery) -> Option<&mut usize> {
+        if delivery.message.qos == QoS::AtMostOnce {
+            return None;
+        }
+        self.dispatched.get_mut(usize::try_from(delivery.source.partition).ok()?)
+    }
+}

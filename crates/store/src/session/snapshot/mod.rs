@@ -1,0 +1,304 @@
+//! A session as bytes: the value of a record in `__headwater_sessions`.
+//!
+//! ```text
+//! version u8 = 2
+//! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
+//!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
+//! partitions u32, then for each: position u64
+//! subscriptions u32, then for each:
+//!     filter: length u16, UTF-8 | terms | starts: offsets |
+//!     earlier u32, then for each: terms | until: offsets
+//! owed u32, then for each:
+//!     subscription u32 (its place above) | ends: offsets | 1, topic: length u16, UTF-8; or 0
+//! outgoing u32, then for each:
+//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN) | topic u8 (0: messages, 1: retained) |
+//!     partition u32 | offset u64 | identifiers u32, then for each: u32
+//! incoming u32, then for each: packet identifier u16
+//!
+//! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
+//! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
+//! ```
+//!
+//! All integers are big-endian, as everywhere in Kafka's files.
+
+mod fields;
+mod outgoing;
+mod owed;
+
+use bytes::BufMut;
+use headwater_codec::PacketId;
+use headwater_topic::TopicFilterBuf;
+
+use self::fields::{
+    put_count, put_offsets, put_terms, put_text, take_all, take_offsets, take_packet_id, take_terms,
+    take_text, take_u8, take_u16, take_u32, take_u64,
+};
+pub use self::outgoing::OutgoingRecord;
+pub use self::owed::OwedRecord;
+use crate::subscription::{Earlier, Subscription};
+
+/// The version that this code writes, and the only one that it reads.
+const VERSION: u8 = 2;
+
+/// All that is kept of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How long the session outlives its connection, in seconds; `u32::MAX` is for ever.
+    pub expiry_secs: u32,
+    /// When its connection ended, in milliseconds since 1970; `None` while it is connected.
+    pub disconnected_at: Option<i64>,
+    /// The last packet identifier that was given out when this was saved.
+    pub last_packet_id: Option<PacketId>,
+    /// While the session is connected: the last one that may be given out before it is saved again.
+    pub reserved_packet_id: Option<PacketId>,
+    /// Identifiers that the client may hold since a crash, first and last of each range: they are not given out.
+    pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
+    /// The first offset that has not been examined for it, a partition each.
+    pub positions: Vec<u64>,
+    /// What it asked for.
+    pub subscriptions: Vec<Subscription>,
+    /// Retained messages that its subscriptions have not been sent yet.
+    pub owed: Vec<OwedRecord>,
+    /// Messages below the positions whose exchange is not complete, in the order of sending.
+    pub outgoing: Vec<OutgoingRecord>,
+    /// QoS 2 messages of the client that wait for PUBREL.
+    pub incoming: Vec<PacketId>,
+}
+
+/// A value of `__headwater_sessions` cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// It was written by a later version of this crate.
+    #[error("version {version} of a session is not known here; this program reads {VERSION}")]
+    Version {
+        /// What it says.
+        version: u8,
+    },
+    /// It ends too early.
+    #[error("a session ends inside {field}")]
+    Truncated {
+        /// Where.
+        field: &'static str,
+    },
+    /// A field has a value that does not exist.
+    #[error("a session has no valid {field}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+    },
+}
+
+impl Snapshot {
+    /// A session that has just begun, at these positions.
+    pub(super) fn new(positions: Vec<u64>) -> Self {
+        Self {
+            expiry_secs: 0,
+            disconnected_at: None,
+            last_packet_id: None,
+            reserved_packet_id: None,
+            avoided_packet_ids: Vec::new(),
+            positions,
+            subscriptions: Vec::new(),
+            owed: Vec::new(),
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+        }
+    }
+
+    /// Whether the time of a session whose client is away is over [MQTT-3.1.2-23].
+    #[must_use]
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        let away_ms = self.disconnected_at.map_or(0, |at| now_ms.saturating_sub(at));
+        self.expiry_secs != u32::MAX && away_ms >= i64::from(self.expiry_secs) * 1_000
+    }
+
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + 16 * self.positions.len() + 64 * self.subscriptions.len());
+        out.put_u8(VERSION);
+        out.put_u32(self.expiry_secs);
+        out.put_i64(self.disconnected_at.unwrap_or(-1));
+        out.put_u16(self.last_packet_id.map_or(0, PacketId::get));
+        out.put_u16(self.reserved_packet_id.map_or(0, PacketId::get));
+        put_count(&mut out, self.avoided_packet_ids.len());
+        for (first, last) in &self.avoided_packet_ids {
+            out.put_u16(first.get());
+            out.put_u16(last.get());
+        }
+        put_count(&mut out, self.positions.len());
+        for position in &self.positions {
+            out.put_u64(*position);
+        }
+        put_count(&mut out, self.subscriptions.len());
+        for subscription in &self.subscriptions {
+            put_text(&mut out, subscription.filter.as_str());
+            put_terms(&mut out, subscription.terms);
+            put_offsets(&mut out, &subscription.starts);
+            put_count(&mut out, subscription.earlier.len());
+            for earlier in &subscription.earlier {
+                put_terms(&mut out, earlier.terms);
+                put_offsets(&mut out, &earlier.until);
+            }
+        }
+        put_count(&mut out, self.owed.len());
+        for record in &self.owed {
+            record.encode(&mut out);
+        }
+        put_count(&mut out, self.outgoing.len());
+        for record in &self.outgoing {
+            record.encode(&mut out);
+        }
+        put_count(&mut out, self.incoming.len());
+        for packet_id in &self.incoming {
+            out.put_u16(packet_id.get());
+        }
+        out
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] with the field. Nothing is allocated beyond the length of the input.
+    pub fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let input = &mut bytes;
+        let version = take_u8(input, "version")?;
+        if version != VERSION {
+            return Err(SnapshotError::Version { version });
+        }
+        let expiry_secs = take_u32(input, "expiry")?;
+        let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
+        let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
+        let reserved_packet_id = PacketId::new(take_u16(input, "reserved packet identifier")?);
+        let avoided_packet_ids = take_all(input, "avoided", 4, |input| {
+            let range = (take_packet_id(input)?, take_packet_id(input)?);
+            (range.0 <= range.1).then_some(range).ok_or(SnapshotError::Invalid { field: "avoided" })
+        })?;
+        let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
+        let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
+        let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
+        let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
+        let incoming = take_all(input, "incoming", 2, take_packet_id)?;
+        if !input.is_empty() {
+            return Err(SnapshotError::Invalid { field: "end" });
+        }
+        Ok(Self {
+            expiry_secs,
+            disconnected_at,
+            last_packet_id,
+            reserved_packet_id,
+            avoided_packet_ids,
+            positions,
+            subscriptions,
+            owed,
+            outgoing,
+            incoming,
+        })
+    }
+}
+
+fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError> {
+    let filter = TopicFilterBuf::parse(take_text(input, "filter")?);
+    let filter = filter.map_err(|_| SnapshotError::Invalid { field: "filter" })?;
+    let terms = take_terms(input)?;
+    let starts = take_offsets(input, "starts")?;
+    let earlier = take_all(input, "earlier", 9, |input| {
+        Ok(Earlier { terms: take_terms(input)?, until: take_offsets(input, "until")? })
+    })?;
+    Ok(Subscription { filter, terms, starts, earlier })
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
+    use headwater_session::Stage;
+    use headwater_topic::{TopicFilter, TopicNameBuf};
+
+    use super::*;
+    use crate::delivery::{Origin, Source};
+    use crate::offsets::Offsets;
+    use crate::subscription::Terms;
+
+    fn example() -> Snapshot {
+        let filter = |text| TopicFilterBuf::from(TopicFilter::parse(text).unwrap());
+        Snapshot {
+            expiry_secs: 3_600,
+            disconnected_at: Some(1_700_000_000_000),
+            last_packet_id: PacketId::new(4_096),
+            reserved_packet_id: PacketId::new(8_192),
+            avoided_packet_ids: vec![(PacketId::MIN, PacketId::MIN)],
+            positions: vec![7, 0, u64::MAX],
+            subscriptions: vec![
+                Subscription {
+                    filter: filter("factory/#"),
+                    terms: Terms {
+                        options: SubscribeOptions::new(QoS::ExactlyOnce),
+                        id: SubscriptionId::new(268_435_455),
+                    },
+                    starts: Offsets::new([1, 2, 3]),
+                    earlier: Vec::new(),
+                },
+                Subscription {
+                    filter: filter("+"),
+                    terms: Terms { options: SubscribeOptions::new(QoS::AtMostOnce), id: None },
+                    starts: Offsets::new([0, 0, 9]),
+                    earlier: vec![Earlier {
+                        terms: Terms { options: SubscribeOptions::new(QoS::AtLeastOnce), id: None },
+                        until: Offsets::new([0, 4, 10]),
+                    }],
+                },
+            ],
+            owed: vec![
+                OwedRecord {
+                    subscription: 0,
+                    ends: Offsets::new([5, 6, 7]),
+                    after: TopicNameBuf::parse("a").ok(),
+                },
+                OwedRecord { subscription: 1, ends: Offsets::default(), after: None },
+            ],
+            outgoing: vec![OutgoingRecord {
+                packet_id: PacketId::new(65_535).unwrap(),
+                stage: Stage::PubComp,
+                sent: true,
+                retain: false,
+                source: Source { origin: Origin::Retained, partition: 0, offset: 12 },
+                subscription_ids: vec![SubscriptionId::new(1).unwrap()],
+            }],
+            incoming: vec![PacketId::new(1).unwrap()],
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        let mut snapshot = example();
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot.clone()));
+        snapshot.disconnected_at = None;
+        snapshot.outgoing[0].stage = Stage::PubRec;
+        snapshot.outgoing[0].retain = true;
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
+    }
+
+    #[test]
+    fn every_prefix_is_an_error_and_so_is_a_later_version() {
+        let bytes = example().encode();
+        for length in 0..bytes.len() {
+            assert!(Snapshot::decode(&bytes[..length]).is_err(), "{length}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(Snapshot::decode(&longer), Err(SnapshotError::Invalid { field: "end" }));
+        let mut later = bytes;
+        later[0] = 3;
+        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 3 }));
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
+        let mut bytes = example().encode();
+        // The number of positions.
+        bytes[25..29].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
+    }
+}
