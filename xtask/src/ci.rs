@@ -36,6 +36,11 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let codec = ["test", "--package", "headwater-codec", "--locked"];
     command::run(cargo(root, &codec).arg("--all-features"))?;
     command::run(cargo(root, &codec).arg("--no-default-features"))?;
+    step("the codec beside two others");
+    let fuzz = root.join("fuzz");
+    command::run(&mut cargo(&fuzz, &["fmt", "--all", "--check"]))?;
+    // Not the targets themselves: they want a fuzzer to link to.
+    command::run(&mut cargo(&fuzz, &["test", "--package", "headwater-differential", "--locked"]))?;
     // Last, so that the runner's closing lines close the output.
     step("tests");
     command::run(&mut cargo(root, &["test", "--workspace", "--locked"]))?;
