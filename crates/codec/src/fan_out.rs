@@ -6,7 +6,7 @@ use crate::id::SubscriptionId;
 use crate::parse::{Integer, integer};
 use crate::properties::write_id;
 use crate::property::{PropertyId, PropertyPlace};
-use crate::publish::{Delivery, Publish, write_topic};
+use crate::publish::{Delivery, Publish, first_byte, write_topic};
 use crate::sink::{Counter, Limited, Sink, SliceSink};
 use crate::version::Version;
 use crate::write::{self, Body, Output, Part, Pass};
@@ -159,7 +159,7 @@ impl<'a> FanOut<'a> {
     }
 
     /// Changes what differs in place, if the buffer holds a head of the same shape.
-    #[inline]
+    #[inline(always)]
     fn restamp(&mut self, receiver: &Receiver<'_>) -> Option<usize> {
         let Stamped { head_len, size, packet_id_at, ids_at, ids_len } = self.stamped?;
         if size > receiver.packet_size_max {
@@ -180,11 +180,12 @@ impl<'a> FanOut<'a> {
             }
             put_ids(ids, &mut SliceSink::new(self.buffer.get_mut(ids_at..)?));
         }
-        *self.buffer.first_mut()? = self.message_for(receiver).first_byte();
+        *self.buffer.first_mut()? = first_byte(receiver.delivery, receiver.retain);
         Some(head_len)
     }
 
     /// Encodes the head of another shape.
+    #[inline(never)]
     fn encode(&mut self, receiver: &Receiver<'_>) -> Result<usize, EncodeError> {
         // On an error nothing is written, and the head in the buffer is as good as before.
         let whole = Whole { message: self.message_for(receiver), ids: receiver.subscription_ids };

@@ -266,6 +266,19 @@ pub(crate) fn publish<'a>(context: Context, flag_bits: u8, body: &'a [u8]) -> Pa
     Ok((&[], Publish { delivery, retain, topic, properties, payload }))
 }
 
+/// Packet type and flags (section 3.3.1).
+#[inline(always)]
+pub(crate) const fn first_byte(delivery: Delivery, retain: bool) -> u8 {
+    let mut byte = PacketType::Publish.as_u8() << 4 | delivery.qos().as_u8() << flags::QOS_SHIFT;
+    if delivery.dup() {
+        byte |= flags::DUP;
+    }
+    if retain {
+        byte |= flags::RETAIN;
+    }
+    byte
+}
+
 /// The topic name, or the nothing that an alias stands for.
 #[inline(always)]
 pub(crate) fn write_topic<O: Output>(
@@ -287,14 +300,7 @@ pub(crate) fn write_topic<O: Output>(
 impl Body for Publish<'_> {
     #[inline]
     fn first_byte(&self) -> u8 {
-        let mut byte = PacketType::Publish.as_u8() << 4 | self.qos().as_u8() << flags::QOS_SHIFT;
-        if self.dup() {
-            byte |= flags::DUP;
-        }
-        if self.retain {
-            byte |= flags::RETAIN;
-        }
-        byte
+        first_byte(self.delivery, self.retain)
     }
 
     #[inline(always)]

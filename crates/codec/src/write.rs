@@ -115,7 +115,7 @@ struct Fill<'b> {
 impl Output for Fill<'_> {
     const CHECKS: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         // As much room as was measured, so there always is enough.
         if let Some((room, rest)) = core::mem::take(&mut self.room).split_at_mut_checked(bytes.len()) {

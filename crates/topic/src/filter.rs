@@ -137,7 +137,7 @@ fn is_right(text: &[u8], levels_max: u32) -> bool {
 }
 
 /// True if what stands here is a wildcard, and may stand here.
-#[inline]
+#[inline(always)]
 fn wildcard_is_right(bytes: &[u8], position: usize) -> bool {
     let before = position.checked_sub(1).and_then(|before| bytes.get(before));
     let after = bytes.get(position + 1);

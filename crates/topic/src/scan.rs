@@ -95,7 +95,7 @@ fn any_special_in_full(text: &[u8]) -> bool {
 }
 
 /// True if every U+0000, `+` and `#` of the text is right where it stands; asks once or twice for each.
-#[inline]
+#[inline(always)]
 pub(crate) fn each_special(text: &[u8], right: impl Fn(usize) -> bool) -> bool {
     if any_in_halves(text) == Some(false) {
         return true;
@@ -128,7 +128,7 @@ fn halves_are_plain(text: &[u8]) -> bool {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn each_in_word(word: u64, position: usize, right: &impl Fn(usize) -> bool) -> bool {
     if has_special(word) == 0 {
         return true;

@@ -60,8 +60,10 @@ pub fn judge(cases: &[Case], run: &Run) -> ([Vec<Row>; 4], Vec<Target>) {
         let (Some(stamped), Some(heads)) = (heat.of(ours::STAMPED), heat.of(ours::HEADS)) else { continue };
         let best = Some((ours::HEADS, heads));
         fan_out.push(Row { case: name.clone(), ours: stamped, best, limit: None });
-        let what = format!("fan-out to 1,000, {name}: heads encoded / stamped");
-        targets.push(Target { what, value: heads / stamped, bound: Bound::AtLeast(5.0) });
+        if let Some(whole) = heat.of(ours::WHOLE) {
+            let what = format!("fan-out to 1,000, {name}: packets encoded / stamped");
+            targets.push(Target { what, value: whole / stamped, bound: Bound::AtLeast(5.0) });
+        }
     }
     ([decode, encode, vectored, fan_out], targets)
 }
