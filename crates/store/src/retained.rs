@@ -65,6 +65,9 @@ pub(crate) struct Entry {
     pub(crate) offset: u64,
 }
 
+/// How many topics are looked at to see whether a filter matches any.
+const LOOKED_AT: usize = 32;
+
 impl Retained {
     /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the partitions of all messages.
     pub(crate) fn open(partition: Partition, ends: &[u64]) -> Result<Self, ReadError> {
@@ -158,9 +161,14 @@ impl Retained {
         (matching, more.flatten())
     }
 
-    /// Whether a filter matches any.
-    pub(crate) fn has(&self, filter: TopicFilter<'_>) -> bool {
-        read(&self.kept).tree.matching(filter).next().is_some()
+    /// False if a look at a few shows that a filter matches none. It is asked for each filter of a packet, and there may be thousands.
+    pub(crate) fn may_have(&self, filter: TopicFilter<'_>) -> bool {
+        read(&self.kept).tree.matching(filter).any_within(LOOKED_AT) != Some(false)
+    }
+
+    /// Whether the message of a topic is still the one at this offset.
+    pub(crate) fn is_current(&self, topic: TopicName<'_>, offset: u64) -> bool {
+        read(&self.kept).tree.get(topic).is_some_and(|entry| entry.offset == offset)
     }
 
     /// Reads one back, for a delivery that was under way when the store was closed.

@@ -182,6 +182,39 @@ pub struct Matching<'tree, 'filter, V> {
     range: Option<btree_map::Range<'tree, Key, V>>,
 }
 
+impl<V> Matching<'_, '_, V> {
+    /// Whether there is any match, if that shows after a look at so many names; `None` if it does not.
+    ///
+    /// A filter with `+` before a level that no name has may be judged against every name there is: this bounds it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_topic::{RetainedTree, TopicFilter, TopicName};
+    ///
+    /// let mut tree = RetainedTree::new();
+    /// for number in 0..100 {
+    ///     tree.insert(TopicName::parse(&format!("plant/{number}/on"))?, ());
+    /// }
+    /// let any = |filter, names| Ok::<_, headwater_topic::InvalidFilter>(tree.matching(TopicFilter::parse(filter)?).any_within(names));
+    /// assert_eq!(any("plant/+/on", 10)?, Some(true));
+    /// assert_eq!(any("plant/+/off", 10)?, None);
+    /// assert_eq!(any("plant/+/off", 1000)?, Some(false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn any_within(mut self, names: usize) -> Option<bool> {
+        for _ in 0..names {
+            let Some((key, _)) = self.range.as_mut().and_then(Iterator::next) else { return Some(false) };
+            match self.seeker.judge(&key.0) {
+                Verdict::Match => return Some(true),
+                Verdict::Seek => self.range = Some(self.tree.range(Bound::Included(self.seeker.target()))),
+                Verdict::Done => return Some(false),
+            }
+        }
+        None
+    }
+}
+
 impl<'tree, V> Iterator for Matching<'tree, '_, V> {
     type Item = (TopicName<'tree>, &'tree V);
 

@@ -19,7 +19,8 @@ impl Connection {
     pub(super) fn deliver(&mut self) -> Result<bool, End> {
         let now_ms = now_ms();
         let Some(client) = &self.client else { return Ok(false) };
-        if client.attached.reserve_packet_ids(&mut self.session) {
+        // What just failed is tried again when its time comes, not at each turn.
+        if client.attached.reserve_packet_ids(&mut self.session) && client.save_failed_at.is_none() {
             self.save();
         }
         for _ in 0..MESSAGES_A_TURN {

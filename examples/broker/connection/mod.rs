@@ -71,6 +71,8 @@ struct Client {
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
+    /// When the log did not take it: it is tried again a while later.
+    save_failed_at: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
 }
@@ -243,15 +245,20 @@ impl Connection {
 
     /// Saves the session as it is. It is made durable by its lane; nobody waits for it.
     fn save(&mut self) {
+        let now = self.hub.now();
         let Some(client) = &mut self.client else { return };
         client.unsaved_since = None;
-        client.saved_revision = self.session.revision();
+        client.save_failed_at = None;
         let expiry_secs = self.session.session_expiry_secs();
         if expiry_secs > 0
             && let Err(error) = client.attached.save(&self.session.state(), expiry_secs)
         {
             tracing::warn!(client = client.attached.client_id(), %error, "the session was not saved");
+            client.unsaved_since = Some(now);
+            client.save_failed_at = Some(now);
+            return;
         }
+        client.saved_revision = self.session.revision();
     }
 }
 

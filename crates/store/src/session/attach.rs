@@ -78,6 +78,10 @@ impl Store {
 
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
+        if snapshot.disconnected_at.is_none() {
+            // Its end was not kept: as after a crash, the client may have completed these since.
+            snapshot.incoming.clear();
+        }
         snapshot.disconnected_at = None;
         snapshot.avoid_reserved();
         let mut ids = State::<Delivery>::default();

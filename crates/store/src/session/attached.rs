@@ -14,7 +14,7 @@ use super::packet_ids::BLOCK;
 use super::replay::Replay;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Origin};
 use crate::dispatch::Subscriber;
 use crate::lock::{lock, write};
 use crate::offsets::Offsets;
@@ -114,14 +114,14 @@ impl Attached {
             RetainHandling::DoNotSend => false,
         };
         // What is owed is kept with the session: nothing is most often.
-        let is_owed = replay && self.shared.retained.has(filter);
+        let may_be_owed = replay && self.shared.retained.may_have(filter);
         let mut state = lock(&self.core.state);
         let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
         state.subscriptions = others.chain([Arc::clone(&subscription)]).collect();
         let is_of_it = |replay: &Replay| replay.subscription.filter.as_filter() == filter;
         if replay {
             state.replays.retain(|replay| !is_of_it(replay));
-            if is_owed {
+            if may_be_owed {
                 state.replays.push_back(Replay::new(subscription, ends, None));
             }
         } else if let Some(owed) = state.replays.iter_mut().find(|replay| is_of_it(replay)) {
@@ -200,10 +200,18 @@ impl Attached {
                 Some(delivery) if delivery.message.is_expired(now_ms) => {
                     Counters::add(&self.shared.counters.expired, 1);
                 }
+                // One that was replaced since it was looked up comes as a live message, and must not come after that.
+                Some(delivery) if !self.is_current(&delivery) => {}
                 Some(delivery) => return Taken::Delivery(delivery),
                 None => return Taken::Nothing,
             }
         }
+    }
+
+    /// False for a retained message that is not the one of its topic any more.
+    fn is_current(&self, delivery: &Delivery) -> bool {
+        delivery.source.origin != Origin::Retained
+            || self.shared.retained.is_current(delivery.message.topic.as_name(), delivery.source.offset)
     }
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
@@ -223,7 +231,7 @@ impl Attached {
     ///
     /// # Errors
     ///
-    /// [`AppendError`] when the log does not take it; then what was saved before holds.
+    /// [`AppendError`] when the log does not take it; then what was saved before holds after a crash.
     pub fn detach(
         mut self,
         state: &State<Delivery>,
@@ -262,7 +270,13 @@ impl Attached {
 
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
-        let placement = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot)?;
+        let kept = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot);
+        if kept.is_err() && snapshot.disconnected_at.is_some() {
+            // The client is gone whether or not the log says so. What holds after a crash is what was saved; what holds until then is this.
+            state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
+            return kept;
+        }
+        let placement = kept?;
         if let (Some(offset), Some(through)) = (placement.session, snapshot.reserved_packet_id) {
             state.packet_ids.push(offset, through);
         }
