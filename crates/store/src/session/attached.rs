@@ -271,9 +271,18 @@ impl Attached {
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
         let kept = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot);
-        if kept.is_err() && snapshot.disconnected_at.is_some() {
-            // The client is gone whether or not the log says so. What holds after a crash is what was saved; what holds until then is this.
-            state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
+        if let Err(error) = &kept
+            && snapshot.disconnected_at.is_some()
+        {
+            // The client is gone whether or not the log says so. After a crash what was saved holds; until then this does, or, if the
+            // session is too large to be saved at all, what was saved with its end.
+            match &mut state.saved {
+                Some(saved) if matches!(error, AppendError::BatchTooLarge { .. }) => {
+                    saved.disconnected_at = snapshot.disconnected_at;
+                    saved.incoming.clear();
+                }
+                saved => *saved = (snapshot.expiry_secs > 0).then_some(snapshot),
+            }
             return kept;
         }
         let placement = kept?;

@@ -3,7 +3,7 @@
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions};
 use headwater_session::State;
 
-use crate::bed::{Bed, Client, got};
+use crate::bed::{Bed, Client, got, seen};
 
 #[test]
 fn the_last_one_of_a_topic_is_sent_to_who_subscribes() {
@@ -218,4 +218,27 @@ fn who_unsubscribes_is_owed_nothing() {
     assert_eq!(client.drain(), []);
     let _ = client.leave();
     assert_eq!(bed.lasting("c").drain(), []);
+}
+
+#[test]
+fn one_that_is_replaced_while_it_waits_does_not_come_behind_the_new_one() {
+    let bed = Bed::new();
+    for number in 0..20 {
+        bed.retain(&format!("r/{number:02}"), "old", 1);
+    }
+    bed.run();
+    let mut client = bed.lasting("c");
+    client.subscribe("r/#", 1);
+    // All are looked up when the first is taken.
+    let first = client.next().expect("there are twenty");
+    bed.retain("r/15", "new", 1);
+    bed.retain("r/16", "", 1);
+    bed.run();
+    let mut all = vec![seen(&first)];
+    all.extend(client.drain());
+    let of = |topic: &str| all.iter().filter(|got| got.0 == topic).cloned().collect::<Vec<_>>();
+    assert_eq!(of("r/15"), [got("r/15", "new", 1, false)]);
+    assert_eq!(of("r/16"), [got("r/16", "", 1, false)]);
+    assert_eq!(of("r/14"), [got("r/14", "old", 1, true)]);
+    assert_eq!(all.len(), 20);
 }

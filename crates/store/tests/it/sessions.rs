@@ -392,3 +392,34 @@ fn the_size_of_a_session_is_that_of_its_subscriptions_and_of_its_partitions_not_
     let bytes = session_bytes(&bed, placement.session.unwrap());
     assert!(bytes < 500 * 32 + 64 * 8 + 100, "{bytes}");
 }
+
+#[test]
+fn a_session_whose_end_was_not_kept_has_ended_all_the_same() {
+    let limited = options().state(TopicOptions::default().segment_bytes(8 << 20).batch_bytes_max(1_000));
+    let mut bed = Bed::with(limited);
+    let mut client = bed.lasting("c");
+    client.subscribe("t", 2);
+    // A message of QoS 2 waits for PUBREL, and the session is saved.
+    let waiting = Incoming { packet_id: PacketId::MIN, receipt: None };
+    let under_way = State::new(Vec::new(), vec![waiting]);
+    let _ = client.attached.save(&under_way, client.expiry_secs).unwrap();
+    // It was released, and then the end of the session is too large to be kept.
+    let long = "x".repeat(60_000);
+    for number in 0..150 {
+        client.subscribe(&format!("{number}/{long}"), 1);
+    }
+    let (expiry_secs, now_ms) = (client.expiry_secs, client.now_ms);
+    assert!(client.attached.detach(&State::default(), expiry_secs, now_ms).is_err());
+    let mut client = bed.lasting("c");
+    let resumed = client.resumed.take().expect("the session goes on");
+    assert!(
+        resumed.incoming.is_empty(),
+        "the next message under this identifier would be taken for one that was sent again"
+    );
+    for number in 0..150 {
+        client.subscribe(&format!("{number}/{long}"), 1);
+    }
+    assert!(client.attached.detach(&State::default(), expiry_secs, now_ms).is_err());
+    bed.now_ms = now_ms + 8 * 24 * 3_600 * 1_000;
+    assert_eq!(bed.store.expire_sessions(bed.now_ms).unwrap(), 1, "it does not stay for ever");
+}
