@@ -83,7 +83,8 @@
 //!
 //! * A message whose placement is durable reaches every session that was subscribed, durably, when it came, as long as retention leaves it
 //!   in the log: QoS 1 at least once. QoS 2 comes exactly once as long as the process lives or ends cleanly; after a crash, what was sent since
-//!   the session was last saved may come again, and nothing is dropped as if it had.
+//!   the session was last saved may come again, and nothing is dropped as if it had, for the last eight crashes within the life of
+//!   a session; see below.
 //! * Messages of one topic come in the order in which they were taken.
 //! * QoS 0 is at most once: it is forwarded when it comes, dropped and counted when a session has no room for it, and not kept for a client
 //!   that is away.
@@ -99,7 +100,7 @@
 //! * Shared subscriptions: [`Attached::subscribe`] takes plain filters.
 //! * Compaction: the topics of retained messages and of sessions keep every version of every key, and all of it is read when the store is
 //!   opened.
-//! * Limits on how many retained messages and sessions there are. Retained messages are all held in memory.
+//! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
 //! * Saving a session in part: each save writes all of it.
 //! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
 //!   the oldest crashes when there were many: half of all can always be given out.
