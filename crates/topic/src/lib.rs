@@ -60,9 +60,9 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
-#[cfg(feature = "alloc")]
-mod arena;
 mod error;
 mod filter;
 #[cfg(feature = "alloc")]
@@ -92,7 +92,9 @@ pub use name_buf::TopicNameBuf;
 pub use retained::{Matching, RetainedTree};
 pub use shared::SharedFilter;
 #[cfg(feature = "alloc")]
-pub use subscription::SubscriptionTree;
+pub use subscription::{
+    Choose, Group, LeastLoaded, Random, RoundRobin, Sticky, Subscribers, SubscriptionTree,
+};
 
 /// What the README shows compiles.
 #[cfg(all(doctest, feature = "alloc"))]
