@@ -61,6 +61,7 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(feature = "std")]
+#[macro_use]
 extern crate std;
 
 mod error;
@@ -91,9 +92,12 @@ pub use name_buf::TopicNameBuf;
 #[cfg(feature = "alloc")]
 pub use retained::{Matching, RetainedTree};
 pub use shared::SharedFilter;
+#[cfg(feature = "std")]
+pub use subscription::{Change, ConcurrentTree, ReadGuard};
 #[cfg(feature = "alloc")]
 pub use subscription::{
-    Choose, Group, LeastLoaded, Random, RoundRobin, Sticky, Subscribers, SubscriptionTree,
+    Choose, Delivery, DeliveryOptions, Found, Group, LeastLoaded, Matches, Random, RoundRobin, Sticky,
+    Subscribers, SubscriptionTree,
 };
 
 /// What the README shows compiles.

@@ -10,6 +10,10 @@
 //! `docs/topic.md` says why it is so.
 
 mod choose;
+#[cfg(feature = "std")]
+mod concurrent;
+mod delivery;
+mod found;
 mod group;
 mod hash;
 mod index;
@@ -35,6 +39,10 @@ use core::mem;
 use crate::filter::TopicFilter;
 use crate::name::TopicName;
 pub use choose::{Choose, LeastLoaded, Random, RoundRobin, Sticky};
+#[cfg(feature = "std")]
+pub use concurrent::{Change, ConcurrentTree, ReadGuard};
+pub use delivery::{Delivery, DeliveryOptions};
+pub use found::{Found, Matches};
 pub use group::Group;
 use group::Groups;
 use hash::Seed;
@@ -344,9 +352,20 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             let (_, value) = self.group(filter)?.member(key)?;
             return Some(value);
         }
-        match self.index.payload(self.index.find(filter)?)?.1 {
-            List::One { key: other, value } => (other.borrow() == key).then_some(value),
-            List::Many(many) => self.lists.get(*many)?.get(key, &self.seed),
+        let place = self.index.find(filter)?;
+        let at = self.find_at(place, key)?;
+        self.subscribers_at(place)?.values().get(at)
+    }
+
+    /// Where in the list of a filter a subscriber is.
+    fn find_at<Q>(&self, place: Place, key: &Q) -> Option<usize>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match self.index.payload(place)?.1 {
+            List::One { key: other, .. } => (other.borrow() == key).then_some(0),
+            List::Many(many) => self.lists.get(*many)?.find(key, &self.seed),
         }
     }
 
@@ -469,3 +488,6 @@ impl<K, V> fmt::Debug for SubscriptionTree<K, V> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! Who of a shared group gets a message.
 
+use core::iter::Chain;
+use core::ops::Range;
+
 use super::group::Group;
 use super::hash;
 
@@ -37,14 +40,9 @@ pub struct RoundRobin;
 
 impl<K, V> Choose<K, V> for RoundRobin {
     fn choose(&mut self, group: Group<'_, K, V>, open: &mut dyn FnMut(&K, &V) -> bool) -> Option<usize> {
-        let turn = group.turn().next();
-        let chosen = first_open(group, turn, open)?;
-        let passed = (chosen + group.len() - turn % group.len()) % group.len();
-        if passed > 0 {
-            // Else the one behind who is left out would get two turns in each round.
-            group.turn().skip(passed);
-        }
-        Some(chosen)
+        in_turn(group, |mut places| {
+            places.find(|at| group.members().get(*at).is_some_and(|(key, value)| open(key, value)))
+        })
     }
 }
 
@@ -142,23 +140,28 @@ pub struct LeastLoaded<F>(
 
 impl<K, V, L: Ord, F: FnMut(&K, &V) -> L> Choose<K, V> for LeastLoaded<F> {
     fn choose(&mut self, group: Group<'_, K, V>, open: &mut dyn FnMut(&K, &V) -> bool) -> Option<usize> {
-        let turn = group.turn().next();
-        let from_turn = (0..group.len()).map(|step| (turn + step) % group.len());
-        let open = from_turn.filter_map(|at| {
-            let (key, value) = group.members().get(at)?;
-            open(key, value).then(|| (at, (self.0)(key, value)))
-        });
-        // Of equals the first.
-        open.min_by(|(_, a), (_, b)| a.cmp(b)).map(|(at, _)| at)
+        in_turn(group, |places| {
+            let open = places.filter_map(|at| {
+                let (key, value) = group.members().get(at)?;
+                open(key, value).then(|| (at, (self.0)(key, value)))
+            });
+            // Of equals the first.
+            open.min_by(|(_, a), (_, b)| a.cmp(b)).map(|(at, _)| at)
+        })
     }
 }
 
-/// The first that is open, from a turn on.
-fn first_open<K, V>(
+/// Chooses among all places, beginning with the one whose turn it is; the next turn is that of the one behind the chosen.
+fn in_turn<K, V>(
     group: Group<'_, K, V>,
-    turn: usize,
-    open: &mut dyn FnMut(&K, &V) -> bool,
+    choose: impl FnOnce(Chain<Range<usize>, Range<usize>>) -> Option<usize>,
 ) -> Option<usize> {
-    let mut from_turn = (0..group.len()).map(|step| (turn % group.len() + step) % group.len());
-    from_turn.find(|at| group.members().get(*at).is_some_and(|(key, value)| open(key, value)))
+    let turn = group.turn().next();
+    let first = turn % group.len();
+    let chosen = choose((first..group.len()).chain(0..first))?;
+    if chosen != first {
+        // Else the one behind those who are passed over would get their turns too.
+        group.turn().skip((chosen + group.len() - first) % group.len());
+    }
+    Some(chosen)
 }

@@ -28,7 +28,7 @@ use crate::name::TopicName;
 use crate::shared::{self, SharedFilter};
 
 /// One more than the place of a group.
-type GroupId = Held;
+pub(super) type GroupId = Held;
 
 #[derive(Clone, Debug)]
 pub(super) struct Groups<K, V> {

@@ -70,14 +70,6 @@ impl<K: Hash + Eq, V> Members<K, V> {
         }
     }
 
-    pub(super) fn get<Q>(&self, key: &Q, seed: &Seed) -> Option<&V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.values.get(self.find(key, seed)?)
-    }
-
     /// Enters a subscriber, or replaces its value; returns the one it had. O(1), amortised.
     pub(super) fn insert(&mut self, key: K, value: V, seed: &Seed) -> Option<V> {
         if let Some(old) = self.find(&key, seed).and_then(|at| self.values.get_mut(at)) {

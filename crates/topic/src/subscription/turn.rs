@@ -11,7 +11,6 @@ impl Turn {
     }
 
     /// This turn; the next call gets the next one.
-    #[inline]
     pub(super) fn next(&self) -> usize {
         self.add(1)
     }
