@@ -247,8 +247,7 @@ impl<K, V> SubscriptionTree<K, V> {
         mut open: impl FnMut(&K, &V) -> bool,
         mut visit: impl FnMut(&'tree K, &'tree V),
     ) {
-        let mut walk = Walk::new();
-        self.index.matches(name, &mut walk, |_, list| {
+        self.index.matches_once(name, |_, list| {
             // One by one only here: most lists have one.
             match list {
                 List::One { key, value } => visit(key, value),
@@ -259,7 +258,7 @@ impl<K, V> SubscriptionTree<K, V> {
             }
         });
         if let Some(groups) = &self.groups {
-            groups.matches(name, &mut walk, |id| {
+            groups.matches(name, &mut Walk::new(), |id| {
                 let chosen = groups.group(id).and_then(|group| group.choose(choice, &mut open));
                 chosen.into_iter().for_each(|(key, value)| visit(key, value));
             });
@@ -286,8 +285,7 @@ impl<K, V> SubscriptionTree<K, V> {
         name: TopicName<'_>,
         mut visit: impl FnMut(Subscribers<'tree, K, V>),
     ) {
-        let mut walk = Walk::new();
-        self.index.matches(name, &mut walk, |_, list| {
+        self.index.matches_once(name, |_, list| {
             self.lists.subscribers(list).into_iter().for_each(&mut visit);
         });
     }

@@ -151,13 +151,35 @@ impl<P> Index<P> {
     ) {
         let text = name.as_str().as_bytes();
         let hash = hash::high(self.seed.text(text));
-        // Asked for now, waited for after the walk.
-        core::hint::black_box(self.exact.touch(hash));
-        self.trie.walk(text, &self.texts, walk, |at, payload| visit(Place::Wild(at), payload));
+        if self.has_wildcards() {
+            // Asked for now, waited for after the walk.
+            core::hint::black_box(self.exact.touch(hash));
+            self.trie.walk(text, &self.texts, walk, |place, payload| visit(Place::Wild(place), payload));
+        }
+        self.matches_exact(hash, text, visit);
+    }
+
+    /// As [`matches`](Self::matches), with memory of its own.
+    #[inline]
+    pub(super) fn matches_once<'t>(&'t self, name: TopicName<'_>, visit: impl FnMut(Place, &'t P)) {
+        if self.has_wildcards() {
+            self.matches(name, &mut Walk::new(), visit);
+        } else {
+            let text = name.as_str().as_bytes();
+            self.matches_exact(hash::high(self.seed.text(text)), text, visit);
+        }
+    }
+
+    #[inline(always)]
+    fn matches_exact<'t>(&'t self, hash: u32, text: &[u8], mut visit: impl FnMut(Place, &'t P)) {
         if let Some(at) = self.find_exact(hash, text)
             && let Some(exact) = self.exact.get(at)
         {
             visit(Place::Exact(at), &exact.payload);
         }
+    }
+
+    const fn has_wildcards(&self) -> bool {
+        self.trie.len() > 0
     }
 }

@@ -67,95 +67,137 @@ struct Aim {
     hint: Hints,
 }
 
+/// What a level of a search has at hand.
+struct Search<'t, 'w, P, F> {
+    trie: &'t Trie<P>,
+    texts: &'t Texts,
+    next: &'w mut Pile<Reached>,
+    candidates: &'w mut Pile<Candidate>,
+    visit: F,
+    /// What the next level is looked for by.
+    aim: Aim,
+    /// The name ends with this level.
+    is_last: bool,
+    /// Where the rest of the name begins.
+    name_rest: u32,
+    visited: usize,
+    /// Of no meaning; but what is read has to go somewhere.
+    touched: u32,
+}
+
+impl<'t, P, F: FnMut(Place, &'t P)> Search<'t, '_, P, F> {
+    /// Goes where a branch leads; `before` bytes of a filter lie before what is behind it.
+    #[inline(always)]
+    fn follow(&mut self, place: Place, branch: &'t Branch<P>, before: u32) {
+        self.visited += 1;
+        match &branch.to {
+            To::Node { id, hints } => {
+                self.touched ^= self.trie.touch(*id, *hints, self.aim);
+                self.next.push(Reached { id: *id, hints: *hints, before });
+            }
+            To::Filter { text, payload } => match branch.tail() {
+                // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
+                Tail::Hash => (self.visit)(place, payload),
+                Tail::Nothing if self.is_last => (self.visit)(place, payload),
+                Tail::More if !self.is_last => {
+                    self.touched ^= u32::from(self.texts.touch(*text));
+                    self.candidates.push(Candidate { place, filter_rest: before, name_rest: self.name_rest });
+                }
+                _ => {}
+            },
+        }
+    }
+
+    /// Follows the branch of a `#` or an end, which leads to a filter.
+    #[inline(never)]
+    fn follow_spilled(&mut self, step: Step) {
+        if let Some((place, branch)) = self.trie.spilled_branch(step)
+            && let To::Filter { payload, .. } = &branch.to
+        {
+            self.visited += 1;
+            (self.visit)(place, payload);
+        }
+    }
+}
+
 impl<P> Trie<P> {
     /// Calls `visit` for each filter that matches the name, with its place, and says how many branches it came to.
     #[inline]
     pub(in crate::subscription) fn walk<'t>(
         &'t self,
         name: &[u8],
-        texts: &Texts,
+        texts: &'t Texts,
         walk: &mut Walk,
-        mut visit: impl FnMut(Place, &'t P),
+        visit: impl FnMut(Place, &'t P),
     ) -> usize {
         let Walk { now, next, candidates } = walk;
         now.clear();
         candidates.clear();
-        let mut visited = 0;
-        let mut touched = false;
         let mut split = Split::new(name);
+        let mut level = split.next();
+        let mut aim = self.aim(level.as_ref());
         // [MQTT-4.7.2-1] The wildcards that a filter can begin with leave the root.
         let hints = if name.first() == Some(&b'$') { self.hints.literals() } else { self.hints };
         now.push(Reached { id: ROOT, hints, before: 0 });
-        let mut level = split.next();
-        let mut aim = self.aim(level.as_ref());
+        let mut search = Search {
+            trie: self,
+            texts,
+            next,
+            candidates,
+            visit,
+            aim,
+            is_last: false,
+            name_rest: 0,
+            visited: 0,
+            touched: 0,
+        };
         while !now.items().is_empty() {
-            let length = level.map_or(0, |level| level.bytes.len());
-            // The rest of the name, behind the level.
-            let name_rest = low(split.at());
-            let is_last = split.rest().is_none();
+            let length = low(level.map_or(0, |level| level.bytes.len()));
+            search.name_rest = low(split.at());
+            search.is_last = split.rest().is_none();
             level = split.next();
-            let aim_of_next = self.aim(level.as_ref());
-            black_box(touched);
-            next.clear();
-            for reached in now.items() {
-                let mut follow = |place: Place, branch: &'t Branch<P>, length: usize| {
-                    visited += 1;
-                    let before = reached.before + low(length) + 1;
-                    match &branch.to {
-                        To::Node { id, hints } => {
-                            touched ^= self.touch(*id, *hints, aim_of_next);
-                            next.push(Reached { id: *id, hints: *hints, before });
-                        }
-                        To::Filter { text, payload } => match branch.tail() {
-                            // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
-                            Tail::Hash => visit(place, payload),
-                            Tail::Nothing if is_last => visit(place, payload),
-                            Tail::More if !is_last => {
-                                touched ^= texts.touch(*text) == 0;
-                                candidates.push(Candidate { place, filter_rest: before, name_rest });
-                            }
-                            _ => {}
-                        },
-                    }
-                };
-                let Reached { id, hints, .. } = *reached;
-                if hints.have(Hints::HASH)
-                    && let Some((place, branch)) = self.spilled_branch(Step { node: id, token: HASH })
-                {
-                    follow(place, branch, 1);
+            search.aim = self.aim(level.as_ref());
+            search.touched = black_box(search.touched);
+            search.next.clear();
+            for Reached { id, hints, before } in now.items() {
+                let (id, before) = (*id, *before);
+                if hints.have(Hints::HASH) {
+                    search.follow_spilled(Step { node: id, token: HASH });
                 }
                 if aim.is_end {
-                    if hints.have(Hints::END)
-                        && let Some((place, branch)) = self.spilled_branch(Step { node: id, token: END })
-                    {
-                        follow(place, branch, 0);
+                    if hints.have(Hints::END) {
+                        search.follow_spilled(Step { node: id, token: END });
                     }
                     continue;
                 }
-                // [MQTT-4.7.1-2]
-                if hints.have(Hints::PLUS)
-                    && let Some(branch) = self.node(id).and_then(|node| node.plus.as_ref())
-                {
-                    follow(Place::Plus(id), branch, 1);
+                if !hints.have(aim.hint.with(Hints::PLUS)) {
+                    continue;
                 }
-                if hints.have(aim.hint) {
-                    let literal = self.node(id).and_then(|node| node.literal.as_ref());
-                    if let Some(branch) = literal
-                        && branch.is(aim.token)
-                    {
-                        follow(Place::Literal(id), branch, length);
-                    } else if hints.have(Hints::SPILLED)
-                        && let Some((place, branch)) =
-                            self.spilled_branch(Step { node: id, token: aim.token })
-                    {
-                        follow(place, branch, length);
-                    }
+                let Some(node) = self.node(id) else { continue };
+                // [MQTT-4.7.1-2]
+                if let Some(branch) = &node.plus
+                    && hints.have(Hints::PLUS)
+                {
+                    search.follow(Place::Plus(id), branch, before + 2);
+                }
+                if !hints.have(aim.hint) {
+                    continue;
+                }
+                if let Some(branch) = &node.literal
+                    && branch.is(aim.token)
+                {
+                    search.follow(Place::Literal(id), branch, before + length + 1);
+                } else if hints.have(Hints::SPILLED)
+                    && let Some((place, branch)) = self.spilled_branch(Step { node: id, token: aim.token })
+                {
+                    search.follow(place, branch, before + length + 1);
                 }
             }
-            mem::swap(now, next);
-            aim = aim_of_next;
+            mem::swap(now, search.next);
+            aim = search.aim;
         }
-        black_box(touched);
+        black_box(search.touched);
+        let Search { candidates, mut visit, visited, .. } = search;
         for candidate in candidates.items() {
             let Some((text, payload)) = self.payload(candidate.place) else { continue };
             let filter = texts.get_bytes(text).get(candidate.filter_rest as usize..).unwrap_or_default();
@@ -185,13 +227,14 @@ impl<P> Trie<P> {
 
     /// Reads something of the memory that the branches of a node for a level are in.
     #[inline(always)]
-    fn touch(&self, id: NodeId, hints: Hints, aim: Aim) -> bool {
-        let mut touched = false;
+    fn touch(&self, id: NodeId, hints: Hints, aim: Aim) -> u32 {
+        let mut touched = 0;
         if hints.have(aim.hint.with(Hints::PLUS)) {
-            touched ^= self.node(id).is_some_and(|node| node.plus.is_some());
+            touched = self.node(id).map_or(0, |node| node.spilled);
         }
         if hints.have(Hints::SPILLED) && hints.have(aim.hint) {
-            touched ^= self.edges.touch(Step { node: id, token: aim.token }.hash(self.edges.seed()));
+            let hash = Step { node: id, token: aim.token }.hash(self.edges.seed());
+            touched ^= u32::from(self.edges.touch(hash));
         }
         touched
     }
