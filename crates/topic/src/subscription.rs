@@ -226,6 +226,10 @@ impl<K, V> SubscriptionTree<K, V> {
         self.groups.as_ref()?.get(filter.as_str(), &self.seed)
     }
 
+    fn find_filter(&self, filter: TopicFilter<'_>) -> Option<Place> {
+        self.index.find(self.index.wanted(filter))
+    }
+
     /// Calls `visit` once for each subscription that matches the name, and for one member of each shared group, [each in
     /// turn](RoundRobin).
     ///
@@ -302,8 +306,9 @@ impl<K: Hash + Eq + Clone, V> SubscriptionTree<K, V> {
             let groups = self.groups.get_or_insert_with(|| Box::new(Groups::new(&self.seed)));
             return groups.subscribe(shared, filter.as_str(), key, owner, value, &self.seed);
         }
-        let text = match self.index.find(filter) {
-            None => self.index.insert(filter, List::One { key, value }),
+        let wanted = self.index.wanted(filter);
+        let text = match self.index.find(wanted) {
+            None => self.index.insert(wanted, List::One { key, value }),
             Some(place) => match self.join(place, key, value) {
                 Ok(text) => text,
                 Err(replaced) => return Some(replaced),
@@ -350,7 +355,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             let (_, value) = self.group(filter)?.member(key)?;
             return Some(value);
         }
-        let place = self.index.find(filter)?;
+        let place = self.find_filter(filter)?;
         let at = self.find_at(place, key)?;
         self.subscribers_at(place)?.values().get(at)
     }
@@ -378,7 +383,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             self.return_groups();
             return value;
         }
-        let place = self.index.find(filter)?;
+        let place = self.find_filter(filter)?;
         let (text, _) = self.index.payload(place)?;
         let value = self.leave(place, filter, key)?;
         self.owners.remove(key, text, &self.seed);
@@ -396,7 +401,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         for text in self.owners.take(key, &self.seed) {
             let filter = alloc::string::String::from(self.index.filter(text).as_str());
             let filter = TopicFilter(&filter);
-            if let Some(place) = self.index.find(filter) {
+            if let Some(place) = self.find_filter(filter) {
                 removed += usize::from(self.leave(place, filter, key).is_some());
             }
         }
@@ -417,7 +422,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         let (_, list) = self.index.payload(place)?;
         let value = match list {
             List::One { key: other, .. } if other.borrow() != key => return None,
-            List::One { .. } => match self.index.remove(filter)? {
+            List::One { .. } => match self.index.remove(place, filter.as_str())? {
                 List::One { value, .. } => value,
                 List::Many(_) => return None,
             },
@@ -443,7 +448,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         {
             *list = List::One { key, value };
         }
-        if let Some(moved) = moved.and_then(|text| self.index.find(self.index.filter(text)))
+        if let Some(moved) = moved.and_then(|text| self.find_filter(self.index.filter(text)))
             && let Some(list) = self.index.payload_mut(moved)
         {
             *list = List::Many(many);

@@ -170,7 +170,8 @@ impl<K: Hash + Eq, V> Groups<K, V> {
             self.groups.push(None);
             u32::try_from(self.groups.len()).ok().and_then(GroupId::new).unwrap_or_else(|| overflow())
         });
-        let place = match self.by_filter.find(filter.filter()) {
+        let wanted = self.by_filter.wanted(filter.filter());
+        let place = match self.by_filter.find(wanted) {
             Some(at) => {
                 let groups = self.by_filter.payload_mut(at);
                 groups.map_or(0, |groups| {
@@ -179,7 +180,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
                 })
             }
             None => {
-                self.by_filter.insert(filter.filter(), [id].into());
+                self.by_filter.insert(wanted, [id].into());
                 0
             }
         };
@@ -241,12 +242,12 @@ impl<K: Hash + Eq, V> Groups<K, V> {
             self.by_text.remove(at);
         }
         let Some(filter) = shared::split(&entry.text).map(SharedFilter::filter) else { return };
-        let Some(at) = self.by_filter.find(filter) else { return };
+        let Some(at) = self.by_filter.find(self.by_filter.wanted(filter)) else { return };
         let Some(groups) = self.by_filter.payload_mut(at) else { return };
         groups.swap_remove(entry.place);
         let moved = groups.get(entry.place).copied();
         if groups.is_empty() {
-            self.by_filter.remove(filter);
+            self.by_filter.remove(at, filter.as_str());
         }
         if let Some(moved) = moved.and_then(|moved| self.entry_mut(moved)) {
             moved.place = entry.place;

@@ -12,6 +12,7 @@ use super::text::{Moved, TextAt, Texts};
 use super::trie::{self, Trie, Walk};
 use crate::filter::TopicFilter;
 use crate::name::TopicName;
+use crate::scan;
 
 #[derive(Clone, Debug)]
 pub(super) struct Index<P> {
@@ -33,6 +34,14 @@ impl<P> Hashed for Exact<P> {
     fn hash(&self, _seed: u64) -> u32 {
         self.hash
     }
+}
+
+/// What a filter is found by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'f> {
+    text: &'f str,
+    /// The hash of the text, if there is no wildcard in it.
+    exact: Option<u32>,
 }
 
 /// Where a filter is, as long as nothing is entered or taken out.
@@ -61,12 +70,20 @@ impl<P> Index<P> {
         self.exact.bytes() + self.trie.bytes() + self.texts.bytes()
     }
 
-    pub(super) fn find(&self, filter: TopicFilter<'_>) -> Option<Place> {
-        if filter.has_wildcard() {
-            self.trie.find(filter.as_str(), &self.texts).map(Place::Wild)
-        } else {
-            let text = filter.as_str().as_bytes();
-            self.find_exact(hash::high(self.seed.text(text)), text).map(Place::Exact)
+    /// What a filter is found by.
+    #[inline]
+    pub(super) fn wanted<'f>(&self, filter: TopicFilter<'f>) -> Wanted<'f> {
+        let text = filter.as_str();
+        // A valid filter has these characters nowhere else.
+        let exact = !scan::any_special(text.as_bytes());
+        Wanted { text, exact: exact.then(|| hash::high(self.seed.text(text.as_bytes()))) }
+    }
+
+    #[inline]
+    pub(super) fn find(&self, wanted: Wanted<'_>) -> Option<Place> {
+        match wanted.exact {
+            Some(hash) => self.find_exact(hash, wanted.text.as_bytes()).map(Place::Exact),
+            None => self.trie.find(wanted.text, &self.texts).map(Place::Wild),
         }
     }
 
@@ -102,22 +119,20 @@ impl<P> Index<P> {
     }
 
     /// Enters a filter that is not there yet.
-    pub(super) fn insert(&mut self, filter: TopicFilter<'_>, payload: P) -> TextAt {
-        let text = self.texts.add(filter.as_str());
-        if filter.has_wildcard() {
-            self.trie.insert(filter.as_str(), text, payload, &self.texts);
-        } else {
-            let hash = hash::high(self.seed.text(filter.as_str().as_bytes()));
-            self.exact.insert(Exact { hash, text, payload });
+    pub(super) fn insert(&mut self, wanted: Wanted<'_>, payload: P) -> TextAt {
+        let text = self.texts.add(wanted.text);
+        match wanted.exact {
+            Some(hash) => self.exact.insert(Exact { hash, text, payload }),
+            None => self.trie.insert(wanted.text, text, payload, &self.texts),
         }
         text
     }
 
-    /// Takes a filter out.
-    pub(super) fn remove(&mut self, filter: TopicFilter<'_>) -> Option<P> {
-        let (text, payload) = match self.find(filter)? {
+    /// Takes a filter out, which is at this place.
+    pub(super) fn remove(&mut self, place: Place, filter: &str) -> Option<P> {
+        let (text, payload) = match place {
             Place::Exact(at) => self.exact.remove(at).map(|exact| (exact.text, exact.payload)),
-            Place::Wild(_) => self.trie.remove(filter.as_str(), &self.texts),
+            Place::Wild(_) => self.trie.remove(filter, &self.texts),
         }?;
         self.texts.remove(text);
         if self.len() == 0 {

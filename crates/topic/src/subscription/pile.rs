@@ -40,6 +40,12 @@ impl<T: Copy> Pile<T> {
         self.long.clear();
     }
 
+    /// Whether it is on the stack.
+    #[inline(always)]
+    pub(super) const fn is_short(&self) -> bool {
+        self.long.is_empty()
+    }
+
     #[inline(always)]
     pub(super) fn items(&self) -> &[T] {
         if self.long.is_empty() { self.short.get(..self.len).unwrap_or_default() } else { &self.long }

@@ -32,7 +32,7 @@ use super::split::{Level, Split};
 use super::table::Table;
 use super::text::{Moved, TextAt, Texts};
 use super::words::{END, HASH, PLUS, Token, Words};
-use edge::{Branch, Edge, Hints, Node, NodeId, ROOT, Step, Tail, To};
+use edge::{Branch, Edge, Hints, Node, NodeId, ROOT, Spilled, Step, Tail, To};
 pub(super) use walk::Walk;
 
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(super) struct Trie<P> {
     edges: Table<Edge<P>>,
     /// The root first; none if there are no filters.
     nodes: Vec<Node<P>>,
+    /// As many as there are nodes.
+    spilled: Vec<Spilled>,
     /// Numbers of nodes to use again.
     vacant: Vec<NodeId>,
     /// Those of the root.
@@ -64,6 +66,7 @@ impl<P> Trie<P> {
         Self {
             edges: Table::new(seed.word()),
             nodes: Vec::new(),
+            spilled: Vec::new(),
             vacant: Vec::new(),
             hints: Hints::NONE,
             words: Words::new(seed),
@@ -86,6 +89,7 @@ impl<P> Trie<P> {
     pub(super) const fn bytes(&self) -> usize {
         self.edges.bytes()
             + self.nodes.capacity() * size_of::<Node<P>>()
+            + self.spilled.capacity() * size_of::<Spilled>()
             + self.vacant.capacity() * size_of::<NodeId>()
             + self.words.bytes()
     }
@@ -195,7 +199,7 @@ impl<P> Trie<P> {
     /// Enters a filter that is not there yet. O(levels it has in common with another).
     pub(super) fn insert(&mut self, text: &str, at: TextAt, payload: P, texts: &Texts) {
         if self.nodes.is_empty() {
-            self.nodes.push(Node::new());
+            self.push_node();
         }
         self.filters += 1;
         let mut split = Split::new(text.as_bytes());
@@ -215,17 +219,22 @@ impl<P> Trie<P> {
         }
     }
 
+    fn push_node(&mut self) -> NodeId {
+        if self.nodes.len() == self.nodes.capacity() {
+            // By a quarter: a doubling would leave half of it vacant.
+            let more = self.nodes.len() / 4 + 4;
+            self.nodes.reserve_exact(more);
+            self.spilled.reserve_exact(more);
+        }
+        self.nodes.push(Node::new());
+        self.spilled.push(Spilled::default());
+        NodeId::try_from(self.nodes.len() - 1).unwrap_or_else(|_| overflow())
+    }
+
     /// Puts a node where a branch leads to one filter; that filter goes one level on. `split` is behind the level of the branch, in a
     /// text that begins as the filter does.
     fn part(&mut self, step: Step, place: Place, split: &Split<'_>, texts: &Texts) -> NodeId {
-        let id = self.vacant.pop().unwrap_or_else(|| {
-            // By a quarter: a doubling would leave half of it vacant.
-            if self.nodes.len() == self.nodes.capacity() {
-                self.nodes.reserve_exact(self.nodes.len() / 4 + 4);
-            }
-            self.nodes.push(Node::new());
-            NodeId::try_from(self.nodes.len() - 1).unwrap_or_else(|_| overflow())
-        });
+        let id = self.vacant.pop().unwrap_or_else(|| self.push_node());
         if let Some(branch) = self.branch_mut(place)
             && let To::Filter { text, payload } =
                 branch.turn(Tail::Nothing, To::Node { id, hints: Hints::NONE })
@@ -252,7 +261,10 @@ impl<P> Trie<P> {
         };
         let tail = if token == HASH { Tail::Hash } else { Tail::of(rest) };
         let branch = Branch::new(token, tail, to);
-        let Some(node) = self.nodes.get_mut(id as usize) else { return };
+        let Some((node, spilled)) = self.nodes.get_mut(id as usize).zip(self.spilled.get_mut(id as usize))
+        else {
+            return;
+        };
         let mut new = Hints::of(token);
         if token == PLUS {
             node.plus = Some(branch);
@@ -262,8 +274,8 @@ impl<P> Trie<P> {
             if token > END {
                 new = new.with(Hints::SPILLED);
             }
-            node.spilled += 1;
-            node.tokens ^= token;
+            spilled.count += 1;
+            spilled.tokens ^= token;
             self.edges.insert(Edge { node: id, branch });
         }
         self.branches += 1;
@@ -304,9 +316,9 @@ impl<P> Trie<P> {
             path.push((step, begin));
         };
         let taken = self.detach(step, place, Split::at_of(text.as_bytes(), begin))?;
-        if let Some(node) = self.node(node) {
+        if let Some((node, spilled)) = self.node(node).zip(self.spilled.get(node as usize)) {
             let above = path.last().map(|(step, _)| *step);
-            let hints = self.hints(above).renewed(node, step.token);
+            let hints = self.hints(above).renewed(node, *spilled, step.token);
             if let Some(old) = self.hints_mut(above) {
                 *old = hints;
             }
@@ -344,8 +356,9 @@ impl<P> Trie<P> {
             Place::Plus(_) => node.plus.take(),
             Place::Literal(_) => node.literal.take(),
             Place::Edge(at) => {
-                node.spilled -= 1;
-                node.tokens ^= step.token;
+                let spilled = self.spilled.get_mut(step.node as usize)?;
+                spilled.count -= 1;
+                spilled.tokens ^= step.token;
                 self.edges.remove(at).map(|edge| edge.branch)
             }
         }?;
@@ -359,7 +372,8 @@ impl<P> Trie<P> {
     /// Takes a node out that has one filter only, and leads the branch to the node to that filter. `begin` is where the levels behind
     /// the node begin.
     fn merge(&mut self, id: NodeId, above: Step, begin: usize, texts: &Texts) -> bool {
-        let Some(token) = self.node(id).and_then(Node::only) else { return false };
+        let node = self.spilled.get(id as usize).zip(self.node(id));
+        let Some(token) = node.and_then(|(spilled, node)| spilled.only(node)) else { return false };
         let step = Step { node: id, token };
         let Some((place, text)) = self.place(step).and_then(|place| Some((place, self.payload(place)?.0)))
         else {

@@ -128,25 +128,35 @@ impl<P> Hashed for Edge<P> {
 }
 
 /// What most nodes have, in the node; the table has the rest.
+///
+/// With payloads of eight bytes two of them fill a line of a processor's cache, and none lies across two lines.
 #[derive(Clone, Debug)]
+#[repr(align(32))]
 pub(super) struct Node<P> {
     pub(super) plus: Option<Branch<P>>,
     /// One of the literals.
     pub(super) literal: Option<Branch<P>>,
-    /// How many branches are in the table.
-    pub(super) spilled: u32,
-    /// Their tokens, one exclusive or the other: of the last that is left, the token itself.
-    pub(super) tokens: u32,
 }
 
 impl<P> Node<P> {
     pub(super) const fn new() -> Self {
-        Self { plus: None, literal: None, spilled: 0, tokens: 0 }
+        Self { plus: None, literal: None }
     }
+}
 
-    /// The token of the only branch, if there is only one.
-    pub(super) const fn only(&self) -> Option<Token> {
-        match (&self.plus, &self.literal, self.spilled) {
+/// What a node has in the table; no search asks for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spilled {
+    /// How many branches.
+    pub(super) count: u32,
+    /// Their tokens, one exclusive or the other: of the last that is left, the token itself.
+    pub(super) tokens: u32,
+}
+
+impl Spilled {
+    /// The token of the only branch of a node, if it has only one.
+    pub(super) const fn only<P>(self, node: &Node<P>) -> Option<Token> {
+        match (&node.plus, &node.literal, self.count) {
             (Some(_), None, 0) => Some(PLUS),
             (None, Some(branch), 0) => Some(branch.token()),
             (None, None, 1) => Some(self.tokens),
@@ -206,10 +216,10 @@ impl Hints {
     }
 
     /// Made right after a branch of `node` was taken out.
-    pub(super) const fn renewed<P>(self, node: &Node<P>, token: Token) -> Self {
+    pub(super) const fn renewed<P>(self, node: &Node<P>, spilled: Spilled, token: Token) -> Self {
         let mut hints = if token <= END { self.without(Self::of(token)) } else { self };
         let others = hints.have(Self::HASH) as u32 + hints.have(Self::END) as u32;
-        if node.spilled == others {
+        if spilled.count == others {
             // What is left of the literals is known.
             hints = Self(hints.0 & ((1 << (EXACT_BITS - 1)) - 1));
             if let Some(branch) = &node.literal {

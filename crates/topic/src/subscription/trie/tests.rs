@@ -167,5 +167,5 @@ fn a_tree_that_shrank_is_made_anew() {
 fn edges_and_nodes_are_as_small_as_they_are_said_to_be() {
     use crate::subscription::list::List;
     assert_eq!(size_of::<Option<Edge<List<u32, u8>>>>(), 20);
-    assert_eq!(size_of::<Node<List<u32, u8>>>(), 40);
+    assert_eq!(size_of::<Node<List<u32, u8>>>(), 32);
 }

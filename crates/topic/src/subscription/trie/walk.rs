@@ -92,19 +92,25 @@ impl<'t, P, F: FnMut(Place, &'t P)> Search<'t, '_, P, F> {
         self.visited += 1;
         match &branch.to {
             To::Node { id, hints } => {
-                self.touched ^= self.trie.touch(*id, *hints, self.aim);
+                // Of many, the processor overlaps the waits by itself, and what is touched first is pushed out again by what is last.
+                if self.next.is_short() {
+                    self.touched ^= self.trie.touch(*id, *hints, self.aim);
+                }
                 self.next.push(Reached { id: *id, hints: *hints, before });
             }
-            To::Filter { text, payload } => match branch.tail() {
-                // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
-                Tail::Hash => (self.visit)(place, payload),
-                Tail::Nothing if self.is_last => (self.visit)(place, payload),
-                Tail::More if !self.is_last => {
-                    self.touched ^= u32::from(self.texts.touch(*text));
-                    self.candidates.push(Candidate { place, filter_rest: before, name_rest: self.name_rest });
+            To::Filter { text, payload } => {
+                let tail = branch.tail();
+                if tail == Tail::More {
+                    if !self.is_last {
+                        self.touched ^= u32::from(self.texts.touch(*text));
+                        let name_rest = self.name_rest;
+                        self.candidates.push(Candidate { place, filter_rest: before, name_rest });
+                    }
+                } else if self.is_last || tail == Tail::Hash {
+                    // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
+                    (self.visit)(place, payload);
                 }
-                _ => {}
-            },
+            }
         }
     }
 
@@ -230,7 +236,7 @@ impl<P> Trie<P> {
     fn touch(&self, id: NodeId, hints: Hints, aim: Aim) -> u32 {
         let mut touched = 0;
         if hints.have(aim.hint.with(Hints::PLUS)) {
-            touched = self.node(id).map_or(0, |node| node.spilled);
+            touched = u32::from(self.node(id).is_some_and(|node| node.plus.is_some()));
         }
         if hints.have(Hints::SPILLED) && hints.have(aim.hint) {
             let hash = Step { node: id, token: aim.token }.hash(self.edges.seed());
