@@ -48,7 +48,7 @@ pub fn topic(input: &[u8]) {
     agree(&tree, &model, name);
 
     // Costs more than all the rest: by the length of the input it is a matter of chance, and the same each time.
-    if input.len() % 4 == 0 {
+    if input.len().is_multiple_of(4) {
         concurrently(&changes, &model, name);
     }
     for (filter, key, asked) in model {
