@@ -16,12 +16,8 @@ fn main() -> ExitCode {
     let ([decode, encode, vectored, fan_out], targets) = codec::targets::judge(&cases, &run);
 
     let [decodes, encodes, vectors, fans_out] = codec::AREAS;
-    let groups = [
-        (decodes, &run.decode),
-        (encodes, &run.encode),
-        (vectors, &run.vectored),
-        (fans_out, &run.fan_out),
-    ];
+    let groups =
+        [(decodes, &run.decode), (encodes, &run.encode), (vectors, &run.vectored), (fans_out, &run.fan_out)];
     for (name, figures) in groups {
         report::print_figures(&format!("{name}, all figures, ns per packet"), figures);
     }
