@@ -109,7 +109,8 @@ fn calls_in(one: &mut Contestant, slice: Duration) -> u64 {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// The one in the middle; not a number if there is none.
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
