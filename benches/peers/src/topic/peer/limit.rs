@@ -71,8 +71,10 @@ impl Tree for Copied {
         self.0.retain(|one| *one != id);
     }
 
+    /// In pieces of 2 KiB: the `rep movsb` that a longer copy becomes takes twenty times as long on some processors if both
+    /// addresses have nearly the same place in their page.
     #[inline]
     fn matches(&self, _: &str, ids: &mut Vec<u32>) {
-        ids.extend_from_slice(&self.0);
+        self.0.chunks(512).for_each(|piece| ids.extend_from_slice(piece));
     }
 }
