@@ -7,6 +7,7 @@ use clap::Parser;
 use headwater_peers::memory::Counted;
 use headwater_peers::options::Options;
 use headwater_peers::report::{self, Figures};
+use headwater_peers::timing;
 use headwater_peers::topic::targets::Verdict;
 use headwater_peers::topic::{self, Run, rules};
 use serde_json::{Value, json};
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
     let verdict = topic::targets::judge(&run);
     print(&run, &verdict);
     report::print_targets(&verdict.targets);
+    if let Some(part) = timing::waited() {
+        println!("{:.0} % of the time was spent waiting for a processor.", part * 100.0);
+    }
     if options.quick {
         println!("A quick run: every answer was compared, the figures say nothing.");
     }
@@ -101,7 +105,7 @@ fn figures(options: &Options, run: &Run, verdict: &Verdict) -> Value {
         ("retained", run.retained.clone()),
     ];
     let groups: Vec<_> = groups.iter().map(|(name, figures)| (*name, figures)).collect();
-    let settings = json!({ "rounds": options.rounds(), "slice_ns": options.slice().as_nanos() as u64 });
+    let settings = json!({ "rounds": options.rounds(), "slice_ns": options.slice().as_nanos() as u64, "waited": timing::waited() });
     let rows = [&verdict.publish[..], &verdict.change, &verdict.single].concat();
     let mut all = report::to_json(settings, &groups, &rows, &verdict.targets);
     let bytes = of(run, |outcome| &outcome.bytes);
