@@ -23,6 +23,9 @@ use crate::report::Figures;
 /// The sizes of the workloads that come in many.
 pub const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
+/// What `--area` picks from.
+pub const AREAS: [&str; 5] = ["publish", "one-off", "retained", "readers", "rules"];
+
 /// All figures of a run.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -43,12 +46,13 @@ pub fn run(options: &Options) -> Run {
     let sizes = if options.quick { &SIZES[..1] } else { &SIZES[..] };
     let sized = Kind::SIZED.into_iter().flat_map(|kind| sizes.iter().map(move |size| (kind, *size)));
     let all = sized.chain(Kind::FIXED.map(|kind| (kind, 1)));
-    let wanted = all.filter(|(kind, size)| kind.case(*size).contains(&options.only));
+    let [publish, one_off, retained, readers, rules] = AREAS.map(|area| area.contains(&options.area));
+    let wanted = all.filter(|(kind, size)| publish && kind.case(*size).contains(&options.only));
     Run {
         outcomes: wanted.map(|(kind, size)| matching::run(options, kind, size)).collect(),
-        one_off: one_off::run(options),
-        retained: retained::run(options),
-        readers: readers::run(options),
-        rules: if "rules".contains(&options.only) { rules::judge() } else { Vec::new() },
+        one_off: if one_off { one_off::run(options) } else { Figures::new() },
+        retained: if retained { retained::run(options) } else { Figures::new() },
+        readers: if readers { readers::run(options) } else { None },
+        rules: if rules && options.only.is_empty() { rules::judge() } else { Vec::new() },
     }
 }
