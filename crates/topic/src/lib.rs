@@ -60,9 +60,10 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+#[macro_use]
+extern crate std;
 
-#[cfg(feature = "alloc")]
-mod arena;
 mod error;
 mod filter;
 #[cfg(feature = "alloc")]
@@ -91,8 +92,13 @@ pub use name_buf::TopicNameBuf;
 #[cfg(feature = "alloc")]
 pub use retained::{Matching, RetainedTree};
 pub use shared::SharedFilter;
+#[cfg(feature = "std")]
+pub use subscription::{Change, ConcurrentTree, ReadGuard};
 #[cfg(feature = "alloc")]
-pub use subscription::SubscriptionTree;
+pub use subscription::{
+    Choose, Delivery, DeliveryOptions, Found, Group, LeastLoaded, Matches, Random, RoundRobin, Sticky,
+    Subscribers, SubscriptionTree,
+};
 
 /// What the README shows compiles.
 #[cfg(all(doctest, feature = "alloc"))]

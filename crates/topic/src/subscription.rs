@@ -1,28 +1,57 @@
 //! Who gets a message: subscriptions, searched by topic name.
 //!
 //! ```text
-//!   exact    "a/b" -> 0                        filters without a wildcard: one lookup of the whole name
-//!   trie     (a) -- + --> (a/+) ==> 1          filters with wildcards: walked level by level
-//!   filters  [0: a/b {k1: v, k2: v}]           every filter once, with its subscribers
-//!            [1: a/+ {k1: v}]
-//!   by_key   k1 -> {0, 1}   k2 -> {0}          the way back, for a subscriber that leaves
+//!   index    a/b -> k1 v     a/+ -> list 0      filters, each once: exact ones in a table, wildcards in a tree
+//!   lists    [0: k1 k2 k3 | v v v]              subscribers of a filter that has several, side by side
+//!   owners   k1 -> a/b, a/+                     the way back, for a subscriber that leaves
+//!   groups   $share/g/a/+ -> {k1, k2}           shared subscriptions, of which one gets each message
 //! ```
+//!
+//! `docs/topic.md` says why it is so.
 
+mod choose;
+#[cfg(feature = "std")]
+mod concurrent;
+mod delivery;
+mod found;
+mod group;
+mod hash;
+mod index;
+mod list;
+mod members;
+mod owners;
+mod pile;
+mod places;
+mod split;
+mod subscribers;
+mod table;
+mod text;
 mod trie;
+mod turn;
+mod words;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use core::borrow::Borrow;
 use core::fmt;
+use core::hash::Hash;
+use core::mem;
 
-use crate::arena::Arena;
 use crate::filter::TopicFilter;
 use crate::name::TopicName;
-use trie::Trie;
-
-/// Where a filter lies in the arena.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct FilterId(usize);
+pub use choose::{Choose, LeastLoaded, Random, RoundRobin, Sticky};
+#[cfg(feature = "std")]
+pub use concurrent::{Change, ConcurrentTree, ReadGuard};
+pub use delivery::{Delivery, DeliveryOptions};
+pub use found::{Found, Matches};
+pub use group::Group;
+use group::Groups;
+use hash::Seed;
+use index::{Index, Place};
+use list::{List, Lists};
+use members::Members;
+use owners::Owners;
+pub use subscribers::Subscribers;
+use trie::Walk;
 
 /// A set of subscriptions, each a filter, a subscriber `K` and a value `V`, that finds those that match a topic name.
 ///
@@ -30,34 +59,39 @@ struct FilterId(usize);
 /// [MQTT-3.8.4-3] wants. `V` holds what the subscriber asked for, its options for one. `K` is cloned once for
 /// each subscription.
 ///
-/// Filters are taken as their text stands. For a shared filter subscribe [`SharedFilter::filter`], under a key that
-/// names the group: the whole text would match only names below `$share/`.
+/// A filter that begins with `$share/` is a shared one: its subscribers are the members of a group, and of those one gets each
+/// message that the filter inside matches (MQTT 5.0, section 4.8.2). See [`Choose`] for who that is.
 ///
 /// # Cost
 ///
-/// With `n` filters, `s` subscribers of one filter and levels of at most `e` different texts below one prefix:
-///
 /// | | |
 /// |---|---|
-/// | [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`get`](Self::get) | O(log n + levels x log e + log s) |
+/// | [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`get`](Self::get) | O(bytes of the filter), amortised, whatever the number of subscriptions |
 /// | [`unsubscribe_all`](Self::unsubscribe_all) | that, for each subscription of the one who leaves |
-/// | [`matches`](Self::matches) | O(log n + nodes visited x log e + matches) |
+/// | [`matches`](Self::matches) | O(bytes of the name + edges visited + matches) |
 ///
-/// A match visits each node of the wildcard tree at most once, and at most 2 to the power of the level number on each
-/// level: no choice of filters costs more than the nodes it made. Nothing recurses, dropping included. A match allocates
-/// one list, no longer than the name has levels, and none if no filter has a wildcard.
+/// A match looks up the whole name once, and walks the tree of wildcard filters: it visits each edge of the tree at most once, and at
+/// most 2 to the power of the level number on each level, so no choice of filters costs more than the edges it made. Filters
+/// that cannot match are not looked at one by one. Nothing recurses, dropping included.
+///
+/// Lookups are by hash, with a seed: who does not know it cannot make them slow.
 ///
 /// # Memory
 ///
-/// Removing a subscription frees the nodes that served it alone. The arrays that hold nodes and filters keep the size of
-/// their fullest time until the last one goes; then all memory is returned.
+/// An exact filter with one subscriber takes its text and some 40 bytes, if `K` has four bytes and `V` one; see
+/// [`memory`](Self::memory). Removal gives memory back by and by: what is allocated stays in proportion to what is there. Removing
+/// the last subscription returns all.
+///
+/// # Panics
+///
+/// If the filters have more than 4 GiB of text together.
 ///
 /// # Examples
 ///
 /// ```
 /// use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
 ///
-/// let mut subscriptions = SubscriptionTree::new();
+/// let mut subscriptions = SubscriptionTree::with_seed(7);
 /// subscriptions.subscribe(TopicFilter::parse("factory/+/temperature")?, "display", 1);
 /// subscriptions.subscribe(TopicFilter::parse("factory/#")?, "archive", 2);
 ///
@@ -68,148 +102,292 @@ struct FilterId(usize);
 /// assert_eq!(receivers, [("archive", 2), ("display", 1)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// [`SharedFilter::filter`]: crate::SharedFilter::filter
 #[derive(Clone)]
 pub struct SubscriptionTree<K, V> {
-    filters: Arena<Entry<K, V>>,
-    exact: BTreeMap<Box<str>, FilterId>,
-    trie: Trie,
-    by_key: BTreeMap<K, BTreeSet<FilterId>>,
+    seed: Seed,
+    index: Index<List<K, V>>,
+    lists: Lists<K, V>,
+    owners: Owners<K>,
+    /// `None` until there is a shared subscription.
+    groups: Option<Box<Groups<K, V>>>,
+    /// Subscriptions that are not shared.
     len: usize,
 }
 
-/// One filter and all who subscribed to it.
-#[derive(Clone)]
-struct Entry<K, V> {
-    text: Box<str>,
-    subscribers: BTreeMap<K, V>,
-}
-
-impl<K, V> Entry<K, V> {
-    fn filter(&self) -> TopicFilter<'_> {
-        TopicFilter(&self.text)
-    }
-}
-
 impl<K, V> SubscriptionTree<K, V> {
+    /// A tree without subscriptions, with a random seed; allocates nothing.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn new() -> Self {
+        use core::hash::BuildHasher;
+        Self::with_seed(std::hash::RandomState::new().hash_one(0_u8))
+    }
+
     /// A tree without subscriptions; allocates nothing.
-    pub const fn new() -> Self {
+    ///
+    /// What a tree answers does not depend on the seed, but the time it takes does: who subscribes or publishes should not know it.
+    #[must_use]
+    pub fn with_seed(seed: u64) -> Self {
+        let seed = Seed::new(seed);
         Self {
-            filters: Arena::new(),
-            exact: BTreeMap::new(),
-            trie: Trie::new(),
-            by_key: BTreeMap::new(),
+            index: Index::new(&seed),
+            seed,
+            lists: Lists::new(),
+            owners: Owners::new(),
+            groups: None,
             len: 0,
         }
     }
 
     /// The number of subscriptions, that is of pairs of a filter and a subscriber. O(1).
-    pub const fn len(&self) -> usize {
-        self.len
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len + self.groups.as_ref().map_or(0, |groups| groups.len())
     }
 
     /// True if there is no subscription. O(1).
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// The number of different filters. O(1).
-    pub const fn filter_count(&self) -> usize {
-        self.filters.len()
+    /// The number of different filters; each shared group on a filter is one. O(1).
+    #[must_use]
+    pub fn filter_count(&self) -> usize {
+        self.index.len() + self.group_count()
     }
 
-    /// The number of nodes of the wildcard tree: of different prefixes of filters with a wildcard. O(1).
+    /// The number of shared groups; a group with the same name on another filter is another group. O(1).
+    #[must_use]
+    pub fn group_count(&self) -> usize {
+        self.groups.as_ref().map_or(0, |groups| groups.count())
+    }
+
+    /// The number of subscribers who have a subscription that is not shared. O(1).
+    #[must_use]
+    pub const fn subscriber_count(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// The number of edges in the tree of wildcard filters, and one for its root. O(1).
     ///
-    /// With [`filter_count`](Self::filter_count) and [`len`](Self::len) it says what the tree's memory goes into, and it
-    /// bounds the cost of a match. It depends on the subscriptions that are there, not on those that were.
-    pub const fn node_count(&self) -> usize {
-        self.trie.node_count()
+    /// A wildcard filter takes one edge, and one for each prefix that it begins alike with another. The number bounds the cost of a match,
+    /// and depends on the subscriptions that are there, not on those that were.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.index.node_count() + self.groups.as_ref().map_or(0, |groups| groups.node_count())
     }
 
-    /// All subscriptions; those of one filter together and ordered by subscriber, the filters in no particular order.
+    /// How many bytes the tree has allocated, all arrays at the size they have, vacant parts included.
+    ///
+    /// What keys and values allocated themselves is not counted, nor what an allocator keeps for each allocation. O(filters with two
+    /// subscribers or more + subscribers with two filters or more + groups).
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let groups = |groups: &Groups<K, V>| size_of::<Groups<K, V>>() + groups.bytes();
+        self.index.bytes()
+            + self.lists.bytes()
+            + self.owners.bytes()
+            + self.groups.as_ref().map_or(0, |boxed| groups(boxed))
+    }
+
+    /// All subscriptions, those of one filter together, shared ones with their whole filter; in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (TopicFilter<'_>, &K, &V)> {
-        self.filters
-            .iter()
-            .flat_map(|entry| entry.subscribers.iter().map(|(key, value)| (entry.filter(), key, value)))
+        let plain =
+            self.index.iter().filter_map(|(filter, list)| Some((filter, self.lists.subscribers(list)?)));
+        let shared = self.groups().map(|group| (group.filter(), group.members()));
+        plain.chain(shared).flat_map(|(filter, subscribers)| {
+            subscribers.iter().map(move |(key, value)| (filter, key, value))
+        })
     }
 
-    /// Calls `visit` once for each subscription that matches the name.
+    /// All shared groups, in no particular order.
+    pub fn groups(&self) -> impl Iterator<Item = Group<'_, K, V>> {
+        self.groups.iter().flat_map(|groups| groups.iter())
+    }
+
+    /// The shared group that a filter is subscribed to by, as a whole, `$share/` included.
+    ///
+    /// ```
+    /// use headwater_topic::{RoundRobin, SubscriptionTree, TopicFilter};
+    ///
+    /// let mut tree = SubscriptionTree::with_seed(7);
+    /// let filter = TopicFilter::parse("$share/workers/jobs/#")?;
+    /// tree.subscribe(filter, "a", ());
+    /// tree.subscribe(filter, "b", ());
+    ///
+    /// // A message went to "a", who left without having acknowledged it.
+    /// let group = tree.group(filter).expect("somebody is left");
+    /// assert_eq!(group.choose(&mut RoundRobin, |member, ()| *member != "a"), Some((&"b", &())));
+    /// # Ok::<(), headwater_topic::InvalidFilter>(())
+    /// ```
+    #[must_use]
+    pub fn group(&self, filter: TopicFilter<'_>) -> Option<Group<'_, K, V>> {
+        self.groups.as_ref()?.get(filter.as_str(), &self.seed)
+    }
+
+    fn find_filter(&self, filter: TopicFilter<'_>) -> Option<Place> {
+        self.index.find(self.index.wanted(filter))
+    }
+
+    /// Calls `visit` once for each subscription that matches the name, and for one member of each shared group, [each in
+    /// turn](RoundRobin).
     ///
     /// A subscriber with several matching filters is visited once for each. The order is not specified. The references
     /// live as long as the borrow of the tree, so they may be collected.
     ///
     /// See [`TopicFilter::matches`] for the rules, and the type for the cost.
-    pub fn matches<'tree>(&'tree self, name: TopicName<'_>, mut visit: impl FnMut(&'tree K, &'tree V)) {
-        let mut visit_all = |id: FilterId| {
-            for (key, value) in &self.filters.get(id.0).subscribers {
-                visit(key, value);
-            }
-        };
-        if let Some(&id) = self.exact.get(name.as_str()) {
-            visit_all(id);
-        }
-        self.trie.walk(name, visit_all);
+    pub fn matches<'tree>(&'tree self, name: TopicName<'_>, visit: impl FnMut(&'tree K, &'tree V)) {
+        self.matches_with(name, &mut RoundRobin, |_, _| true, visit);
     }
 
-    fn find(&self, filter: TopicFilter<'_>) -> Option<FilterId> {
-        if filter.has_wildcard() { self.trie.get(filter) } else { self.exact.get(filter.as_str()).copied() }
+    /// As [`matches`](Self::matches), with another way to choose among the members of a group for which `open` is true.
+    ///
+    /// A group none of whose members is open gets nothing: look into [`group`](Self::group) if that matters.
+    pub fn matches_with<'tree>(
+        &'tree self,
+        name: TopicName<'_>,
+        choice: &mut (impl Choose<K, V> + ?Sized),
+        mut open: impl FnMut(&K, &V) -> bool,
+        mut visit: impl FnMut(&'tree K, &'tree V),
+    ) {
+        self.index.matches_once(name, |_, list| {
+            // One by one only here: most lists have one.
+            match list {
+                List::One { key, value } => visit(key, value),
+                List::Many(place) => {
+                    let many = self.lists.get(*place).map(Subscribers::of);
+                    many.into_iter().flatten().for_each(|(key, value)| visit(key, value));
+                }
+            }
+        });
+        if let Some(groups) = &self.groups {
+            groups.matches(name, &mut Walk::new(), |id| {
+                let chosen = groups.group(id).and_then(|group| group.choose(choice, &mut open));
+                chosen.into_iter().for_each(|(key, value)| visit(key, value));
+            });
+        }
+    }
+
+    /// Calls `visit` with all subscribers of each filter that matches the name, shared groups aside.
+    ///
+    /// The fastest way to many subscribers: the keys of one filter are one slice.
+    ///
+    /// ```
+    /// # use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
+    /// let mut tree = SubscriptionTree::with_seed(7);
+    /// for id in 0..10_000_u32 {
+    ///     tree.subscribe(TopicFilter::parse("news/#")?, id, ());
+    /// }
+    /// let mut ids = Vec::new();
+    /// tree.matches_by_filter(TopicName::parse("news/today")?, |subscribers| ids.extend_from_slice(subscribers.keys()));
+    /// assert_eq!(ids.len(), 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matches_by_filter<'tree>(
+        &'tree self,
+        name: TopicName<'_>,
+        mut visit: impl FnMut(Subscribers<'tree, K, V>),
+    ) {
+        self.index.matches_once(name, |_, list| {
+            self.lists.subscribers(list).into_iter().for_each(&mut visit);
+        });
     }
 }
 
-impl<K: Ord + Clone, V> SubscriptionTree<K, V> {
+impl<K: Hash + Eq + Clone, V> SubscriptionTree<K, V> {
     /// Enters a subscription; returns the value it replaces if the subscriber has this very filter already.
     ///
     /// [MQTT-3.8.4-3]: replaced, never doubled.
     pub fn subscribe(&mut self, filter: TopicFilter<'_>, key: K, value: V) -> Option<V> {
         // Cloned before anything is entered: a clone may panic, and is the caller's code.
         let owner = key.clone();
-        let id = self.find(filter).unwrap_or_else(|| self.add(filter));
-        let replaced = self.filters.get_mut(id.0).subscribers.insert(key, value);
-        if replaced.is_none() {
-            self.by_key.entry(owner).or_default().insert(id);
-            self.len += 1;
+        if let Some(shared) = filter.shared() {
+            let groups = self.groups.get_or_insert_with(|| Box::new(Groups::new(&self.seed)));
+            return groups.subscribe(shared, filter.as_str(), key, owner, value, &self.seed);
         }
-        replaced
+        let wanted = self.index.wanted(filter);
+        let text = match self.index.find(wanted) {
+            None => self.index.insert(wanted, List::One { key, value }),
+            Some(place) => match self.join(place, key, value) {
+                Ok(text) => text,
+                Err(replaced) => return Some(replaced),
+            },
+        };
+        self.owners.add(owner, text, &self.seed);
+        self.len += 1;
+        None
     }
 
-    fn add(&mut self, filter: TopicFilter<'_>) -> FilterId {
-        let entry = Entry { text: filter.as_str().into(), subscribers: BTreeMap::new() };
-        let id = FilterId(self.filters.insert(entry));
-        if filter.has_wildcard() {
-            self.trie.insert(filter, id);
-        } else {
-            self.exact.insert(filter.as_str().into(), id);
+    /// Adds a subscriber to a filter that has one; or replaces its value, and returns it as an error.
+    fn join(&mut self, place: Place, key: K, value: V) -> Result<text::TextAt, V> {
+        let Some((text, list)) = self.index.payload(place) else { return Err(value) };
+        if let List::Many(many) = list {
+            let replaced =
+                self.lists.get_mut(*many).and_then(|members| members.insert(key, value, &self.seed));
+            return replaced.map_or(Ok(text), Err);
         }
-        id
+        let next = self.lists.next();
+        let Some(list) = self.index.payload_mut(place) else { return Err(value) };
+        if let List::One { key: other, value: old } = list
+            && *other == key
+        {
+            return Err(mem::replace(old, value));
+        }
+        if let List::One { key: other, value: old } = mem::replace(list, List::Many(next)) {
+            let mut members = Members::new();
+            members.insert(other, old, &self.seed);
+            members.insert(key, value, &self.seed);
+            self.lists.push(text, members);
+        }
+        Ok(text)
     }
 }
 
-impl<K: Ord, V> SubscriptionTree<K, V> {
+impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
     /// The value of one subscription.
     pub fn get<Q>(&self, filter: TopicFilter<'_>, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        self.filters.get(self.find(filter)?.0).subscribers.get(key)
+        if filter.shared().is_some() {
+            let (_, value) = self.group(filter)?.member(key)?;
+            return Some(value);
+        }
+        let place = self.find_filter(filter)?;
+        let at = self.find_at(place, key)?;
+        self.subscribers_at(place)?.values().get(at)
+    }
+
+    /// Where in the list of a filter a subscriber is.
+    fn find_at<Q>(&self, place: Place, key: &Q) -> Option<usize>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match self.index.payload(place)?.1 {
+            List::One { key: other, .. } => (other.borrow() == key).then_some(0),
+            List::Many(many) => self.lists.get(*many)?.find(key, &self.seed),
+        }
     }
 
     /// Removes one subscription and returns its value.
     pub fn unsubscribe<Q>(&mut self, filter: TopicFilter<'_>, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        let id = self.find(filter)?;
-        let value = self.detach(id, key)?;
-        if let Some(ids) = self.by_key.get_mut(key) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.by_key.remove(key);
-            }
+        if filter.shared().is_some() {
+            let value = self.groups.as_mut()?.unsubscribe(filter.as_str(), key, &self.seed);
+            self.return_groups();
+            return value;
         }
-        self.return_memory();
+        let place = self.find_filter(filter)?;
+        let (text, _) = self.index.payload(place)?;
+        let value = self.leave(place, filter, key)?;
+        self.owners.remove(key, text, &self.seed);
+        self.move_texts();
         Some(value)
     }
 
@@ -217,47 +395,86 @@ impl<K: Ord, V> SubscriptionTree<K, V> {
     pub fn unsubscribe_all<Q>(&mut self, key: &Q) -> usize
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        let Some(ids) = self.by_key.remove(key) else { return 0 };
-        for &id in &ids {
-            self.detach(id, key);
+        let mut removed = 0;
+        for text in self.owners.take(key, &self.seed) {
+            let filter = alloc::string::String::from(self.index.filter(text).as_str());
+            let filter = TopicFilter(&filter);
+            if let Some(place) = self.find_filter(filter) {
+                removed += usize::from(self.leave(place, filter, key).is_some());
+            }
         }
-        self.return_memory();
-        ids.len()
+        self.move_texts();
+        if let Some(groups) = &mut self.groups {
+            removed += groups.unsubscribe_all(key, &self.seed);
+            self.return_groups();
+        }
+        removed
     }
 
     /// Takes a subscriber off a filter, and the filter out with its last subscriber.
-    fn detach<Q>(&mut self, id: FilterId, key: &Q) -> Option<V>
+    fn leave<Q>(&mut self, place: Place, filter: TopicFilter<'_>, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
-        Q: Ord + ?Sized,
+        Q: Hash + Eq + ?Sized,
     {
-        let entry = self.filters.get_mut(id.0);
-        let value = entry.subscribers.remove(key)?;
-        self.len -= 1;
-        if entry.subscribers.is_empty() {
-            let entry = self.filters.remove(id.0);
-            if entry.filter().has_wildcard() {
-                self.trie.remove(entry.filter());
-            } else {
-                self.exact.remove(&entry.text);
+        let (_, list) = self.index.payload(place)?;
+        let value = match list {
+            List::One { key: other, .. } if other.borrow() != key => return None,
+            List::One { .. } => match self.index.remove(place, filter.as_str())? {
+                List::One { value, .. } => value,
+                List::Many(_) => return None,
+            },
+            List::Many(many) => {
+                let many = *many;
+                let members = self.lists.get_mut(many)?;
+                let value = members.remove(key, &self.seed)?;
+                if members.len() == 1 {
+                    self.shorten(place, many);
+                }
+                value
             }
-        }
+        };
+        self.len -= 1;
         Some(value)
     }
 
-    /// An empty map keeps its last leaf allocated, a new one has none.
-    fn return_memory(&mut self) {
-        if self.exact.is_empty() {
-            self.exact = BTreeMap::new();
+    /// Puts the last subscriber of a list in its place.
+    fn shorten(&mut self, place: Place, many: u32) {
+        let (mut members, moved) = self.lists.swap_remove(many);
+        if let Some((key, value)) = members.pop()
+            && let Some(list) = self.index.payload_mut(place)
+        {
+            *list = List::One { key, value };
         }
-        if self.by_key.is_empty() {
-            self.by_key = BTreeMap::new();
+        if let Some(moved) = moved.and_then(|text| self.find_filter(self.index.filter(text)))
+            && let Some(list) = self.index.payload_mut(moved)
+        {
+            *list = List::Many(many);
+        }
+    }
+
+    /// Closes the gaps between texts when they are half of it all.
+    fn move_texts(&mut self) {
+        if !self.index.should_move() {
+            return;
+        }
+        let moved = self.index.move_texts();
+        for entry in self.lists.iter_mut() {
+            entry.text = moved.place(entry.text);
+        }
+        self.owners.rename(|text| moved.place(text));
+    }
+
+    fn return_groups(&mut self) {
+        if self.groups.as_ref().is_some_and(|groups| groups.len() == 0) {
+            self.groups = None;
         }
     }
 }
 
+#[cfg(feature = "std")]
 impl<K, V> Default for SubscriptionTree<K, V> {
     fn default() -> Self {
         Self::new()
@@ -274,3 +491,6 @@ impl<K, V> fmt::Debug for SubscriptionTree<K, V> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

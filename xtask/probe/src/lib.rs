@@ -66,7 +66,7 @@ mod alloc_tier {
     /// Makes a tree, a stream of frames and a session.
     #[unsafe(no_mangle)]
     pub extern "C" fn probe_alloc() -> usize {
-        let mut tree = SubscriptionTree::new();
+        let mut tree = SubscriptionTree::with_seed(7);
         if let Ok(filter) = TopicFilter::parse("a/+") {
             tree.subscribe(filter, 1_u32, ());
         }

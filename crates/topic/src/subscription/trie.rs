@@ -1,289 +1,429 @@
-//! The tree of wildcard filters: a node for each prefix of them, an edge for each level.
+//! The tree of wildcard filters: a level further with each step, two branches of a node in the node, the rest in one table.
 //!
 //! ```text
-//!   filters  a/+/c   a/#   +/b/c
+//!   filters  1 a/+/c    2 a/+/d/e    3 a/#    4 +/b/c/#
 //!
-//!   (root) --a--> (a) ==> #                    --x-->  an edge to the level `x`
-//!     |             \                          --+-->  the edge to `+`, kept apart
-//!     +--+--> (+)    +--+--> (a/+) --c--> (a/+/c) ==> end
-//!               \                              ==>     the filter that ends here, or with `/#` below here
-//!                +--b--> (+/b) --c--> (+/b/c) ==> end
+//!   (root) --a--> (a) --+--> (a/+) --c--> [1 ]             (..)  a node: two filters or more begin so
+//!     |             \             \--d--> [2 e]            [..]  a filter: no other begins so, and behind
+//!     |              #--> [3 ]                                   it what it has from here on
+//!     +--> [4 b/c/#]
 //!
-//!   walk for a/b/c: root, (a) and its `#`, (+), (a/+), (+/b), (a/+/c) and its end, (+/b/c) and its end
+//!   nodes          `+`                  one literal        in the table     each branch to a node has hints
+//!     0 root       filter 4, "b/c/#"    a -> node 1                         which branches that node has
+//!     1 a          node 2, hints cd                        1
+//!     2 a/+                             c -> filter 1      1
+//!
+//!   edges, a table: (node, token) -> where to       (1, #) -> filter 3     (2, d) -> filter 2, "e"
+//!   words, the levels of branches                   a -> 3   c -> 4   d -> 5
 //! ```
 //!
-//! A node is one prefix, so a walk comes to it at most once: a walk visits min(nodes, 2^levels) nodes at the most, which
-//! is the bound that `+` put at many places can reach but not cross.
+//! Which tree a set of filters makes does not depend on how it came about: a branch leads to a node exactly if two filters or more begin
+//! so. A branch is one prefix of filters, so a search comes to it at most once. `+`, which any name can take, and a literal cost a search no
+//! lookup; a node with thousands of children costs it one.
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec;
+mod edge;
+mod walk;
 
-use super::FilterId;
-use crate::arena::Arena;
-use crate::filter::TopicFilter;
-use crate::level;
-use crate::name::TopicName;
+use alloc::vec::Vec;
+use core::mem;
 
-/// Where a node lies in the arena.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct NodeId(usize);
-
-/// Which wildcard filter lies where.
-#[derive(Clone, Debug)]
-pub(super) struct Trie {
-    nodes: Arena<Node>,
-    /// `None` while there are no filters, so that an empty tree holds no memory.
-    root: Option<NodeId>,
-}
+use super::hash::Seed;
+use super::split::{Level, Split};
+use super::table::Table;
+use super::text::{Moved, TextAt, Texts};
+use super::words::{END, HASH, PLUS, Token, Words};
+use edge::{Branch, Edge, Hints, Node, NodeId, ROOT, Spilled, Step, Tail, To};
+pub(super) use walk::Walk;
 
 #[derive(Clone, Debug)]
-struct Node {
-    parent: Option<NodeId>,
-    literals: BTreeMap<Box<str>, NodeId>,
-    plus: Option<NodeId>,
-    /// The filter that is exactly this prefix.
-    end: Option<FilterId>,
-    /// The filter that is this prefix and `#`.
-    hash: Option<FilterId>,
+pub(super) struct Trie<P> {
+    edges: Table<Edge<P>>,
+    /// The root first; none if there are no filters.
+    nodes: Vec<Node<P>>,
+    /// As many as there are nodes.
+    spilled: Vec<Spilled>,
+    /// Numbers of nodes to use again.
+    vacant: Vec<NodeId>,
+    /// Those of the root.
+    hints: Hints,
+    words: Words,
+    filters: usize,
+    branches: usize,
 }
 
-impl Node {
-    const fn new(parent: Option<NodeId>) -> Self {
-        Self { parent, literals: BTreeMap::new(), plus: None, end: None, hash: None }
-    }
-
-    fn is_bare(&self) -> bool {
-        self.literals.is_empty() && self.plus.is_none() && self.end.is_none() && self.hash.is_none()
-    }
+/// Where a branch is, as long as nothing is entered or taken out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// The `+` of a node.
+    Plus(NodeId),
+    /// The literal of a node.
+    Literal(NodeId),
+    Edge(usize),
 }
 
-impl Trie {
-    pub(super) const fn new() -> Self {
-        Self { nodes: Arena::new(), root: None }
+impl<P> Trie<P> {
+    pub(super) const fn new(seed: Seed) -> Self {
+        Self {
+            edges: Table::new(seed.word()),
+            nodes: Vec::new(),
+            spilled: Vec::new(),
+            vacant: Vec::new(),
+            hints: Hints::NONE,
+            words: Words::new(seed),
+            filters: 0,
+            branches: 0,
+        }
     }
 
-    /// The number of nodes, the root included.
+    /// The number of filters.
+    pub(super) const fn len(&self) -> usize {
+        self.filters
+    }
+
+    /// The number of branches, and one for the root if there is any.
     pub(super) const fn node_count(&self) -> usize {
-        self.nodes.len()
+        if self.filters == 0 { 0 } else { self.branches + 1 }
     }
 
-    /// Enters a filter that is not there yet. O(levels x log of the edges of a node).
-    pub(super) fn insert(&mut self, filter: TopicFilter<'_>, id: FilterId) {
-        let mut at = match self.root {
-            Some(root) => root,
-            None => {
-                let root = NodeId(self.nodes.insert(Node::new(None)));
-                *self.root.insert(root)
+    /// Bytes allocated, what the payloads allocated aside.
+    pub(super) const fn bytes(&self) -> usize {
+        self.edges.bytes()
+            + self.nodes.capacity() * size_of::<Node<P>>()
+            + self.spilled.capacity() * size_of::<Spilled>()
+            + self.vacant.capacity() * size_of::<NodeId>()
+            + self.words.bytes()
+    }
+
+    fn branches(&self) -> impl Iterator<Item = &Branch<P>> {
+        let in_nodes = self.nodes.iter().flat_map(|node| node.plus.iter().chain(&node.literal));
+        in_nodes.chain(self.edges.iter().map(|edge| &edge.branch))
+    }
+
+    /// All filters with their payloads, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TextAt, &P)> {
+        self.branches().filter_map(|branch| match &branch.to {
+            To::Filter { text, payload } => Some((*text, payload)),
+            To::Node { .. } => None,
+        })
+    }
+
+    /// Moves the text of each filter.
+    pub(super) fn move_texts(&mut self, moved: &mut Moved, into: &mut Texts) {
+        let in_nodes = self.nodes.iter_mut().flat_map(|node| node.plus.iter_mut().chain(&mut node.literal));
+        for branch in in_nodes.chain(self.edges.iter_mut().map(|edge| &mut edge.branch)) {
+            if let To::Filter { text, .. } = &mut branch.to {
+                *text = moved.take(*text, into);
             }
-        };
-        for level in filter.levels() {
-            let node = self.nodes.get(at.0);
-            let child = match level {
-                "#" => {
-                    self.nodes.get_mut(at.0).hash = Some(id);
-                    return;
+        }
+    }
+
+    /// The payload at a place that [`find`](Self::find) or [`walk`](Self::walk) gave.
+    #[inline]
+    pub(super) fn payload(&self, place: Place) -> Option<(TextAt, &P)> {
+        match &self.branch(place)?.to {
+            To::Filter { text, payload } => Some((*text, payload)),
+            To::Node { .. } => None,
+        }
+    }
+
+    pub(super) fn payload_mut(&mut self, place: Place) -> Option<&mut P> {
+        match &mut self.branch_mut(place)?.to {
+            To::Filter { payload, .. } => Some(payload),
+            To::Node { .. } => None,
+        }
+    }
+
+    #[inline(always)]
+    fn node(&self, id: NodeId) -> Option<&Node<P>> {
+        self.nodes.get(id as usize)
+    }
+
+    #[inline(always)]
+    fn branch(&self, place: Place) -> Option<&Branch<P>> {
+        match place {
+            Place::Plus(id) => self.node(id)?.plus.as_ref(),
+            Place::Literal(id) => self.node(id)?.literal.as_ref(),
+            Place::Edge(at) => self.edges.get(at).map(|edge| &edge.branch),
+        }
+    }
+
+    fn branch_mut(&mut self, place: Place) -> Option<&mut Branch<P>> {
+        match place {
+            Place::Plus(id) => self.nodes.get_mut(id as usize)?.plus.as_mut(),
+            Place::Literal(id) => self.nodes.get_mut(id as usize)?.literal.as_mut(),
+            Place::Edge(at) => self.edges.get_mut(at).map(|edge| &mut edge.branch),
+        }
+    }
+
+    /// The token of a level, if any branch has it; behind the last level, that of the end.
+    #[inline]
+    fn token(&self, level: Option<&Level<'_>>) -> Option<Token> {
+        level.map_or(Some(END), |level| wildcard(level).or_else(|| self.words.token(level)))
+    }
+
+    /// Where a branch is.
+    fn place(&self, step: Step) -> Option<Place> {
+        let node = self.node(step.node)?;
+        if step.token == PLUS {
+            return node.plus.as_ref().map(|_| Place::Plus(step.node));
+        }
+        if node.literal.as_ref().is_some_and(|branch| branch.is(step.token)) {
+            return Some(Place::Literal(step.node));
+        }
+        self.spilled(step).map(Place::Edge)
+    }
+
+    /// Where a branch is in the table.
+    #[inline(always)]
+    fn spilled(&self, step: Step) -> Option<usize> {
+        self.edges.find(step.hash(self.edges.seed()), |edge| edge.is(step))
+    }
+
+    /// Where a filter is. O(levels it has in common with another).
+    pub(super) fn find(&self, text: &str, texts: &Texts) -> Option<Place> {
+        let mut split = Split::new(text.as_bytes());
+        let mut node = ROOT;
+        // Ends: the branch of an end leads to a filter.
+        loop {
+            let token = self.token(split.next().as_ref())?;
+            let place = self.place(Step { node, token })?;
+            match &self.branch(place)?.to {
+                To::Node { id, .. } => node = *id,
+                To::Filter { text: other, .. } => {
+                    return (texts.get_bytes(*other) == text.as_bytes()).then_some(place);
                 }
-                "+" => node.plus,
-                _ => node.literals.get(level).copied(),
-            };
-            at = match child {
-                Some(child) => child,
-                None => {
-                    let child = NodeId(self.nodes.insert(Node::new(Some(at))));
-                    let node = self.nodes.get_mut(at.0);
-                    if level == "+" {
-                        node.plus = Some(child);
-                    } else {
-                        node.literals.insert(level.into(), child);
-                    }
-                    child
-                }
-            };
+            }
         }
-        self.nodes.get_mut(at.0).end = Some(id);
     }
 
-    /// Finds a filter by its own text. O(levels x log of the edges of a node).
-    pub(super) fn get(&self, filter: TopicFilter<'_>) -> Option<FilterId> {
-        let mut node = self.nodes.get(self.root?.0);
-        for level in filter.levels() {
-            let child = match level {
-                "#" => return node.hash,
-                "+" => node.plus,
-                _ => node.literals.get(level).copied(),
-            };
-            node = self.nodes.get(child?.0);
+    /// Enters a filter that is not there yet. O(levels it has in common with another).
+    pub(super) fn insert(&mut self, text: &str, at: TextAt, payload: P, texts: &Texts) {
+        if self.nodes.is_empty() {
+            self.push_node();
         }
-        node.end
-    }
-
-    /// Takes a filter out, and every node that served it alone. O(levels x log of the edges of a node).
-    pub(super) fn remove(&mut self, filter: TopicFilter<'_>) {
-        let Some(mut at) = self.root else { return };
-        let (prefix, ends_in_hash) = match filter.as_str().strip_suffix('#') {
-            Some(prefix) => (prefix.strip_suffix('/'), true),
-            None => (Some(filter.as_str()), false),
-        };
-        // `#` alone has no prefix: it hangs on the root.
-        for level in prefix.into_iter().flat_map(|prefix| prefix.split('/')) {
-            let node = self.nodes.get(at.0);
-            let child = if level == "+" { node.plus } else { node.literals.get(level).copied() };
-            let Some(child) = child else { return };
-            at = child;
-        }
-        let node = self.nodes.get_mut(at.0);
-        if ends_in_hash {
-            node.hash = None;
-        } else {
-            node.end = None;
-        }
-        self.prune(at, prefix);
-    }
-
-    /// Frees a node and its ancestors as far as nothing hangs on them; `prefix` names the node from the root.
-    fn prune(&mut self, mut at: NodeId, prefix: Option<&str>) {
-        let mut edges = prefix.into_iter().flat_map(|prefix| prefix.rsplit('/'));
-        while self.nodes.get(at.0).is_bare() {
-            let Some(parent) = self.nodes.remove(at.0).parent else {
-                self.root = None;
+        self.filters += 1;
+        let mut split = Split::new(text.as_bytes());
+        let (mut node, mut above) = (ROOT, None);
+        loop {
+            let level = split.next();
+            let step = self.token(level.as_ref()).map(|token| Step { node, token });
+            let Some((step, place)) = step.and_then(|step| Some((step, self.place(step)?))) else {
+                self.attach(above, node, level, split.rest(), To::Filter { text: at, payload });
                 return;
             };
-            let node = self.nodes.get_mut(parent.0);
-            match edges.next() {
-                Some("+") => node.plus = None,
-                Some(level) => {
-                    node.literals.remove(level);
-                    if node.literals.is_empty() {
-                        // An empty map keeps its last leaf allocated, a new one has none.
-                        node.literals = BTreeMap::new();
-                    }
-                }
-                None => {}
-            }
-            at = parent;
+            node = match self.branch(place).map(|branch| &branch.to) {
+                Some(To::Node { id, .. }) => *id,
+                _ => self.part(step, place, &split, texts),
+            };
+            above = Some(step);
         }
     }
 
-    /// Calls `visit` for each filter that matches the name, and says how many nodes it came to.
-    pub(super) fn walk(&self, name: TopicName<'_>, mut visit: impl FnMut(FilterId)) -> usize {
-        let Some(root) = self.root else { return 0 };
-        let mut visited = 0;
-        // Each step takes one pair and adds two of the next level at most, and the last added goes first: never more
-        // pairs than the name has levels, and one.
-        let mut pending = vec![(root, Some(name.as_str()))];
-        while let Some((at, rest)) = pending.pop() {
-            visited += 1;
-            let node = self.nodes.get(at.0);
-            // [MQTT-4.7.2-1] The wildcards that a filter can begin with hang on the root.
-            let wildcards_reach = !(at == root && name.is_reserved());
-            // [MQTT-4.7.1-1] `#` stands for this very level too, so whether the name goes on does not matter.
-            if let Some(filter) = node.hash
-                && wildcards_reach
-            {
-                visit(filter);
+    fn push_node(&mut self) -> NodeId {
+        if self.nodes.len() == self.nodes.capacity() {
+            // By a quarter: a doubling would leave half of it vacant.
+            let more = self.nodes.len() / 4 + 4;
+            self.nodes.reserve_exact(more);
+            self.spilled.reserve_exact(more);
+        }
+        self.nodes.push(Node::new());
+        self.spilled.push(Spilled::default());
+        NodeId::try_from(self.nodes.len() - 1).unwrap_or_else(|_| overflow())
+    }
+
+    /// Puts a node where a branch leads to one filter; that filter goes one level on. `split` is behind the level of the branch, in a
+    /// text that begins as the filter does.
+    fn part(&mut self, step: Step, place: Place, split: &Split<'_>, texts: &Texts) -> NodeId {
+        let id = self.vacant.pop().unwrap_or_else(|| self.push_node());
+        if let Some(branch) = self.branch_mut(place)
+            && let To::Filter { text, payload } =
+                branch.turn(Tail::Nothing, To::Node { id, hints: Hints::NONE })
+        {
+            let mut split = split.of(texts.get_bytes(text));
+            let level = split.next();
+            self.attach(Some(step), id, level, split.rest(), To::Filter { text, payload });
+        }
+        id
+    }
+
+    /// Adds a branch to a node; `above` is the one that leads to the node, `rest` what the filter has behind `level`.
+    fn attach(
+        &mut self,
+        above: Option<Step>,
+        id: NodeId,
+        level: Option<Level<'_>>,
+        rest: Option<&[u8]>,
+        to: To<P>,
+    ) {
+        let token = match &level {
+            None => END,
+            Some(level) => wildcard(level).unwrap_or_else(|| self.words.acquire(level)),
+        };
+        let tail = if token == HASH { Tail::Hash } else { Tail::of(rest) };
+        let branch = Branch::new(token, tail, to);
+        let Some((node, spilled)) = self.nodes.get_mut(id as usize).zip(self.spilled.get_mut(id as usize))
+        else {
+            return;
+        };
+        let mut new = Hints::of(token);
+        if token == PLUS {
+            node.plus = Some(branch);
+        } else if token > END && node.literal.is_none() {
+            node.literal = Some(branch);
+        } else {
+            if token > END {
+                new = new.with(Hints::SPILLED);
             }
-            let Some(rest) = rest else {
-                if let Some(filter) = node.end {
-                    visit(filter);
+            spilled.count += 1;
+            spilled.tokens ^= token;
+            self.edges.insert(Edge { node: id, branch });
+        }
+        self.branches += 1;
+        if let Some(hints) = self.hints_mut(above) {
+            *hints = hints.with(new);
+        }
+    }
+
+    /// The hints of the node that a branch leads to.
+    fn hints_mut(&mut self, above: Option<Step>) -> Option<&mut Hints> {
+        let Some(step) = above else { return Some(&mut self.hints) };
+        let place = self.place(step)?;
+        match &mut self.branch_mut(place)?.to {
+            To::Node { hints, .. } => Some(hints),
+            To::Filter { .. } => None,
+        }
+    }
+
+    /// Takes a filter out, and every node that is not needed any more. O(levels it has in common with another).
+    pub(super) fn remove(&mut self, text: &str, texts: &Texts) -> Option<(TextAt, P)> {
+        // The branches to the filter, and where the level of each begins.
+        let mut path: Vec<(Step, usize)> = Vec::new();
+        let mut split = Split::new(text.as_bytes());
+        let mut node = ROOT;
+        let mut begin;
+        let (step, place) = loop {
+            begin = split.at();
+            let token = self.token(split.next().as_ref())?;
+            let step = Step { node, token };
+            let place = self.place(step)?;
+            match &self.branch(place)?.to {
+                To::Node { id, .. } => node = *id,
+                To::Filter { text: other, .. } if texts.get_bytes(*other) == text.as_bytes() => {
+                    break (step, place);
                 }
-                continue;
-            };
-            let (level, rest) = level::split_first(rest);
-            // [MQTT-4.7.1-2]
-            if let Some(child) = node.plus
-                && wildcards_reach
-            {
-                pending.push((child, rest));
+                To::Filter { .. } => return None,
             }
-            if let Some(&child) = node.literals.get(level) {
-                pending.push((child, rest));
+            path.push((step, begin));
+        };
+        let taken = self.detach(step, place, Split::at_of(text.as_bytes(), begin))?;
+        if let Some((node, spilled)) = self.node(node).zip(self.spilled.get(node as usize)) {
+            let above = path.last().map(|(step, _)| *step);
+            let hints = self.hints(above).renewed(node, *spilled, step.token);
+            if let Some(old) = self.hints_mut(above) {
+                *old = hints;
             }
         }
-        visited
+        while let Some((above, above_begin)) = path.pop() {
+            if !self.merge(node, above, begin, texts) {
+                break;
+            }
+            (node, begin) = (above.node, above_begin);
+        }
+        self.filters -= 1;
+        if self.filters == 0 {
+            *self = Self::new(self.words.seed().clone());
+        } else if self.is_sparse() {
+            self.rebuild(texts);
+        }
+        match taken.to {
+            To::Filter { text, payload } => Some((text, payload)),
+            To::Node { .. } => None,
+        }
     }
+
+    fn hints(&self, above: Option<Step>) -> Hints {
+        let Some(step) = above else { return self.hints };
+        match self.place(step).and_then(|place| self.branch(place)).map(|branch| &branch.to) {
+            Some(To::Node { hints, .. }) => *hints,
+            _ => Hints::NONE,
+        }
+    }
+
+    /// Takes a branch off its node; `split` is before the level of the branch.
+    fn detach(&mut self, step: Step, place: Place, mut split: Split<'_>) -> Option<Branch<P>> {
+        let node = self.nodes.get_mut(step.node as usize)?;
+        let branch = match place {
+            Place::Plus(_) => node.plus.take(),
+            Place::Literal(_) => node.literal.take(),
+            Place::Edge(at) => {
+                let spilled = self.spilled.get_mut(step.node as usize)?;
+                spilled.count -= 1;
+                spilled.tokens ^= step.token;
+                self.edges.remove(at).map(|edge| edge.branch)
+            }
+        }?;
+        self.branches -= 1;
+        if let Some(level) = split.next().filter(|level| wildcard(level).is_none()) {
+            self.words.release(&level);
+        }
+        Some(branch)
+    }
+
+    /// Takes a node out that has one filter only, and leads the branch to the node to that filter. `begin` is where the levels behind
+    /// the node begin.
+    fn merge(&mut self, id: NodeId, above: Step, begin: usize, texts: &Texts) -> bool {
+        let node = self.spilled.get(id as usize).zip(self.node(id));
+        let Some(token) = node.and_then(|(spilled, node)| spilled.only(node)) else { return false };
+        let step = Step { node: id, token };
+        let Some((place, text)) = self.place(step).and_then(|place| Some((place, self.payload(place)?.0)))
+        else {
+            return false;
+        };
+        let split = Split::at_of(texts.get_bytes(text), begin);
+        let tail = Tail::of(split.rest());
+        let Some(branch) = self.detach(step, place, split) else { return false };
+        self.vacant.push(id);
+        if let Some(place) = self.place(above)
+            && let Some(above) = self.branch_mut(place)
+        {
+            above.turn(tail, branch.to);
+        }
+        true
+    }
+
+    /// Whether most of what was given out is not in use any more.
+    fn is_sparse(&self) -> bool {
+        self.words.is_sparse() || self.vacant.len() > 64 && self.vacant.len() > self.nodes.len() / 4 * 3
+    }
+
+    /// Makes the tree anew, no larger than it has to be. O(levels of all filters); the removals before it pay for it.
+    fn rebuild(&mut self, texts: &Texts) {
+        let old = mem::replace(self, Self::new(self.words.seed().clone()));
+        let in_nodes = old.nodes.into_iter().flat_map(|node| node.plus.into_iter().chain(node.literal));
+        for branch in in_nodes.chain(old.edges.into_items().map(|edge| edge.branch)) {
+            if let To::Filter { text, payload } = branch.to {
+                self.insert(texts.get(text), text, payload, texts);
+            }
+        }
+    }
+}
+
+/// The token of a wildcard.
+#[inline(always)]
+fn wildcard(level: &Level<'_>) -> Option<Token> {
+    if level.is(b'+') {
+        Some(PLUS)
+    } else if level.is(b'#') {
+        Some(HASH)
+    } else {
+        None
+    }
+}
+
+#[cold]
+fn overflow() -> ! {
+    unreachable!("one subscription tree has 2^32 nodes at most")
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::string::String;
-    use alloc::vec::Vec;
-
-    use super::*;
-
-    fn filter(text: &str) -> TopicFilter<'_> {
-        TopicFilter::parse(text).unwrap()
-    }
-
-    fn name(text: &str) -> TopicName<'_> {
-        TopicName::parse(text).unwrap()
-    }
-
-    /// Every filter of `levels` levels that are `+` or `a`, each with its number.
-    fn combinations(levels: u32) -> Vec<(FilterId, String)> {
-        let text = |number: usize| -> String {
-            let levels: Vec<&str> =
-                (0..levels).map(|level| if number >> level & 1 == 1 { "+" } else { "a" }).collect();
-            levels.join("/")
-        };
-        (0..1 << levels).map(|number| (FilterId(number), text(number))).collect()
-    }
-
-    #[test]
-    fn visits_each_node_at_most_once_whatever_the_combination_of_plus() {
-        let mut trie = Trie::new();
-        for (id, text) in combinations(12) {
-            trie.insert(filter(&text), id);
-        }
-        assert_eq!(trie.node_count(), (1 << 13) - 1);
-
-        let mut found = 0;
-        let all = trie.walk(name("a/a/a/a/a/a/a/a/a/a/a/a"), |_| found += 1);
-        assert_eq!((all, found), (trie.node_count(), 4_096));
-        // The same walk to the end, and none matches.
-        let none = trie.walk(name("a/a/a/a/a/a/a/a/a/a/a/a/a"), |_| found += 1);
-        assert_eq!((none, found), (trie.node_count(), 4_096));
-        // Only the filters that have `+` wherever the name has `b`.
-        let some = trie.walk(name("b/b/b/b/b/b/b/b/b/b/b/a"), |_| found += 1);
-        assert_eq!((some, found), (14, 4_098));
-    }
-
-    #[test]
-    fn removal_frees_exactly_the_nodes_that_served_the_filter_alone() {
-        let mut trie = Trie::new();
-        for (number, text) in ["a/+/c", "a/#", "+/b/c", "#"].into_iter().enumerate() {
-            trie.insert(filter(text), FilterId(number));
-        }
-        assert_eq!(trie.node_count(), 7);
-        trie.remove(filter("a/+/c"));
-        assert_eq!(trie.node_count(), 5);
-        trie.remove(filter("a/#"));
-        assert_eq!(trie.node_count(), 4);
-        trie.remove(filter("+/b/c"));
-        assert_eq!(trie.node_count(), 1);
-        trie.remove(filter("#"));
-        assert_eq!((trie.node_count(), trie.root), (0, None));
-    }
-
-    #[test]
-    fn a_node_that_is_an_end_survives_what_hung_below_it() {
-        let mut trie = Trie::new();
-        trie.insert(filter("+"), FilterId(0));
-        trie.insert(filter("+/a"), FilterId(1));
-        trie.remove(filter("+/a"));
-        assert_eq!(
-            (trie.get(filter("+")), trie.get(filter("+/a")), trie.node_count()),
-            (Some(FilterId(0)), None, 2)
-        );
-    }
-
-    #[test]
-    fn removing_what_is_not_there_changes_nothing() {
-        let mut trie = Trie::new();
-        trie.remove(filter("+"));
-        trie.insert(filter("a/+"), FilterId(0));
-        trie.remove(filter("b/+"));
-        trie.remove(filter("a/+/c"));
-        assert_eq!((trie.get(filter("a/+")), trie.node_count()), (Some(FilterId(0)), 3));
-    }
-}
+mod tests;

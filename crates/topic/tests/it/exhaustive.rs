@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use headwater_topic::{
-    RetainedTree, SharedFilter, SubscriptionTree, TopicFilter, TopicFilterBuf, TopicName, TopicNameBuf,
+    ConcurrentTree, Matches, RetainedTree, SharedFilter, SubscriptionTree, TopicFilter, TopicFilterBuf,
+    TopicName, TopicNameBuf,
 };
 
 use crate::oracle;
@@ -111,12 +112,18 @@ fn one_off_match_agrees_with_the_oracle() {
     }
 }
 
-/// What a tree finds for a name: the filters' numbers, each once.
-fn found(tree: &SubscriptionTree<usize, ()>, text: &str) -> BTreeSet<usize> {
+/// What a tree finds for a name: the filters' numbers, each once, whichever way it is asked.
+fn found(tree: &SubscriptionTree<usize, ()>, text: &str, buffer: &mut Matches) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     tree.matches(name(text), |&number, ()| {
         assert!(found.insert(number), "visited twice: {number} for {text}")
     });
+    let mut by_filter = Vec::new();
+    tree.matches_by_filter(name(text), |subscribers| by_filter.extend_from_slice(subscribers.keys()));
+    let written: Vec<usize> =
+        tree.find(name(text), buffer).subscriptions().map(|(number, ())| *number).collect();
+    assert_eq!((by_filter.len(), &by_filter), (found.len(), &written));
+    assert!(by_filter.iter().all(|number| found.contains(number)));
     found
 }
 
@@ -132,6 +139,8 @@ fn subscription_tree_agrees_with_the_oracle() {
         tree.iter().map(|(filter, &number, ())| (filter.to_string(), number)).collect();
     assert!(listed.iter().all(|(text, number)| filters[*number] == *text) && listed.len() == filters.len());
 
+    let concurrent = ConcurrentTree::from(tree.clone());
+    let mut buffer = Matches::new();
     // Whole, and again with every second one gone; then it is as if those had never been there.
     for step in [1, 2] {
         for text in &names() {
@@ -139,10 +148,12 @@ fn subscription_tree_agrees_with_the_oracle() {
                 .step_by(step)
                 .filter(|&number| oracle::matches(&filters[number], text))
                 .collect();
-            assert_eq!(found(&tree, text), expected, "{text}");
+            assert_eq!(found(&tree, text, &mut buffer), expected, "{text}");
+            assert_eq!(found(&concurrent.read(), text, &mut buffer), expected, "{text}");
         }
         for (number, text) in filters.iter().enumerate().skip(1).step_by(2) {
             assert_eq!(tree.unsubscribe(filter(text), &number).is_some(), step == 1);
+            assert_eq!(concurrent.unsubscribe(filter(text), &number).is_some(), step == 1);
         }
     }
     let mut half = SubscriptionTree::new();
@@ -153,6 +164,31 @@ fn subscription_tree_agrees_with_the_oracle() {
         (tree.len(), tree.node_count(), tree.filter_count()),
         (half.len(), half.node_count(), half.filter_count())
     );
+}
+
+#[test]
+fn each_filter_alone_in_a_tree_and_in_a_group_agrees_with_the_oracle() {
+    let (names, mut buffer) = (names(), Matches::new());
+    for filter_text in &filters() {
+        let mut tree = SubscriptionTree::new();
+        tree.subscribe(filter(filter_text), 0, ());
+        let mut shared = SubscriptionTree::new();
+        let shared_text = format!("$share/g/{filter_text}");
+        for member in 0..2 {
+            shared.subscribe(filter(&shared_text), member, ());
+        }
+        for name_text in &names {
+            let expected = usize::from(oracle::matches(filter_text, name_text));
+            assert_eq!(
+                found(&tree, name_text, &mut buffer).len(),
+                expected,
+                "{filter_text} against {name_text}"
+            );
+            let mut messages = 0;
+            shared.matches(name(name_text), |_, ()| messages += 1);
+            assert_eq!(messages, expected, "{shared_text} against {name_text}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,11 @@
 )]
 
 mod bad_input;
+#[cfg(feature = "std")]
+mod concurrent;
+mod deliveries;
 mod exhaustive;
+mod groups;
 mod memory;
 mod oracle;
 mod sequences;

@@ -55,9 +55,6 @@ const TABLE: &[(&str, &str, bool)] = &[
     ("caf\u{E9}", "cafe\u{301}", false),
     ("\u{FEFF}a", "a", false),
     ("\u{FEFF}a", "\u{FEFF}a", true),
-    // Section 4.8.2 is not the business of a match: a shared filter is text here.
-    ("$share/g/a", "a", false),
-    ("$share/g/+", "$share/g/a", true),
     // Places where a cheap matcher goes wrong.
     ("a/+/c", "a/b", false),
     ("a/+/c", "a/b/c/d", false),
@@ -93,6 +90,26 @@ const ENGINES: &[Engine] = &[
         found == 1
     }),
 ];
+
+/// Shared filters: whether the name matches the filter as it stands, and whether it matches the filter inside.
+const SHARED: &[(&str, &str, bool, bool)] = &[
+    ("$share/g/a", "a", false, true),
+    ("$share/g/+", "$share/g/a", true, false),
+    ("$share/g/#", "a", false, true),
+    ("$share/g/#", "$SYS", false, false),
+    ("$share/g/$SYS/#", "$SYS", false, true),
+    ("$share/g//a", "/a", false, true),
+];
+
+#[test]
+fn a_shared_filter_is_text_to_all_but_the_subscription_tree() {
+    for &(filter, name, as_it_stands, inside) in SHARED {
+        for (engine, matches) in ENGINES {
+            let expected = if *engine == "subscription tree" { inside } else { as_it_stands };
+            assert_eq!(matches(filter, name), expected, "{engine}: {filter} against {name}");
+        }
+    }
+}
 
 #[test]
 fn every_engine_gives_every_answer_of_the_table() {
