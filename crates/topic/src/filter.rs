@@ -88,6 +88,20 @@ impl<'a> TopicFilter<'a> {
         shared::split(self.0)
     }
 
+    /// The filter inside if this one is shared, else this one: what decides which messages a subscription gets.
+    ///
+    /// ```
+    /// use headwater_topic::TopicFilter;
+    ///
+    /// assert_eq!(TopicFilter::parse("$share/workers/factory/#")?.unshared(), TopicFilter::parse("factory/#")?);
+    /// assert_eq!(TopicFilter::parse("factory/#")?.unshared(), TopicFilter::parse("factory/#")?);
+    /// # Ok::<(), headwater_topic::InvalidFilter>(())
+    /// ```
+    #[inline]
+    pub fn unshared(self) -> Self {
+        self.shared().map_or(self, SharedFilter::filter)
+    }
+
     /// True if the name matches this filter by the rules of section 4.7.
     ///
     /// `+` matches one level, also an empty one; `#` the level before it and everything below; neither, as the first
@@ -95,7 +109,7 @@ impl<'a> TopicFilter<'a> {
     /// allocates nothing.
     ///
     /// The text is taken as it stands, so a shared filter here matches only names below `$share/`, which is
-    /// hardly ever meant: ask [`TopicFilter::shared`] first and match what [`SharedFilter::filter`] gives.
+    /// hardly ever meant: match what [`TopicFilter::unshared`] gives.
     pub fn matches(self, name: TopicName<'_>) -> bool {
         // [MQTT-4.7.2-1]
         if name.is_reserved() && self.begins_with_wildcard() {

@@ -72,6 +72,7 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod name_buf;
+mod relation;
 #[cfg(feature = "alloc")]
 mod retained;
 mod scan;

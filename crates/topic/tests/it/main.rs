@@ -11,5 +11,6 @@ mod bad_input;
 mod exhaustive;
 mod memory;
 mod oracle;
+mod relation;
 mod sequences;
 mod table;
