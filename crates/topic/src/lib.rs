@@ -72,6 +72,7 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod name_buf;
+mod pair;
 mod relation;
 #[cfg(feature = "alloc")]
 mod retained;
@@ -80,7 +81,7 @@ mod shared;
 #[cfg(feature = "alloc")]
 mod subscription;
 
-pub use error::{InvalidFilter, InvalidTopicName};
+pub use error::{InvalidFilter, InvalidPair, InvalidTopicName};
 pub use filter::TopicFilter;
 #[cfg(feature = "alloc")]
 pub use filter_buf::TopicFilterBuf;
@@ -89,6 +90,7 @@ pub use limits::Limits;
 pub use name::TopicName;
 #[cfg(feature = "alloc")]
 pub use name_buf::TopicNameBuf;
+pub use pair::matches;
 #[cfg(feature = "alloc")]
 pub use retained::{Matching, RetainedTree};
 pub use shared::SharedFilter;
