@@ -92,7 +92,7 @@ pub use name::TopicName;
 pub use name_buf::TopicNameBuf;
 pub use pair::matches;
 #[cfg(feature = "alloc")]
-pub use retained::{Matching, RetainedTree};
+pub use retained::{Matching, PageLimit, RetainedTree};
 pub use shared::SharedFilter;
 #[cfg(feature = "alloc")]
 pub use subscription::SubscriptionTree;

@@ -37,16 +37,34 @@ pub fn matches(filter: &str, name: &str) -> Result<bool, InvalidPair> {
     Ok(TopicFilter::parse(filter)?.matches(TopicName::parse(name)?))
 }
 
-/// Whether a valid filter matches a valid name.
+/// Whether a valid filter matches a valid name, `$` aside.
 pub(crate) fn is_match(filter: &[u8], name: &[u8]) -> bool {
+    compare(filter, name).is_none()
+}
+
+/// Where a filter and a name part that do not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parting {
+    /// The first byte of the filter that is not matched.
+    pub(crate) filter: usize,
+    /// The first byte of the name that does not match.
+    pub(crate) name: usize,
+    /// Where the last level of the name ends that matched a `+`.
+    pub(crate) choice: Option<usize>,
+}
+
+/// Where a valid filter and a valid name part, `$` aside; `None` if they match.
+#[inline(always)]
+pub(crate) fn compare(filter: &[u8], name: &[u8]) -> Option<Parting> {
     let (mut wanted, mut given) = (Words::new(filter), Words::new(name));
+    let mut choice = None;
     loop {
         let (filter_word, name_word) = (wanted.word(), given.word());
         let difference = filter_word ^ name_word;
         if difference == 0 {
             // Nothing but ends is U+0000.
             if filter_word >> 56 == 0 {
-                return true;
+                return None;
             }
             wanted.skip(8);
             given.skip(8);
@@ -65,12 +83,16 @@ pub(crate) fn is_match(filter: &[u8], name: &[u8]) -> bool {
                 } else {
                     given.skip_level();
                 }
+                choice = Some(name.len() - given.rest.len());
             }
             // [MQTT-4.7.1-1] All below.
-            HASH => return true,
+            HASH => return None,
             // [MQTT-4.7.1-1] The parent counts too.
-            SLASH => return given.rest.len() == same && wanted.rest.get(same + 1) == Some(&b'#'),
-            _ => return false,
+            SLASH if given.rest.len() == same && wanted.rest.get(same + 1) == Some(&b'#') => return None,
+            _ => {
+                let (wanted, given) = (wanted.rest.len() - same, given.rest.len() - same);
+                return Some(Parting { filter: filter.len() - wanted, name: name.len() - given, choice });
+            }
         }
     }
 }
@@ -117,7 +139,10 @@ impl<'t> Words<'t> {
     /// Goes on behind so many bytes, or to the end.
     #[inline(always)]
     fn skip(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or_default();
+        self.rest = match self.rest.get(bytes..) {
+            Some(rest) => rest,
+            None => nothing(),
+        };
     }
 
     /// Goes to the end of the level.
@@ -131,6 +156,13 @@ impl<'t> Words<'t> {
             self.skip(8);
         }
     }
+}
+
+/// What is behind the end. A call, so that a place in a text does not wait for the look whether the text ends before it.
+#[cold]
+#[inline(never)]
+const fn nothing() -> &'static [u8] {
+    &[]
 }
 
 #[cfg(test)]
