@@ -77,8 +77,8 @@ impl<'a> TopicFilter<'a> {
     ///
     /// Costs O(bytes).
     pub fn has_wildcard(self) -> bool {
-        // A valid filter has these two characters nowhere else.
-        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+        // A valid filter has `+` and `#` nowhere else, and U+0000 nowhere.
+        scan::any_special(self.0.as_bytes())
     }
 
     /// The two halves of a shared filter, or `None` if the filter does not begin with `$share/`.

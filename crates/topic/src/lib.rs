@@ -79,6 +79,8 @@ mod retained;
 mod scan;
 mod shared;
 #[cfg(feature = "alloc")]
+mod shared_buf;
+#[cfg(feature = "alloc")]
 mod subscription;
 
 pub use error::{InvalidFilter, InvalidPair, InvalidTopicName};
@@ -94,6 +96,8 @@ pub use pair::matches;
 #[cfg(feature = "alloc")]
 pub use retained::{Matching, PageLimit, RetainedTree};
 pub use shared::SharedFilter;
+#[cfg(feature = "alloc")]
+pub use shared_buf::SharedFilterBuf;
 #[cfg(feature = "alloc")]
 pub use subscription::SubscriptionTree;
 

@@ -264,7 +264,7 @@ mod tests {
                 if growing || numbers.next(10) == 0 {
                     assert_eq!(names.insert(&text, round), model.insert(key(&text), round));
                 } else {
-                    let nth = numbers.next(model.len() as u64 + 1) as usize;
+                    let nth = usize::try_from(numbers.next(model.len() as u64 + 1)).unwrap();
                     let text = model.keys().nth(nth).map_or(text, |key| key.join("/"));
                     assert_eq!(names.get(&text), model.get(&key(&text)));
                     assert_eq!(names.remove(&text), model.remove(&key(&text)));
