@@ -73,14 +73,18 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod name_buf;
+mod pair;
+mod relation;
 #[cfg(feature = "alloc")]
 mod retained;
 mod scan;
 mod shared;
 #[cfg(feature = "alloc")]
+mod shared_buf;
+#[cfg(feature = "alloc")]
 mod subscription;
 
-pub use error::{InvalidFilter, InvalidTopicName};
+pub use error::{InvalidFilter, InvalidPair, InvalidTopicName};
 pub use filter::TopicFilter;
 #[cfg(feature = "alloc")]
 pub use filter_buf::TopicFilterBuf;
@@ -89,11 +93,14 @@ pub use limits::Limits;
 pub use name::TopicName;
 #[cfg(feature = "alloc")]
 pub use name_buf::TopicNameBuf;
+pub use pair::matches;
 #[cfg(feature = "alloc")]
-pub use retained::{Matching, RetainedTree};
+pub use retained::{Matching, PageLimit, RetainedTree};
 pub use shared::SharedFilter;
 #[cfg(feature = "std")]
 pub use subscription::{Change, ConcurrentTree, ReadGuard};
+#[cfg(feature = "alloc")]
+pub use shared_buf::SharedFilterBuf;
 #[cfg(feature = "alloc")]
 pub use subscription::{
     Choose, Delivery, DeliveryOptions, Found, Group, LeastLoaded, Matches, Random, RoundRobin, Sticky,

@@ -15,5 +15,6 @@ mod exhaustive;
 mod groups;
 mod memory;
 mod oracle;
+mod relation;
 mod sequences;
 mod table;

@@ -1,20 +1,17 @@
-//! Our tree as many threads read it while one writes. So far behind a lock of the standard library.
+//! Our tree as many threads read it while one writes.
 
-use std::sync::{PoisonError, RwLock};
-
-use super::Tree;
-use super::ours::Subscriptions;
+use headwater_topic::{ConcurrentTree, TopicFilter, TopicName};
 
 /// What the threads share.
-pub struct Concurrent(RwLock<Subscriptions>);
+pub struct Concurrent(ConcurrentTree<u32, ()>);
 
 /// What each reading thread has.
 pub struct Reader<'a>(&'a Concurrent);
 
 impl Concurrent {
     /// One for subscribers 0 to this.
-    pub fn new(subscribers: u32) -> Self {
-        Self(RwLock::new(Subscriptions::new(subscribers)))
+    pub fn new(_: u32) -> Self {
+        Self(ConcurrentTree::new())
     }
 
     /// For one more thread that reads.
@@ -24,12 +21,16 @@ impl Concurrent {
 
     /// Enters a subscription.
     pub fn subscribe(&self, filter: &str, id: u32) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).subscribe(filter, id);
+        if let Ok(filter) = TopicFilter::parse(filter) {
+            self.0.subscribe(filter, id, ());
+        }
     }
 
     /// Takes a subscription out.
     pub fn unsubscribe(&self, filter: &str, id: u32) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).unsubscribe(filter, id, ());
+        if let Ok(filter) = TopicFilter::parse(filter) {
+            self.0.unsubscribe(filter, &id);
+        }
     }
 }
 
@@ -37,6 +38,8 @@ impl Reader<'_> {
     /// Appends the subscribers of all filters that match.
     #[inline]
     pub fn matches(&mut self, name: &str, ids: &mut Vec<u32>) {
-        self.0.0.read().unwrap_or_else(PoisonError::into_inner).matches(name, ids);
+        if let Ok(name) = TopicName::parse(name) {
+            self.0.0.read().matches_by_filter(name, |subscribers| ids.extend_from_slice(subscribers.keys()));
+        }
     }
 }

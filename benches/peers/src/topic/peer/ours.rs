@@ -35,7 +35,7 @@ impl Tree for Subscriptions {
     #[inline]
     fn matches(&self, name: &str, ids: &mut Vec<u32>) {
         if let Ok(name) = TopicName::parse(name) {
-            self.0.matches(name, |&id, ()| ids.push(id));
+            self.0.matches_by_filter(name, |subscribers| ids.extend_from_slice(subscribers.keys()));
         }
     }
 }
