@@ -9,6 +9,7 @@
 //!
 //! `docs/topic.md` says why it is so.
 
+mod change;
 mod choose;
 #[cfg(feature = "std")]
 mod concurrent;
@@ -18,6 +19,7 @@ mod group;
 mod hash;
 mod index;
 mod list;
+mod matching;
 mod members;
 mod owners;
 mod pile;
@@ -34,10 +36,8 @@ use alloc::boxed::Box;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::Hash;
-use core::mem;
 
 use crate::filter::TopicFilter;
-use crate::name::TopicName;
 pub use choose::{Choose, LeastLoaded, Random, RoundRobin, Sticky};
 #[cfg(feature = "std")]
 pub use concurrent::{Change, ConcurrentTree, ReadGuard};
@@ -48,10 +48,8 @@ use group::Groups;
 use hash::Seed;
 use index::{Index, Place};
 use list::{List, Lists};
-use members::Members;
 use owners::Owners;
 pub use subscribers::Subscribers;
-use trie::Walk;
 
 /// A set of subscriptions, each a filter, a subscriber `K` and a value `V`, that finds those that match a topic name.
 ///
@@ -225,123 +223,6 @@ impl<K, V> SubscriptionTree<K, V> {
     pub fn group(&self, filter: TopicFilter<'_>) -> Option<Group<'_, K, V>> {
         self.groups.as_ref()?.get(filter.as_str(), &self.seed)
     }
-
-    fn find_filter(&self, filter: TopicFilter<'_>) -> Option<Place> {
-        self.index.find(self.index.wanted(filter))
-    }
-
-    /// Calls `visit` once for each subscription that matches the name, and for one member of each shared group, [each in
-    /// turn](RoundRobin).
-    ///
-    /// A subscriber with several matching filters is visited once for each. The order is not specified. The references
-    /// live as long as the borrow of the tree, so they may be collected.
-    ///
-    /// See [`TopicFilter::matches`] for the rules, and the type for the cost.
-    pub fn matches<'tree>(&'tree self, name: TopicName<'_>, visit: impl FnMut(&'tree K, &'tree V)) {
-        self.matches_with(name, &mut RoundRobin, |_, _| true, visit);
-    }
-
-    /// As [`matches`](Self::matches), with another way to choose among the members of a group for which `open` is true.
-    ///
-    /// A group none of whose members is open gets nothing: look into [`group`](Self::group) if that matters.
-    pub fn matches_with<'tree>(
-        &'tree self,
-        name: TopicName<'_>,
-        choice: &mut (impl Choose<K, V> + ?Sized),
-        mut open: impl FnMut(&K, &V) -> bool,
-        mut visit: impl FnMut(&'tree K, &'tree V),
-    ) {
-        self.index.matches_once(name, |_, list| {
-            // One by one only here: most lists have one.
-            match list {
-                List::One { key, value } => visit(key, value),
-                List::Many(place) => {
-                    let many = self.lists.get(*place).map(Subscribers::of);
-                    many.into_iter().flatten().for_each(|(key, value)| visit(key, value));
-                }
-            }
-        });
-        if let Some(groups) = &self.groups {
-            groups.matches(name, &mut Walk::new(), |id| {
-                let chosen = groups.group(id).and_then(|group| group.choose(choice, &mut open));
-                chosen.into_iter().for_each(|(key, value)| visit(key, value));
-            });
-        }
-    }
-
-    /// Calls `visit` with all subscribers of each filter that matches the name, shared groups aside.
-    ///
-    /// The fastest way to many subscribers: the keys of one filter are one slice.
-    ///
-    /// ```
-    /// # use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
-    /// let mut tree = SubscriptionTree::with_seed(7);
-    /// for id in 0..10_000_u32 {
-    ///     tree.subscribe(TopicFilter::parse("news/#")?, id, ());
-    /// }
-    /// let mut ids = Vec::new();
-    /// tree.matches_by_filter(TopicName::parse("news/today")?, |subscribers| ids.extend_from_slice(subscribers.keys()));
-    /// assert_eq!(ids.len(), 10_000);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn matches_by_filter<'tree>(
-        &'tree self,
-        name: TopicName<'_>,
-        mut visit: impl FnMut(Subscribers<'tree, K, V>),
-    ) {
-        self.index.matches_once(name, |_, list| {
-            self.lists.subscribers(list).into_iter().for_each(&mut visit);
-        });
-    }
-}
-
-impl<K: Hash + Eq + Clone, V> SubscriptionTree<K, V> {
-    /// Enters a subscription; returns the value it replaces if the subscriber has this very filter already.
-    ///
-    /// [MQTT-3.8.4-3]: replaced, never doubled.
-    pub fn subscribe(&mut self, filter: TopicFilter<'_>, key: K, value: V) -> Option<V> {
-        // Cloned before anything is entered: a clone may panic, and is the caller's code.
-        let owner = key.clone();
-        if let Some(shared) = filter.shared() {
-            let groups = self.groups.get_or_insert_with(|| Box::new(Groups::new(&self.seed)));
-            return groups.subscribe(shared, filter.as_str(), key, owner, value, &self.seed);
-        }
-        let wanted = self.index.wanted(filter);
-        let text = match self.index.find(wanted) {
-            None => self.index.insert(wanted, List::One { key, value }),
-            Some(place) => match self.join(place, key, value) {
-                Ok(text) => text,
-                Err(replaced) => return Some(replaced),
-            },
-        };
-        self.owners.add(owner, text, &self.seed);
-        self.len += 1;
-        None
-    }
-
-    /// Adds a subscriber to a filter that has one; or replaces its value, and returns it as an error.
-    fn join(&mut self, place: Place, key: K, value: V) -> Result<text::TextAt, V> {
-        let Some((text, list)) = self.index.payload(place) else { return Err(value) };
-        if let List::Many(many) = list {
-            let replaced =
-                self.lists.get_mut(*many).and_then(|members| members.insert(key, value, &self.seed));
-            return replaced.map_or(Ok(text), Err);
-        }
-        let next = self.lists.next();
-        let Some(list) = self.index.payload_mut(place) else { return Err(value) };
-        if let List::One { key: other, value: old } = list
-            && *other == key
-        {
-            return Err(mem::replace(old, value));
-        }
-        if let List::One { key: other, value: old } = mem::replace(list, List::Many(next)) {
-            let mut members = Members::new();
-            members.insert(other, old, &self.seed);
-            members.insert(key, value, &self.seed);
-            self.lists.push(text, members);
-        }
-        Ok(text)
-    }
 }
 
 impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
@@ -371,106 +252,11 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             List::Many(many) => self.lists.get(*many)?.find(key, &self.seed),
         }
     }
+}
 
-    /// Removes one subscription and returns its value.
-    pub fn unsubscribe<Q>(&mut self, filter: TopicFilter<'_>, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        if filter.shared().is_some() {
-            let value = self.groups.as_mut()?.unsubscribe(filter.as_str(), key, &self.seed);
-            self.return_groups();
-            return value;
-        }
-        let place = self.find_filter(filter)?;
-        let (text, _) = self.index.payload(place)?;
-        let value = self.leave(place, filter, key)?;
-        self.owners.remove(key, text, &self.seed);
-        self.move_texts();
-        Some(value)
-    }
-
-    /// Removes every subscription of one subscriber and returns how many there were.
-    pub fn unsubscribe_all<Q>(&mut self, key: &Q) -> usize
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let mut removed = 0;
-        for text in self.owners.take(key, &self.seed) {
-            let filter = alloc::string::String::from(self.index.filter(text).as_str());
-            let filter = TopicFilter(&filter);
-            if let Some(place) = self.find_filter(filter) {
-                removed += usize::from(self.leave(place, filter, key).is_some());
-            }
-        }
-        self.move_texts();
-        if let Some(groups) = &mut self.groups {
-            removed += groups.unsubscribe_all(key, &self.seed);
-            self.return_groups();
-        }
-        removed
-    }
-
-    /// Takes a subscriber off a filter, and the filter out with its last subscriber.
-    fn leave<Q>(&mut self, place: Place, filter: TopicFilter<'_>, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let (_, list) = self.index.payload(place)?;
-        let value = match list {
-            List::One { key: other, .. } if other.borrow() != key => return None,
-            List::One { .. } => match self.index.remove(place, filter.as_str())? {
-                List::One { value, .. } => value,
-                List::Many(_) => return None,
-            },
-            List::Many(many) => {
-                let many = *many;
-                let members = self.lists.get_mut(many)?;
-                let value = members.remove(key, &self.seed)?;
-                if members.len() == 1 {
-                    self.shorten(place, many);
-                }
-                value
-            }
-        };
-        self.len -= 1;
-        Some(value)
-    }
-
-    /// Puts the last subscriber of a list in its place.
-    fn shorten(&mut self, place: Place, many: u32) {
-        let (mut members, moved) = self.lists.swap_remove(many);
-        if let Some((key, value)) = members.pop()
-            && let Some(list) = self.index.payload_mut(place)
-        {
-            *list = List::One { key, value };
-        }
-        if let Some(moved) = moved.and_then(|text| self.find_filter(self.index.filter(text)))
-            && let Some(list) = self.index.payload_mut(moved)
-        {
-            *list = List::Many(many);
-        }
-    }
-
-    /// Closes the gaps between texts when they are half of it all.
-    fn move_texts(&mut self) {
-        if !self.index.should_move() {
-            return;
-        }
-        let moved = self.index.move_texts();
-        for entry in self.lists.iter_mut() {
-            entry.text = moved.place(entry.text);
-        }
-        self.owners.rename(|text| moved.place(text));
-    }
-
-    fn return_groups(&mut self) {
-        if self.groups.as_ref().is_some_and(|groups| groups.len() == 0) {
-            self.groups = None;
-        }
+impl<K, V> SubscriptionTree<K, V> {
+    fn find_filter(&self, filter: TopicFilter<'_>) -> Option<Place> {
+        self.index.find(self.index.wanted(filter))
     }
 }
 

@@ -52,6 +52,10 @@ pub(super) enum Place {
 }
 
 impl<P> Index<P> {
+    /// What an exact filter takes in the table.
+    #[cfg(test)]
+    pub(super) const EXACT_BYTES: usize = size_of::<Option<Exact<P>>>();
+
     pub(super) fn new(seed: &Seed) -> Self {
         Self { seed: seed.clone(), exact: Table::new(0), trie: Trie::new(seed.clone()), texts: Texts::new() }
     }

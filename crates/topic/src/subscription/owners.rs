@@ -104,6 +104,10 @@ fn held_hash(held: Held) -> u32 {
 }
 
 impl<K> Owners<K> {
+    /// What a subscriber takes in the table.
+    #[cfg(test)]
+    pub(super) const OWNER_BYTES: usize = size_of::<Option<Owner<K>>>();
+
     pub(super) const fn new() -> Self {
         Self { table: Table::new(0), many: Vec::new() }
     }

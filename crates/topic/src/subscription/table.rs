@@ -194,3 +194,78 @@ fn push<T>(slots: &mut Vec<T>, item: T) {
     }
     slots.push(item);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its hash, and which of those with that hash.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Item(u32, u32);
+
+    impl Hashed for Item {
+        fn hash(&self, _seed: u64) -> u32 {
+            self.0
+        }
+    }
+
+    /// Hashes at both ends and in a heap, so that runs meet and leave the last home.
+    fn items() -> impl Iterator<Item = Item> {
+        let scattered = |number: u32| number.wrapping_mul(0x9E37_79B1);
+        (0..600).map(move |number| match number % 4 {
+            0 => Item(u32::MAX - number % 16, number),
+            1 => Item(0x8000_0000 + number % 16, number),
+            2 => Item(number % 3, number),
+            _ => Item(scattered(number), number),
+        })
+    }
+
+    fn find(table: &Table<Item>, item: Item) -> Option<usize> {
+        table.find(item.0, |other| *other == item)
+    }
+
+    /// Ordered by hash, and nobody before his home or behind a gap.
+    fn check(table: &Table<Item>) {
+        let mut before = None;
+        let mut gap = 0;
+        for (at, slot) in table.slots.iter().enumerate() {
+            let Some(item) = slot else {
+                gap = at + 1;
+                continue;
+            };
+            assert!(before <= Some(item.0), "{item:?} at {at}");
+            assert!(gap <= table.home(item.0) && table.home(item.0) <= at, "{item:?} at {at}");
+            before = Some(item.0);
+        }
+        assert_eq!(table.iter().count(), table.len());
+    }
+
+    #[test]
+    fn keeps_its_order_and_finds_all_that_is_there_and_nothing_else() {
+        let mut table = Table::new(0);
+        for (number, item) in items().enumerate() {
+            assert_eq!(find(&table, item), None);
+            table.insert(item);
+            assert!(find(&table, item).is_some());
+            if number % 37 == 0 {
+                check(&table);
+            }
+        }
+        assert!(items().all(|item| find(&table, item).and_then(|at| table.get(at)) == Some(&item)));
+        let full = table.bytes();
+        for (number, item) in items().enumerate().filter(|(number, _)| number % 10 != 0) {
+            let at = find(&table, item).unwrap();
+            assert_eq!(table.remove(at), Some(item));
+            assert_eq!(find(&table, item), None);
+            if number % 37 == 0 {
+                check(&table);
+            }
+        }
+        check(&table);
+        assert!(table.bytes() < full / 3 && table.len() == 60);
+        for item in items().step_by(10) {
+            table.remove(find(&table, item).unwrap());
+        }
+        assert_eq!((table.len(), table.bytes()), (0, 0));
+    }
+}

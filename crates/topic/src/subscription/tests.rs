@@ -3,6 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::name::TopicName;
 
 fn filter(text: &str) -> TopicFilter<'_> {
     TopicFilter::parse(text).unwrap()
@@ -108,4 +109,5 @@ fn one_with_a_hundred_thousand_filters_comes_and_goes() {
 #[test]
 fn slots_are_as_small_as_they_are_said_to_be() {
     assert_eq!(size_of::<List<u32, u8>>(), 8);
+    assert_eq!((Index::<List<u32, u8>>::EXACT_BYTES, Owners::<u32>::OWNER_BYTES), (16, 12));
 }

@@ -1,0 +1,74 @@
+//! Who gets a message: a callback for each, or for all of one filter.
+
+use super::SubscriptionTree;
+use super::choose::{Choose, RoundRobin};
+use super::list::List;
+use super::subscribers::Subscribers;
+use super::trie::Walk;
+use crate::name::TopicName;
+
+impl<K, V> SubscriptionTree<K, V> {
+    /// Calls `visit` once for each subscription that matches the name, and for one member of each shared group, [each in
+    /// turn](RoundRobin).
+    ///
+    /// A subscriber with several matching filters is visited once for each. The order is not specified. The references
+    /// live as long as the borrow of the tree, so they may be collected.
+    ///
+    /// See [`TopicFilter::matches`](crate::TopicFilter::matches) for the rules, and the type for the cost.
+    pub fn matches<'tree>(&'tree self, name: TopicName<'_>, visit: impl FnMut(&'tree K, &'tree V)) {
+        self.matches_with(name, &mut RoundRobin, |_, _| true, visit);
+    }
+
+    /// As [`matches`](Self::matches), with another way to choose among the members of a group for which `open` is true.
+    ///
+    /// A group none of whose members is open gets nothing: look into [`group`](Self::group) if that matters.
+    pub fn matches_with<'tree>(
+        &'tree self,
+        name: TopicName<'_>,
+        choice: &mut (impl Choose<K, V> + ?Sized),
+        mut open: impl FnMut(&K, &V) -> bool,
+        mut visit: impl FnMut(&'tree K, &'tree V),
+    ) {
+        self.index.matches_once(name, |_, list| {
+            // One by one only here: most lists have one.
+            match list {
+                List::One { key, value } => visit(key, value),
+                List::Many(place) => {
+                    let many = self.lists.get(*place).map(Subscribers::of);
+                    many.into_iter().flatten().for_each(|(key, value)| visit(key, value));
+                }
+            }
+        });
+        if let Some(groups) = &self.groups {
+            groups.matches(name, &mut Walk::new(), |id| {
+                let chosen = groups.group(id).and_then(|group| group.choose(choice, &mut open));
+                chosen.into_iter().for_each(|(key, value)| visit(key, value));
+            });
+        }
+    }
+
+    /// Calls `visit` with all subscribers of each filter that matches the name, shared groups aside.
+    ///
+    /// The fastest way to many subscribers: the keys of one filter are one slice.
+    ///
+    /// ```
+    /// # use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
+    /// let mut tree = SubscriptionTree::with_seed(7);
+    /// for id in 0..10_000_u32 {
+    ///     tree.subscribe(TopicFilter::parse("news/#")?, id, ());
+    /// }
+    /// let mut ids = Vec::new();
+    /// tree.matches_by_filter(TopicName::parse("news/today")?, |subscribers| ids.extend_from_slice(subscribers.keys()));
+    /// assert_eq!(ids.len(), 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matches_by_filter<'tree>(
+        &'tree self,
+        name: TopicName<'_>,
+        mut visit: impl FnMut(Subscribers<'tree, K, V>),
+    ) {
+        self.index.matches_once(name, |_, list| {
+            self.lists.subscribers(list).into_iter().for_each(&mut visit);
+        });
+    }
+}
