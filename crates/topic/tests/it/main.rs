@@ -11,6 +11,7 @@ mod bad_input;
 mod exhaustive;
 mod memory;
 mod oracle;
+mod pages;
 mod relation;
 mod sequences;
 mod table;
