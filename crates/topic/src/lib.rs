@@ -97,10 +97,10 @@ pub use pair::matches;
 #[cfg(feature = "alloc")]
 pub use retained::{Matching, PageLimit, RetainedTree};
 pub use shared::SharedFilter;
-#[cfg(feature = "std")]
-pub use subscription::{Change, ConcurrentTree, ReadGuard};
 #[cfg(feature = "alloc")]
 pub use shared_buf::SharedFilterBuf;
+#[cfg(feature = "std")]
+pub use subscription::{Change, ConcurrentTree, ReadGuard};
 #[cfg(feature = "alloc")]
 pub use subscription::{
     Choose, Delivery, DeliveryOptions, Found, Group, LeastLoaded, Matches, Random, RoundRobin, Sticky,
