@@ -6,7 +6,7 @@
 //! | question | answer | needs |
 //! |---|---|---|
 //! | does this filter match this name? | [`TopicFilter::matches`] | core |
-//! | which subscriptions match this name? | [`SubscriptionTree`] | `alloc` |
+//! | which subscriptions match this name? | [`SubscriptionTree`]; by many threads, [`ConcurrentTree`] | `alloc`; `std` |
 //! | which names does this filter match? | [`RetainedTree`] | `alloc` |
 //!
 //! Texts become [`TopicName`], [`TopicFilter`] or [`SharedFilter`] by `parse`, which checks every rule of MQTT 5.0 and
@@ -39,22 +39,20 @@
 //! # Bounds
 //!
 //! No text makes anything here recurse or panic, or keep more than in proportion to it: it has at most 128 levels, or as
-//! many as the caller's [`Limits`] say, and the cost of each search is stated where it is documented. Maps are ordered, not
-//! hashed: there is no hash to flood.
+//! many as the caller's [`Limits`] say, and the cost of each search is stated where it is documented. The subscription tree
+//! hashes with a seed, which [`SubscriptionTree::new`] draws; the retained tree is ordered, there is no hash to flood.
 //!
 //! # Features
 //!
 //! `std` (default) includes `alloc`, which brings what owns memory; with neither the crate needs `core` only. No feature
-//! changes what another does.
+//! changes what another does. Without `std` a tree is given its seed ([`SubscriptionTree::with_seed`]), and there is no
+//! [`ConcurrentTree`], which is read by many threads while one changes it.
 //!
 //! # What does not work yet
 //!
-//! * Shared groups: [`TopicFilter::shared`] takes a shared filter apart, but who of the group gets a message is the
-//!   caller's choice to make.
-//! * Merging the matches of one subscriber whose filters overlap, and asking whether two filters overlap or one covers the
-//!   other.
-//! * Reading while another thread writes: the trees are plain values, to be put behind a lock.
-//! * Speed: the trees are ordered maps, correct and bounded, not the fastest there could be.
+//! * Asking whether two filters overlap or one covers the other.
+//! * A subscription tree holds 4 GiB of filter text at most, and panics beyond.
+//! * Matching several names at once, so that one waits for memory while another is looked at.
 #![no_std]
 #![forbid(unsafe_code)]
 

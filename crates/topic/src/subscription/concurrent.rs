@@ -42,8 +42,8 @@ const REMEMBERED_MAX: usize = 64;
 /// # Cost
 ///
 /// [`read`](Self::read) costs two atomic operations on memory that few other threads touch. A change costs twice what it costs in a
-/// [`SubscriptionTree`] and about a microsecond more, and waits for readers who have held a guard since the change before the last; so hold a
-/// guard for one message or a batch of them, not for long. Many changes in one [`apply`](Self::apply) pay for that once. Memory is that of
+/// [`SubscriptionTree`] and sixteen locks more, and waits for readers who have held a guard since the change before the last; so hold a guard
+/// for one message or a batch of them, not for long. Many changes in one [`apply`](Self::apply) pay for that once. Memory is that of
 /// two trees, keys and values cloned once more, and of the last change or the last 64 of them.
 ///
 /// Each copy counts the turns of its shared groups by itself: of two members that were there all along, one may have had two messages
