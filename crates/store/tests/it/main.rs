@@ -20,4 +20,7 @@ mod packet_ids;
 mod retained;
 mod retained_limits;
 mod sessions;
+mod shared;
+mod shared_away;
 mod stopped;
+mod worker;
