@@ -22,5 +22,8 @@ mod retained_limits;
 mod sessions;
 mod shared;
 mod shared_away;
+mod shared_crash;
+mod shared_law;
+mod shared_threads;
 mod stopped;
 mod worker;

@@ -12,6 +12,8 @@ pub(crate) struct Worker {
     pub(crate) client: Client,
     pub(crate) under_way: Vec<InFlight<Delivery>>,
     last_id: u16,
+    /// Identifiers up to this one were given out before the client came.
+    pub(crate) resumed_through: u16,
 }
 
 impl Worker {
@@ -38,7 +40,7 @@ impl Worker {
     pub(crate) fn of(mut client: Client) -> Self {
         let resumed = client.resumed.take().unwrap_or_default();
         let last_id = resumed.last_packet_id.map_or(0, PacketId::get);
-        Self { client, under_way: resumed.outgoing, last_id }
+        Self { client, under_way: resumed.outgoing, last_id, resumed_through: last_id }
     }
 
     pub(crate) fn subscribe(&mut self, filter: &str, qos: QoS) -> bool {
