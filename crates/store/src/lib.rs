@@ -113,6 +113,7 @@ mod counters;
 mod delivery;
 mod dispatch;
 mod error;
+pub mod group;
 mod lane;
 mod lock;
 pub mod message;
@@ -126,7 +127,7 @@ mod store;
 mod subscription;
 
 pub use self::counters::Statistics;
-pub use self::delivery::{Delivery, Origin, Source};
+pub use self::delivery::{Delivery, Origin, Share, Source};
 pub use self::error::{AttachError, LaneError, OpenError, PublishError};
 pub use self::lane::Lane;
 pub use self::message::Message;

@@ -66,6 +66,7 @@ impl Replay {
             retain: true,
             subscription_ids: id.into_iter().collect(),
             source: Source { origin: Origin::Retained, partition: 0, offset: entry.offset },
+            share: None,
             message: entry.message,
         })
     }
