@@ -51,7 +51,7 @@ impl Inbox {
         self.dispatched.get(partition).is_some_and(|count| *count > 0)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Delivery> {
         self.queue.iter()
     }
 

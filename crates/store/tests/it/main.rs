@@ -19,5 +19,6 @@ mod mapping;
 mod packet_ids;
 mod retained;
 mod retained_limits;
+mod retained_pages;
 mod sessions;
 mod stopped;
