@@ -1,17 +1,18 @@
 //! MQTT topic names and filters, checked once, and the structures that find who matches whom.
 //!
-//! A device publishes under a *name*; a subscriber asks by a *filter*, which may have wildcards. Three questions follow,
-//! and each has its answer here:
+//! A device publishes under a *name*; a subscriber asks by a *filter*, which may have wildcards. Some questions follow, and
+//! each has its answer here:
 //!
 //! | question | answer | needs |
 //! |---|---|---|
-//! | does this filter match this name? | [`TopicFilter::matches`] | core |
+//! | does this filter match this name? | [`TopicFilter::matches`]; of texts, [`matches()`] | core |
+//! | may who has this filter ask by that one? | [`TopicFilter::covers`], [`TopicFilter::overlaps`] | core |
 //! | which subscriptions match this name? | [`SubscriptionTree`] | `alloc` |
 //! | which names does this filter match? | [`RetainedTree`] | `alloc` |
 //!
 //! Texts become [`TopicName`], [`TopicFilter`] or [`SharedFilter`] by `parse`, which checks every rule of MQTT 5.0 and
-//! 3.1.1, sections 4.7 and 4.8.2. What has such a type is valid and is never checked again. [`TopicNameBuf`] and
-//! [`TopicFilterBuf`] own their text.
+//! 3.1.1, sections 4.7 and 4.8.2. What has such a type is valid and is never checked again. [`TopicNameBuf`],
+//! [`TopicFilterBuf`] and [`SharedFilterBuf`] own their text.
 //!
 //! # Examples
 //!
@@ -51,8 +52,7 @@
 //!
 //! * Shared groups: [`TopicFilter::shared`] takes a shared filter apart, but who of the group gets a message is the
 //!   caller's choice to make.
-//! * Merging the matches of one subscriber whose filters overlap, and asking whether two filters overlap or one covers the
-//!   other.
+//! * Merging the matches of one subscriber whose filters overlap.
 //! * Reading while another thread writes: the trees are plain values, to be put behind a lock.
 //! * Speed: the trees are ordered maps, correct and bounded, not the fastest there could be.
 #![no_std]
