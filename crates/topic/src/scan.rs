@@ -310,6 +310,34 @@ mod tests {
     }
 
     #[test]
+    fn windows_say_what_each_byte_says_wherever_two_of_interest_stand() {
+        for length in [16, 17, 18, 19, 32, 33, 34, 35, 50] {
+            for filler in [b'a', b'/'] {
+                let mut room = [filler; 50];
+                let text = &mut room[..length];
+                for (first, second) in
+                    (0..length).flat_map(|first| (first..length).map(move |second| (first, second)))
+                {
+                    for (a, b) in [
+                        (b'+', b'+'),
+                        (b'+', b'#'),
+                        (b'/', b'#'),
+                        (b'/', b'+'),
+                        (b'+', b'/'),
+                        (b'#', b'/'),
+                        (b'a', 0),
+                    ] {
+                        (text[first], text[second]) = (a, b);
+                        let right = each_special(text, |position| wildcard_is_right(text, position));
+                        assert_eq!(filter_is_right(text), right, "{text:?}");
+                    }
+                    (text[first], text[second]) = (filler, filler);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn sums_of_many_words_do_not_overflow() {
         for length in [247, 248, 249, 255, 256, 257, 496, 500, 65_535] {
             let room = [b'/'; 65_535];

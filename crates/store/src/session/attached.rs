@@ -173,6 +173,14 @@ impl Attached {
         state.subscriptions.len() + state.shares.len()
     }
 
+    /// How many messages wait in memory to be sent: live ones, at most [`inbox_max`](crate::StoreOptions::inbox_max), and what was read
+    /// for the session, at most as many from the log and a page of 64 of its retained messages. What else there is for it stays where it
+    /// is kept. O(1 + subscriptions with retained messages to come).
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.core.state).waiting()
+    }
+
     /// Whether the session has a subscription with this filter, so that [`subscribe`](Self::subscribe) would replace it.
     #[must_use]
     pub fn is_subscribed(&self, filter: TopicFilter<'_>) -> bool {

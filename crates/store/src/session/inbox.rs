@@ -75,7 +75,7 @@ impl Inbox {
         taken
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Delivery> {
         self.queue.iter()
     }
 

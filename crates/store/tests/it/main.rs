@@ -19,6 +19,7 @@ mod mapping;
 mod packet_ids;
 mod retained;
 mod retained_limits;
+mod retained_pages;
 mod sessions;
 mod shared;
 mod shared_away;
