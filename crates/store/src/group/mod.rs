@@ -38,6 +38,7 @@ use headwater_topic::{TopicFilter, TopicFilterBuf};
 use self::choice::Turn;
 use self::cursor::Cursor;
 use self::keep::Saving;
+use self::read::PieceSize;
 use crate::session::Core;
 use crate::subscription::Terms;
 
@@ -54,7 +55,7 @@ pub(crate) struct Group {
     /// The whole shared filter.
     pub(crate) text: TopicFilterBuf,
     /// Held by the member that reads the log for all.
-    reading: Mutex<()>,
+    reading: Mutex<PieceSize>,
     saving: Mutex<Saving>,
     state: Mutex<State>,
 }
@@ -96,7 +97,7 @@ impl Group {
             changes: 0,
             ended: false,
         };
-        Self { key, text, reading: Mutex::new(()), saving: Mutex::default(), state: Mutex::new(state) }
+        Self { key, text, reading: Mutex::default(), saving: Mutex::default(), state: Mutex::new(state) }
     }
 
     /// What its messages match.

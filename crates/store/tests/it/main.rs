@@ -25,6 +25,7 @@ mod shared;
 mod shared_away;
 mod shared_crash;
 mod shared_law;
+mod shared_record;
 mod shared_threads;
 mod stopped;
 mod worker;

@@ -1,10 +1,13 @@
 //! Shared subscriptions whose members come, go and end.
 
-use headwater_codec::QoS;
+use bytes::Bytes;
+use headwater_codec::{Delivery as Sending, PacketId, Properties, Property, Publish, QoS};
 use headwater_session::Stage;
+use headwater_topic::TopicName;
 
 use crate::bed::{Bed, messages, options};
 use crate::shared::{numbers, sorted};
+use crate::shared_record::last_record;
 use crate::worker::Worker;
 
 const FILTER: &str = "$share/g/t/#";
@@ -174,16 +177,55 @@ fn a_group_ends_with_the_session_of_its_last_member() {
 }
 
 #[test]
-fn a_message_that_expires_in_an_inbox_is_not_held_for_ever() {
+fn with_qos_0_a_message_is_done_with_when_it_is_taken_and_waits_for_others_until_then() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", FILTER);
     a.subscribe(FILTER, QoS::AtMostOnce);
-    bed.publish("t/0", "x", 1);
+    for payload in ["0", "1"] {
+        bed.publish("t/0", payload, 1);
+    }
     bed.run();
-    assert_eq!(a.take_all(), ["x"], "with QoS 0 it is done with when it is taken");
+    assert_eq!(a.take().unwrap(), "0");
     a.leave();
     let mut b = Worker::lasting(&bed, "b", FILTER);
-    assert_eq!(b.work(), [""; 0]);
+    assert_eq!(b.work(), ["1"]);
+}
+
+#[test]
+fn a_message_that_expires_in_an_inbox_goes_to_nobody_and_is_not_kept_as_unfinished() {
+    let bed = Bed::new();
+    let mut a = Worker::lasting(&bed, "a", FILTER);
+    let delivery = Sending::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+    let publish = Publish::new(TopicName::parse("t/0").unwrap(), b"x").with_delivery(delivery);
+    let expiry = [Property::MessageExpiryInterval(1)];
+    let publish = publish.with_properties(Properties::from(&expiry[..]));
+    let _ = bed.store.publish(&publish, Bytes::new, "p", bed.now_ms).unwrap();
+    bed.run();
+    a.client.now_ms += 2_000;
+    assert_eq!(a.take(), None);
+    assert_eq!(bed.store.statistics().expired, 1);
+    a.leave();
+    assert_eq!(bed.store.statistics().returned, 0);
+    assert_eq!(last_record(&bed, FILTER).unwrap().unfinished, []);
+}
+
+#[test]
+fn a_connection_that_is_dropped_leaves_what_it_had_to_the_others() {
+    let bed = Bed::new();
+    let mut a = Worker::lasting(&bed, "a", FILTER);
+    let mut b = Worker::lasting(&bed, "b", FILTER);
+    for number in 0..10 {
+        bed.publish("t/0", &number.to_string(), 2);
+    }
+    bed.run();
+    a.take();
+    a.save();
+    a.take();
+    // As what was saved last says: one is under way with it.
+    drop(a);
+    assert_eq!(b.work().len(), 9);
+    let mut a = Worker::back(&bed, "a");
+    assert_eq!((a.finish_all().len(), a.work(), b.work()), (1, vec![], vec![]));
 }
 
 #[test]

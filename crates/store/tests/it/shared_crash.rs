@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use headwater_codec::QoS;
-use headwater_log::ReadUpTo;
 use headwater_store::Placement;
 use headwater_store::group::GroupRecord;
 
 use crate::bed::{Bed, options};
 use crate::shared::{numbers, sorted};
 use crate::shared_law::Seed;
+use crate::shared_record::last_record;
 use crate::worker::Worker;
 
 const RUNS: u64 = 200;
@@ -124,16 +124,8 @@ fn come(bed: &Bed, name: usize, rng: &mut fastrand::Rng) -> Worker {
     Worker::lasting(bed, NAMES[name], FILTER)
 }
 
-/// The last record of the group.
 fn record(bed: &Bed) -> GroupRecord {
-    let log = bed.log.topic("__headwater_sessions").unwrap();
-    let partition = log.partitions().next().unwrap();
-    let fetched = partition.read_up_to(ReadUpTo::Appended, 0, 1 << 20).unwrap();
-    let of_group = fetched
-        .views()
-        .map(Result::unwrap)
-        .filter(|record| record.key.is_some_and(|key| key == [&[0xff], FILTER.as_bytes()].concat()));
-    GroupRecord::decode(of_group.last().unwrap().value.unwrap()).unwrap()
+    last_record(bed, FILTER).unwrap()
 }
 
 #[test]
