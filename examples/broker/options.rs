@@ -110,6 +110,7 @@ impl Options {
             session_expiry_secs_max: u32::try_from(self.session_expiry_max.as_secs().max(1))
                 .unwrap_or(u32::MAX),
             packet_size_max: NonZeroU32::new(self.packet_bytes_max).unwrap_or(NonZeroU32::MIN),
+            shared_subscription_available: true,
             ..server::Config::default()
         }
     }

@@ -55,6 +55,13 @@ pub(crate) fn farewell(hub: &Hub) {
             show::count(statistics.retained_refused)
         );
     }
+    if statistics.returned > 0 {
+        let _ = writeln!(
+            text,
+            "{} messages of shared subscriptions went to another subscriber because the first one had gone",
+            show::count(statistics.returned)
+        );
+    }
     if statistics.fell_behind > 0 {
         let _ = writeln!(
             text,

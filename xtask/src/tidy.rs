@@ -34,6 +34,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "xtask/size/src/lib.rs",
     "crates/codec/tests/alloc.rs",
     "crates/topic/tests/it/memory.rs",
+    "benches/peers/src/memory.rs",
 ];
 
 /// A source file of more lines is two rooms in one.

@@ -9,6 +9,13 @@
 //!                        |
 //!                   report         the table, the targets, JSON
 //!
+//!  bin/topic.rs --> topic::workload   who subscribed to what, and what is published
+//!                   topic::naive      the judge
+//!                   topic::peer::*    one file per tree: subscribe, unsubscribe, match
+//!                   topic::matching   the trees in turn; one_off, retained, readers, rules: the rest
+//!                   topic::plot       the figures as a picture
+//!                   memory            bytes, counted where they are allocated
+//!
 //!  bin/strictness.rs --> strictness::malformed   packets that break a rule each
 //!                        strictness::judge       whom they get past
 //! ```
@@ -18,7 +25,9 @@
 #![expect(clippy::panic, reason = "a bench that gets a wrong answer should stop")]
 
 pub mod codec;
+pub mod memory;
 pub mod options;
 pub mod report;
 pub mod strictness;
 pub mod timing;
+pub mod topic;

@@ -20,6 +20,9 @@ pub struct Options {
     /// Runs only the cases whose name contains this.
     #[arg(long, default_value = "")]
     pub only: String,
+    /// Runs only the area whose name contains this, such as `decode`; see the headings of the figures.
+    #[arg(long, default_value = "")]
+    pub area: String,
     /// Times only those whose name contains this, for a profiler to look at; the targets need all.
     #[arg(long, default_value = "")]
     pub who: String,

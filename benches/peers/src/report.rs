@@ -49,12 +49,18 @@ impl Target {
 /// Every figure of a group of cases: the case, and each contestant with its nanoseconds.
 pub type Figures = Vec<(String, Vec<(&'static str, f64)>)>;
 
-/// Prints one line per case.
+/// Prints one line per case, in nanoseconds.
 pub fn print_rows(title: &str, rows: &[Row]) {
+    print_rows_in("ns", title, rows);
+}
+
+/// Prints one line per case, in a unit other than nanoseconds.
+pub fn print_rows_in(unit: &str, title: &str, rows: &[Row]) {
+    let [ours, its, limit] = ["ours", "its", "LIMIT"].map(|whose| format!("{whose} {unit}"));
     println!("\n{title}\n");
     println!(
-        "{:<56} {:>9}  {:<22} {:>9} {:>7} {:>9} {:>11}",
-        "case", "ours ns", "best peer", "its ns", "ratio", "LIMIT ns", "ours/LIMIT"
+        "{:<56} {ours:>10}  {:<22} {its:>10} {:>7} {limit:>11} {:>11}",
+        "case", "best peer", "ratio", "ours/LIMIT"
     );
     for row in rows {
         let (name, peer, ratio) = match row.best {
@@ -65,7 +71,10 @@ pub fn print_rows(title: &str, rows: &[Row]) {
             Some(ns) => (format!("{ns:.1}"), format!("{:.2}", row.ours / ns)),
             None => ("-".to_owned(), "-".to_owned()),
         };
-        println!("{:<56} {:>9.1}  {name:<22} {peer:>9} {ratio:>7} {limit:>9} {over:>11}", row.case, row.ours);
+        println!(
+            "{:<56} {:>10.1}  {name:<22} {peer:>10} {ratio:>7} {limit:>11} {over:>11}",
+            row.case, row.ours
+        );
     }
 }
 
@@ -109,6 +118,11 @@ pub fn write_json(
     rows: &[Row],
     targets: &[Target],
 ) -> std::io::Result<()> {
+    fs::write(path, format!("{:#}\n", to_json(settings, groups, rows, targets)))
+}
+
+/// All figures as JSON, for who has more to say than nanoseconds.
+pub fn to_json(settings: Value, groups: &[(&str, &Figures)], rows: &[Row], targets: &[Target]) -> Value {
     let group = |figures: &Figures| -> Value {
         let cases = figures.iter().map(|(case, all)| {
             let all: serde_json::Map<_, _> =
@@ -132,8 +146,7 @@ pub fn write_json(
         .iter()
         .map(|target| json!({ "what": target.what, "value": target.value, "held": target.held() }))
         .collect();
-    let all = json!({ "settings": settings, "rows": rows, "targets": targets, "figures_ns": figures });
-    fs::write(path, format!("{all:#}\n"))
+    json!({ "settings": settings, "rows": rows, "targets": targets, "figures_ns": figures })
 }
 
 #[cfg(test)]

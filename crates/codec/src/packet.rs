@@ -299,7 +299,17 @@ impl<'a> Packet<'a> {
     /// # Errors
     ///
     /// See [`EncodeError`]; nothing is written then.
+    #[inline]
     pub fn encode<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
+        match self {
+            // Most of the traffic passes by without a table of jumps.
+            Self::Publish(packet) => packet.encode(version, sink),
+            other => other.encode_other(version, sink),
+        }
+    }
+
+    #[inline(never)]
+    fn encode_other<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
         match self {
             Self::Connect(packet) => packet.encode(sink),
             Self::ConnAck(packet) => packet.encode(version, sink),

@@ -270,6 +270,14 @@ fn write_one<O: Output>(
     property.write(out)
 }
 
+/// Writes that there are no properties; before 5.0, nothing.
+#[inline(always)]
+pub(crate) fn write_none<O: Output>(version: Version, out: &mut O) {
+    if version.has_properties() {
+        out.put_u8(0);
+    }
+}
+
 /// Writes one subscription identifier as a property.
 #[inline]
 pub(crate) fn write_id<O: Output>(id: SubscriptionId, out: &mut O) {

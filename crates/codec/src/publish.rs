@@ -8,7 +8,7 @@ use crate::field::Field;
 use crate::id::PacketId;
 use crate::packet_type::PacketType;
 use crate::parse::{self, Context, Fault, Parsed};
-use crate::properties::{Properties, properties};
+use crate::properties::{self, Properties, properties};
 use crate::property::{PropertyId, PropertyPlace};
 use crate::qos::QoS;
 use crate::sink::Sink;
@@ -195,7 +195,7 @@ impl<'a> Publish<'a> {
     /// See [`EncodeError`]; nothing is written then.
     #[inline]
     pub fn encode<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        write::encode(self, version, Part::Whole, sink)
+        self.encode_part(version, Part::Whole, sink)
     }
 
     /// Writes all of the packet but its payload, which has to follow on the wire.
@@ -208,7 +208,21 @@ impl<'a> Publish<'a> {
     /// See [`EncodeError`]; nothing is written then.
     #[inline]
     pub fn encode_head<S: Sink + ?Sized>(&self, version: Version, sink: &mut S) -> Result<(), EncodeError> {
-        write::encode(self, version, Part::Head, sink)
+        self.encode_part(version, Part::Head, sink)
+    }
+
+    /// Most messages have no properties, and the code that writes those is short.
+    #[inline]
+    fn encode_part<S: Sink + ?Sized>(
+        &self,
+        version: Version,
+        part: Part,
+        sink: &mut S,
+    ) -> Result<(), EncodeError> {
+        match self.properties.is_empty() {
+            true => write::encode(&Plain(self), version, part, sink),
+            false => write::encode(self, version, part, sink),
+        }
     }
 }
 
@@ -305,15 +319,48 @@ impl Body for Publish<'_> {
 
     #[inline(always)]
     fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
-        write_topic(self, version, out)?;
-        if let Some(packet_id) = self.packet_id() {
-            out.put(&packet_id.get().to_be_bytes());
-        }
+        write_before_properties(self, version, out)?;
         self.properties.write(version, PropertyPlace::Publish, out)
     }
 
     #[inline]
     fn payload(&self) -> &[u8] {
         self.payload
+    }
+}
+
+/// Topic name and packet identifier.
+#[inline(always)]
+fn write_before_properties<O: Output>(
+    publish: &Publish<'_>,
+    version: Version,
+    out: &mut O,
+) -> Result<(), EncodeError> {
+    write_topic(publish, version, out)?;
+    if let Some(packet_id) = publish.packet_id() {
+        out.put(&packet_id.get().to_be_bytes());
+    }
+    Ok(())
+}
+
+/// A PUBLISH that is known to have no properties.
+struct Plain<'p, 'a>(&'p Publish<'a>);
+
+impl Body for Plain<'_, '_> {
+    #[inline]
+    fn first_byte(&self) -> u8 {
+        self.0.first_byte()
+    }
+
+    #[inline(always)]
+    fn write<O: Output>(&self, version: Version, out: &mut O) -> Result<(), EncodeError> {
+        write_before_properties(self.0, version, out)?;
+        properties::write_none(version, out);
+        Ok(())
+    }
+
+    #[inline]
+    fn payload(&self) -> &[u8] {
+        self.0.payload
     }
 }

@@ -9,14 +9,20 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// True if every byte is from 0x01 to 0x7F, so that the bytes are a string as MQTT wants it (section 1.5.4).
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    // Most strings that are not short have from 16 to 32 bytes, which two halves that may overlap cover.
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>())
-        && bytes.len() <= 32
-    {
+    if let Some((first, last)) = halves(bytes) {
         return all_16_are_plain(first) & all_16_are_plain(last);
     }
     // A zero byte borrows from its own highest bit; one above 0x7F has it set; no other byte of such a word does.
     fold(bytes, |word| word.wrapping_sub(ONES) | word) & HIGH == 0
+}
+
+/// Most strings that are not short have from 16 to 32 bytes, which two halves that may overlap cover.
+#[inline(always)]
+fn halves(bytes: &[u8]) -> Option<(&[u8; 16], &[u8; 16])> {
+    if bytes.len() > 32 {
+        return None;
+    }
+    Some((bytes.first_chunk()?, bytes.last_chunk()?))
 }
 
 /// Without a branch, so that it becomes a few vector instructions.
@@ -25,9 +31,18 @@ fn all_16_are_plain(bytes: &[u8; 16]) -> bool {
     bytes.iter().fold(true, |all, byte| all & (byte.cast_signed() > 0))
 }
 
+/// As [`all_16_are_plain`], without a branch.
+#[inline(always)]
+fn any_of_16_is_null(bytes: &[u8; 16]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | (*byte == 0))
+}
+
 /// True if the text has a U+0000. [MQTT-1.5.4-2]
 #[inline]
 pub(crate) fn has_null(text: &str) -> bool {
+    if let Some((first, last)) = halves(text.as_bytes()) {
+        return any_of_16_is_null(first) | any_of_16_is_null(last);
+    }
     fold(text.as_bytes(), |word| word.wrapping_sub(ONES) & !word) & HIGH != 0
 }
 

@@ -11,13 +11,14 @@ pub(crate) struct Counters {
     pub(crate) fell_behind: AtomicU64,
     pub(crate) retained_refused: AtomicU64,
     pub(crate) sessions_refused: AtomicU64,
+    pub(crate) returned: AtomicU64,
 }
 
 /// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// QoS 0 messages that were dropped because a session had no room.
+    /// QoS 0 messages that were dropped because a session, or every member of a group, had no room.
     pub dropped: u64,
     /// Messages that were not sent because their time was over.
     pub expired: u64,
@@ -29,12 +30,16 @@ pub struct Statistics {
     pub retained_refused: u64,
     /// Clients that were refused because there were as many sessions as may be.
     pub sessions_refused: u64,
+    /// Messages of shared subscriptions that a session had and did not finish, and that went to another one.
+    pub returned: u64,
     /// Retained messages.
     pub retained: usize,
     /// Sessions, connected or not.
     pub sessions: usize,
-    /// Subscriptions of connected sessions.
+    /// Subscriptions of connected sessions, those to shared subscriptions included.
     pub subscriptions: usize,
+    /// Shared subscriptions, each counted once.
+    pub groups: usize,
 }
 
 impl Counters {
@@ -50,6 +55,7 @@ impl Counters {
             fell_behind: self.fell_behind.load(Ordering::Relaxed),
             retained_refused: self.retained_refused.load(Ordering::Relaxed),
             sessions_refused: self.sessions_refused.load(Ordering::Relaxed),
+            returned: self.returned.load(Ordering::Relaxed),
             ..Statistics::default()
         }
     }

@@ -1,9 +1,12 @@
 //! A message on its way to one session.
 
+use std::fmt;
 use std::sync::Arc;
 
 use headwater_codec::{QoS, SubscriptionId};
+use headwater_topic::TopicFilter;
 
+use crate::group::Group;
 use crate::message::Message;
 
 /// A message and how one session gets it.
@@ -19,6 +22,31 @@ pub struct Delivery {
     pub subscription_ids: Vec<SubscriptionId>,
     /// Where the message is in the log.
     pub source: Source,
+    /// The shared subscription that it comes from. Then it is one that the session alone has, until it is
+    /// [finished](crate::Attached::finish).
+    pub share: Option<Share>,
+}
+
+/// A shared subscription, as the one that a message comes from.
+#[derive(Clone)]
+pub struct Share(pub(crate) Arc<Group>);
+
+impl Share {
+    /// The whole filter, `$share/{name}/{filter}`.
+    #[must_use]
+    pub fn filter(&self) -> TopicFilter<'_> {
+        self.0.text.as_filter()
+    }
+
+    pub(crate) fn is_of(&self, group: &Group) -> bool {
+        std::ptr::eq(&*self.0, group)
+    }
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Share({})", self.filter())
+    }
 }
 
 /// The place of a message in the log.

@@ -26,7 +26,7 @@ pub(crate) struct Subscriber {
     pub(crate) subscription: Arc<Subscription>,
 }
 
-/// Hands a QoS 0 message to all who subscribed and have room. `message` is made only if there is anybody.
+/// Hands a QoS 0 message to all who subscribed and have room, and to one member of each group. `message` is made only if there is anybody.
 pub(crate) fn forward(
     shared: &Shared,
     topic: TopicName<'_>,
@@ -34,12 +34,18 @@ pub(crate) fn forward(
     source: Source,
 ) {
     let mut subscribers = matching(shared, topic);
-    if subscribers.is_empty() {
+    let groups = shared.groups.matching(topic);
+    if subscribers.is_empty() && groups.is_empty() {
         return;
     }
     let Some(message) = message().map(Arc::new) else { return };
     for (session, selection) in select(&mut subscribers, &message, source) {
         if !session.offer(selection.deliver(&message, source), &shared.options) {
+            Counters::add(&shared.counters.dropped, 1);
+        }
+    }
+    for group in groups {
+        if !group.offer(&message, source, &shared.options) {
             Counters::add(&shared.counters.dropped, 1);
         }
     }
@@ -97,6 +103,9 @@ fn deliver(shared: &Shared, message: Arc<Message>, source: Source) {
     let mut subscribers = matching(shared, message.topic());
     for (session, selection) in select(&mut subscribers, &message, source) {
         session.push(selection.deliver(&message, source), &shared.options);
+    }
+    for group in shared.groups.matching(message.topic()) {
+        group.deliver(&message, source, &shared.options);
     }
 }
 

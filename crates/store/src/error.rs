@@ -20,7 +20,7 @@ pub enum OpenError {
         error: ReadError,
     },
     /// A session cannot be read back.
-    #[error("record {offset} of __headwater_sessions: {error}")]
+    #[error("record {offset} of __headwater_sessions, a session: {error}")]
     Session {
         /// The record.
         offset: u64,
@@ -33,7 +33,15 @@ pub enum OpenError {
     /// A session that a power failure took something from cannot be made durable.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// A session belongs to a log with another number of partitions.
+    /// The group of a shared subscription cannot be read back.
+    #[error("record {offset} of __headwater_sessions, a shared subscription: {error}")]
+    Group {
+        /// The record.
+        offset: u64,
+        /// Why.
+        error: SnapshotError,
+    },
+    /// A session, or the group of a shared subscription, belongs to a log with another number of partitions.
     #[error(
         "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"
     )]

@@ -9,12 +9,14 @@
 //!      |                                                                                        |
 //!      '--------> `__headwater_retained`, and a tree in memory --> new subscriptions -----------'
 //!
-//!   Attached::save(), detach() --> `__headwater_sessions`: subscriptions, positions, exchanges under way
+//!   Attached::save(), detach() --> `__headwater_sessions`: subscriptions, positions, exchanges under way, groups
 //! ```
 //!
 //! * [`Store`] takes messages and says when they are safe: a PUBLISH is acknowledged when its [`Placement`] is durable.
 //! * [`Lane`] is the work on one partition. Each wants a thread that runs it; nothing here starts one or needs a runtime.
 //! * [`Attached`] is a session whose client is connected: it subscribes, gives the messages to send, and is saved.
+//! * A shared subscription, `$share/{name}/{filter}`, is a [`group`] of sessions: it has a position of its own, and each message goes to one
+//!   of them, which [finishes](Attached::finish) it or leaves it to the next.
 //! * [`Message`] is what a record means to MQTT, and back; `docs/mapping.md` of the repository has the table.
 //!
 //! Packets are the business of `headwater-session`, whose state of exchanges is saved here; sockets are that of the program, such as the
@@ -86,10 +88,15 @@
 //!   the session was last saved may come again, and nothing is dropped as if it had, for the last eight crashes within the life of
 //!   a session; see below.
 //! * Messages of one topic come in the order in which they were taken.
+//! * A message for a shared subscription reaches one of its sessions, as long as one of them lasts: QoS 1 at least once, and exactly
+//!   once if no session ends that has it and there is no crash; QoS 2 once, or not at all if it was sent to a session that ended. After a crash
+//!   what was finished since the group was last saved may come again, to any of them: about as much as was under way or a second's worth,
+//!   and not more than 1,024 messages unless more are under way.
 //! * QoS 0 is at most once: it is forwarded when it comes, dropped and counted when a session has no room for it, and not kept for a client
 //!   that is away.
 //! * Memory for a connected session is bounded by [`StoreOptions::inbox_max`], [`StoreOptions::inbox_bytes_max`] and
-//!   [`StoreOptions::catch_up_bytes`], and its subscriptions. A slow client never holds others up.
+//!   [`StoreOptions::catch_up_bytes`], and its subscriptions; for a shared subscription by what its sessions have in their inboxes and under
+//!   way, some tens of bytes each. A slow client never holds others up.
 //!
 //! # Features
 //!
@@ -97,7 +104,6 @@
 //!
 //! # What does not work yet
 //!
-//! * Shared subscriptions: [`Attached::subscribe`] takes plain filters.
 //! * Compaction: the topics of retained messages and of sessions keep every version of every key, and all of it is read when the store is
 //!   opened.
 //! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
@@ -113,6 +119,7 @@ mod counters;
 mod delivery;
 mod dispatch;
 mod error;
+pub mod group;
 mod lane;
 mod lock;
 pub mod message;
@@ -126,7 +133,7 @@ mod store;
 mod subscription;
 
 pub use self::counters::Statistics;
-pub use self::delivery::{Delivery, Origin, Source};
+pub use self::delivery::{Delivery, Origin, Share, Source};
 pub use self::error::{AttachError, LaneError, OpenError, PublishError};
 pub use self::lane::Lane;
 pub use self::message::Message;

@@ -18,6 +18,9 @@ pub struct StoreOptions {
     /// How many bytes of messages may wait for one connected session; the same beyond it. A message that is larger is taken when no
     /// other waits. Default 4 MiB.
     pub inbox_bytes_max: usize,
+    /// How many messages of shared subscriptions, QoS 1 and 2, may wait for one connected session: when it is slow, they wait for it
+    /// alone. Those beyond it go to other members, or are read from the log later. At least 1. Default 64.
+    pub shared_inbox_max: usize,
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
     /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
@@ -43,6 +46,7 @@ impl Default for StoreOptions {
             state: TopicOptions::default().segment_bytes(64 << 20),
             inbox_max: 1_000,
             inbox_bytes_max: 4 << 20,
+            shared_inbox_max: 64,
             catch_up_bytes: 256 * 1024,
             retained_max: 100_000,
             retained_bytes_max: 256 << 20,
@@ -74,6 +78,12 @@ impl StoreOptions {
     #[must_use]
     pub fn inbox_bytes_max(self, inbox_bytes_max: usize) -> Self {
         Self { inbox_bytes_max, ..self }
+    }
+
+    /// The same with room for so many messages of shared subscriptions per connected session.
+    #[must_use]
+    pub fn shared_inbox_max(self, shared_inbox_max: usize) -> Self {
+        Self { shared_inbox_max, ..self }
     }
 
     /// The same with so many bytes read at a time by a session that catches up.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use headwater_codec::Publish;
 use headwater_log::{Ack, AppendError, Partition, ReadError, ReadUpTo, Record};
-use headwater_topic::{RetainedTree, TopicFilter, TopicName};
+use headwater_topic::{PageLimit, RetainedTree, TopicFilter, TopicName, TopicNameBuf};
 
 use crate::error::PublishError;
 use crate::lock::{lock, read, write};
@@ -64,6 +64,9 @@ pub(crate) struct Entry {
     /// Where it is in the topic of retained messages.
     pub(crate) offset: u64,
 }
+
+/// How many retained messages are in a page at most.
+pub(crate) const PAGE: usize = 64;
 
 /// How many topics are looked at to see whether a filter matches any.
 const LOOKED_AT: usize = 32;
@@ -142,23 +145,17 @@ impl Retained {
         Ok(Some(offset))
     }
 
-    /// Some of the retained messages that a filter matches, in the order of their topics: those after `after`, at most `limit`. With
-    /// them the topic after which to go on, or `None` at the end.
+    /// Some of the retained messages that a filter matches, in the order of their topics, those after `after`. With them the topic after
+    /// which to go on, or `None` at the end. The lock is held for a page, however many messages there are and however few match.
     pub(crate) fn page(
         &self,
         filter: TopicFilter<'_>,
         after: Option<TopicName<'_>>,
-        limit: usize,
-    ) -> (Vec<Entry>, Option<Arc<Message>>) {
-        let tree = &read(&self.kept).tree;
-        let matching = match after {
-            Some(after) => {
-                tree.matching_after(filter, after).take(limit).map(|(_, entry)| entry.clone()).collect()
-            }
-            None => tree.matching(filter).take(limit).map(|(_, entry)| entry.clone()).collect::<Vec<_>>(),
-        };
-        let more = (matching.len() == limit).then(|| matching.last().map(|entry| Arc::clone(&entry.message)));
-        (matching, more.flatten())
+    ) -> (Vec<Entry>, Option<TopicNameBuf>) {
+        let mut entries = Vec::new();
+        let limit = PageLimit::default().matches_max(PAGE);
+        let more = read(&self.kept).tree.page(filter, after, limit, |_, entry| entries.push(entry.clone()));
+        (entries, more)
     }
 
     /// False if a look at a few shows that a filter matches none. It is asked for each filter of a packet, and there may be thousands.

@@ -1,6 +1,5 @@
 //! The store: messages in, and what makes them safe.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -13,13 +12,14 @@ use crate::counters::{Counters, Statistics};
 use crate::delivery::{Origin, Source};
 use crate::dispatch::{self, Subscriber};
 use crate::error::{OpenError, PublishError};
+use crate::group::Groups;
 use crate::lane::{Lane, MessageLane};
 use crate::lock::{lock, read};
 use crate::message::{Message, with_record};
 use crate::options::StoreOptions;
 use crate::placement::Placement;
 use crate::retained::{self, Retained};
-use crate::session::{self, Core};
+use crate::session::{self, Sessions};
 
 /// The log topic of all messages.
 pub const MESSAGES_TOPIC: &str = "mqtt";
@@ -42,9 +42,10 @@ pub(crate) struct Shared {
     /// Snapshots of sessions, keyed by client identifier.
     pub(crate) session_log: Partition,
     next_session_key: AtomicU64,
-    pub(crate) sessions: Mutex<HashMap<Box<str>, Arc<Core>>>,
+    pub(crate) sessions: Mutex<Sessions>,
     /// Subscriptions of connected sessions.
     pub(crate) subscriptions: RwLock<SubscriptionTree<u64, Subscriber>>,
+    pub(crate) groups: Groups,
     pub(crate) counters: Counters,
 }
 
@@ -65,7 +66,9 @@ impl Store {
         let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
         let session_log = single(log, session::TOPIC, session_options)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
-        let sessions = session::load(&session_log, &ends, now_ms)?;
+        let (sessions, groups) = session::load(&session_log, &ends, now_ms)?;
+        // A key each for what was read back.
+        let keys = sessions.len().saturating_add(groups.len());
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
@@ -73,9 +76,10 @@ impl Store {
                 lanes,
                 retained,
                 session_log,
-                next_session_key: AtomicU64::new(u64::try_from(sessions.len()).unwrap_or(u64::MAX)),
+                next_session_key: AtomicU64::new(u64::try_from(keys).unwrap_or(u64::MAX)),
                 sessions: Mutex::new(sessions),
                 subscriptions: RwLock::new(SubscriptionTree::new()),
+                groups,
                 counters: Counters::default(),
             }),
         })
@@ -178,7 +182,8 @@ impl Store {
         Statistics {
             retained: self.shared.retained.len(),
             sessions: lock(&self.shared.sessions).len(),
-            subscriptions: read(&self.shared.subscriptions).len(),
+            subscriptions: read(&self.shared.subscriptions).len() + self.shared.groups.members(),
+            groups: self.shared.groups.len(),
             ..self.shared.counters.statistics()
         }
     }

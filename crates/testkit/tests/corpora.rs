@@ -41,3 +41,8 @@ fn codec_encode() {
 fn topic_match() {
     replay("topic_match", fuzz::topic);
 }
+
+#[test]
+fn topic_retained() {
+    replay("topic_retained", fuzz::retained);
+}

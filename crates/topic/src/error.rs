@@ -159,3 +159,25 @@ impl InvalidFilter {
         }
     }
 }
+
+/// What is wrong with a filter and a name that were to be matched as texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidPair {
+    /// The filter is none; then the name was not looked at.
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] InvalidTopicName),
+}
+
+impl InvalidPair {
+    /// The reason code of MQTT 5.0, section 2.4, for the one that is wrong.
+    pub const fn reason_code(self) -> u8 {
+        match self {
+            Self::Filter(filter) => filter.reason_code(),
+            Self::Name(name) => name.reason_code(),
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::error::InvalidFilter;
 use crate::level::Levels;
 use crate::limits::{Limits, SEPARATOR, TEXT_BYTES_MAX};
 use crate::name::TopicName;
+use crate::pair;
 use crate::scan;
 use crate::shared::{self, SharedFilter};
 
@@ -76,8 +77,8 @@ impl<'a> TopicFilter<'a> {
     ///
     /// Costs O(bytes).
     pub fn has_wildcard(self) -> bool {
-        // A valid filter has these two characters nowhere else.
-        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+        // A valid filter has `+` and `#` nowhere else, and U+0000 nowhere.
+        scan::any_special(self.0.as_bytes())
     }
 
     /// The two halves of a shared filter, or `None` if the filter does not begin with `$share/`.
@@ -88,6 +89,20 @@ impl<'a> TopicFilter<'a> {
         shared::split(self.0)
     }
 
+    /// The filter inside if this one is shared, else this one: what decides which messages a subscription gets.
+    ///
+    /// ```
+    /// use headwater_topic::TopicFilter;
+    ///
+    /// assert_eq!(TopicFilter::parse("$share/workers/factory/#")?.unshared(), TopicFilter::parse("factory/#")?);
+    /// assert_eq!(TopicFilter::parse("factory/#")?.unshared(), TopicFilter::parse("factory/#")?);
+    /// # Ok::<(), headwater_topic::InvalidFilter>(())
+    /// ```
+    #[inline]
+    pub fn unshared(self) -> Self {
+        self.shared().map_or(self, SharedFilter::filter)
+    }
+
     /// True if the name matches this filter by the rules of section 4.7.
     ///
     /// `+` matches one level, also an empty one; `#` the level before it and everything below; neither, as the first
@@ -95,24 +110,13 @@ impl<'a> TopicFilter<'a> {
     /// allocates nothing.
     ///
     /// The text is taken as it stands, so a shared filter here matches only names below `$share/`, which is
-    /// hardly ever meant: ask [`TopicFilter::shared`] first and match what [`SharedFilter::filter`] gives.
+    /// hardly ever meant: match what [`TopicFilter::unshared`] gives.
     pub fn matches(self, name: TopicName<'_>) -> bool {
         // [MQTT-4.7.2-1]
         if name.is_reserved() && self.begins_with_wildcard() {
             return false;
         }
-        let mut wanted = self.levels();
-        let mut given = name.levels();
-        loop {
-            match (wanted.next(), given.next()) {
-                // [MQTT-4.7.1-1] The parent counts too, so it does not matter whether the name goes on.
-                (Some("#"), _) | (None, None) => return true,
-                // [MQTT-4.7.1-2]
-                (Some("+"), Some(_)) => {}
-                (Some(wanted), Some(given)) if wanted == given => {}
-                _ => return false,
-            }
-        }
+        pair::is_match(self.0.as_bytes(), name.0.as_bytes())
     }
 
     pub(crate) fn begins_with_wildcard(self) -> bool {
@@ -132,21 +136,8 @@ fn is_right(text: &[u8], levels_max: u32) -> bool {
     !text.is_empty()
         && text.len() <= TEXT_BYTES_MAX
         && !text.starts_with(shared::PREFIX.as_bytes())
-        && scan::each_special(text, |position| wildcard_is_right(text, position))
+        && scan::filter_is_right(text)
         && scan::levels_fit(text, levels_max)
-}
-
-/// True if what stands here is a wildcard, and may stand here.
-#[inline(always)]
-fn wildcard_is_right(bytes: &[u8], position: usize) -> bool {
-    let before = position.checked_sub(1).and_then(|before| bytes.get(before));
-    let after = bytes.get(position + 1);
-    matches!(before, None | Some(&SEPARATOR))
-        && match bytes.get(position) {
-            Some(b'+') => matches!(after, None | Some(&SEPARATOR)),
-            Some(b'#') => after.is_none(),
-            _ => false,
-        }
 }
 
 /// The rules of a topic filter, one by one; shared filters are rare enough to be checked here too.

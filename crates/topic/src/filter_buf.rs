@@ -1,6 +1,7 @@
 //! Topic filters that own their text.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
@@ -80,6 +81,29 @@ impl FromStr for TopicFilterBuf {
     }
 }
 
+impl TryFrom<&str> for TopicFilterBuf {
+    type Error = InvalidFilter;
+
+    fn try_from(text: &str) -> Result<Self, InvalidFilter> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for TopicFilterBuf {
+    type Error = InvalidFilter;
+
+    /// Keeps the text if it is right, without a copy if nothing beyond it is allocated.
+    fn try_from(text: String) -> Result<Self, InvalidFilter> {
+        Self::parse(text)
+    }
+}
+
+impl<'a> From<&'a TopicFilterBuf> for TopicFilter<'a> {
+    fn from(filter: &'a TopicFilterBuf) -> Self {
+        filter.as_filter()
+    }
+}
+
 impl Borrow<str> for TopicFilterBuf {
     fn borrow(&self) -> &str {
         &self.0
@@ -115,6 +139,14 @@ mod tests {
     fn refuses_what_the_borrowed_form_refuses() {
         assert_eq!(TopicFilterBuf::parse("a#"), Err(InvalidFilter::HashNotAlone { position: 1 }));
         assert_eq!("".parse::<TopicFilterBuf>(), Err(InvalidFilter::Empty));
+    }
+
+    #[test]
+    fn becomes_what_it_is_made_of_and_back() {
+        let kept = TopicFilterBuf::try_from(String::from("a/+")).unwrap();
+        assert_eq!(TopicFilterBuf::try_from("a/+"), Ok(kept.clone()));
+        assert_eq!(TopicFilter::from(&kept), TopicFilter::parse("a/+").unwrap());
+        assert_eq!(&*Box::<str>::from(kept), "a/+");
     }
 
     #[test]

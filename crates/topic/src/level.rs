@@ -13,6 +13,7 @@ use core::iter::FusedIterator;
 /// use headwater_topic::TopicName;
 ///
 /// let levels = TopicName::parse("/plant//7")?.levels();
+/// assert_eq!(levels.clone().next_back(), Some("7"));
 /// assert!(levels.eq(["", "plant", "", "7"]));
 /// # Ok::<(), headwater_topic::InvalidTopicName>(())
 /// ```
@@ -44,6 +45,18 @@ impl<'a> Iterator for Levels<'a> {
     }
 }
 
+impl<'a> DoubleEndedIterator for Levels<'a> {
+    fn next_back(&mut self) -> Option<&'a str> {
+        match self.rest?.rsplit_once('/') {
+            Some((rest, level)) => {
+                self.rest = Some(rest);
+                Some(level)
+            }
+            None => self.rest.take(),
+        }
+    }
+}
+
 impl FusedIterator for Levels<'_> {}
 
 /// Cuts the first level off; the rest is `None` if it was the last.
@@ -57,6 +70,10 @@ pub(crate) fn split_first(text: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -75,6 +92,25 @@ mod tests {
         let mut levels = Levels::new("a");
         levels.next();
         assert_eq!((levels.next(), levels.next()), (None, None));
+    }
+
+    #[test]
+    fn goes_backwards_through_the_same_levels_and_meets_itself() {
+        for text in ["a", "/", "//", "a//b/", "/a", "a/b/c"] {
+            let forwards: Vec<&str> = Levels::new(text).collect();
+            let mut backwards: Vec<&str> = Levels::new(text).rev().collect();
+            backwards.reverse();
+            assert_eq!(forwards, backwards, "{text}");
+            let mut levels = Levels::new(text);
+            let mut both = Vec::new();
+            while let Some(first) = levels.next() {
+                both.push(first);
+                both.extend(levels.next_back());
+            }
+            both.sort_unstable();
+            backwards.sort_unstable();
+            assert_eq!((both, levels.next_back()), (backwards, None), "{text}");
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! MQTT topic names and filters, checked once, and the structures that find who matches whom.
 //!
-//! A device publishes under a *name*; a subscriber asks by a *filter*, which may have wildcards. Three questions follow,
-//! and each has its answer here:
+//! A device publishes under a *name*; a subscriber asks by a *filter*, which may have wildcards. Some questions follow, and
+//! each has its answer here:
 //!
 //! | question | answer | needs |
 //! |---|---|---|
-//! | does this filter match this name? | [`TopicFilter::matches`] | core |
+//! | does this filter match this name? | [`TopicFilter::matches`]; of texts, [`matches()`] | core |
+//! | may who has this filter ask by that one? | [`TopicFilter::covers`], [`TopicFilter::overlaps`] | core |
 //! | which subscriptions match this name? | [`SubscriptionTree`]; by many threads, [`ConcurrentTree`] | `alloc`; `std` |
 //! | which names does this filter match? | [`RetainedTree`] | `alloc` |
 //!
 //! Texts become [`TopicName`], [`TopicFilter`] or [`SharedFilter`] by `parse`, which checks every rule of MQTT 5.0 and
-//! 3.1.1, sections 4.7 and 4.8.2. What has such a type is valid and is never checked again. [`TopicNameBuf`] and
-//! [`TopicFilterBuf`] own their text.
+//! 3.1.1, sections 4.7 and 4.8.2. What has such a type is valid and is never checked again. [`TopicNameBuf`],
+//! [`TopicFilterBuf`] and [`SharedFilterBuf`] own their text.
 //!
 //! # Examples
 //!
@@ -50,7 +51,6 @@
 //!
 //! # What does not work yet
 //!
-//! * Asking whether two filters overlap or one covers the other.
 //! * A subscription tree holds 4 GiB of filter text at most, and panics beyond.
 //! * Matching several names at once, so that one waits for memory while another is looked at.
 #![no_std]
@@ -71,14 +71,18 @@ mod limits;
 mod name;
 #[cfg(feature = "alloc")]
 mod name_buf;
+mod pair;
+mod relation;
 #[cfg(feature = "alloc")]
 mod retained;
 mod scan;
 mod shared;
 #[cfg(feature = "alloc")]
+mod shared_buf;
+#[cfg(feature = "alloc")]
 mod subscription;
 
-pub use error::{InvalidFilter, InvalidTopicName};
+pub use error::{InvalidFilter, InvalidPair, InvalidTopicName};
 pub use filter::TopicFilter;
 #[cfg(feature = "alloc")]
 pub use filter_buf::TopicFilterBuf;
@@ -87,9 +91,12 @@ pub use limits::Limits;
 pub use name::TopicName;
 #[cfg(feature = "alloc")]
 pub use name_buf::TopicNameBuf;
+pub use pair::matches;
 #[cfg(feature = "alloc")]
-pub use retained::{Matching, RetainedTree};
+pub use retained::{Matching, PageLimit, RetainedTree};
 pub use shared::SharedFilter;
+#[cfg(feature = "alloc")]
+pub use shared_buf::SharedFilterBuf;
 #[cfg(feature = "std")]
 pub use subscription::{Change, ConcurrentTree, ReadGuard};
 #[cfg(feature = "alloc")]

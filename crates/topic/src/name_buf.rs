@@ -1,6 +1,7 @@
 //! Topic names that own their text.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
@@ -80,6 +81,29 @@ impl FromStr for TopicNameBuf {
     }
 }
 
+impl TryFrom<&str> for TopicNameBuf {
+    type Error = InvalidTopicName;
+
+    fn try_from(text: &str) -> Result<Self, InvalidTopicName> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for TopicNameBuf {
+    type Error = InvalidTopicName;
+
+    /// Keeps the text if it is right, without a copy if nothing beyond it is allocated.
+    fn try_from(text: String) -> Result<Self, InvalidTopicName> {
+        Self::parse(text)
+    }
+}
+
+impl<'a> From<&'a TopicNameBuf> for TopicName<'a> {
+    fn from(name: &'a TopicNameBuf) -> Self {
+        name.as_name()
+    }
+}
+
 impl Borrow<str> for TopicNameBuf {
     fn borrow(&self) -> &str {
         &self.0
@@ -115,6 +139,14 @@ mod tests {
     fn refuses_what_the_borrowed_form_refuses() {
         assert_eq!(TopicNameBuf::parse("a/+"), Err(InvalidTopicName::Wildcard { position: 2 }));
         assert_eq!("".parse::<TopicNameBuf>(), Err(InvalidTopicName::Empty));
+    }
+
+    #[test]
+    fn becomes_what_it_is_made_of_and_back() {
+        let kept = TopicNameBuf::try_from(String::from("a/b")).unwrap();
+        assert_eq!(TopicNameBuf::try_from("a/b"), Ok(kept.clone()));
+        assert_eq!(TopicName::from(&kept), TopicName::parse("a/b").unwrap());
+        assert_eq!(&*Box::<str>::from(kept), "a/b");
     }
 
     #[test]

@@ -9,17 +9,19 @@
 //! Names lie in one ordered set in which `/` is the lowest character, so all names below a prefix are neighbours, and a
 //! search goes forward by seeks: over whatever cannot match, it jumps.
 
-mod key;
+mod block;
+mod names;
+mod order;
+mod page;
 mod seek;
 
-use alloc::collections::{BTreeMap, btree_map};
 use core::fmt;
 use core::iter::FusedIterator;
-use core::ops::Bound;
 
 use crate::filter::TopicFilter;
 use crate::name::TopicName;
-use key::{Key, LevelOrder};
+use names::{Names, Place};
+pub use page::PageLimit;
 use seek::{Seeker, Verdict};
 
 /// A map from topic names to values, that finds the names a filter matches.
@@ -34,13 +36,18 @@ use seek::{Seeker, Verdict};
 /// # Cost
 ///
 /// With `n` names: [`insert`](Self::insert), [`remove`](Self::remove) and [`get`](Self::get) cost O(log n) comparisons of
-/// names. [`matching`](Self::matching) costs one step for each match, and at most two seeks of O(log n) for each stored
-/// prefix that fits the filter up to one of its `+`; a filter without `+` costs one seek and its matches. Whatever lies
-/// below a prefix that does not fit is passed over by one of these seeks. Nothing recurses.
+/// names; the first two also move the text and the values of the block the name belongs to, up to 64 names of 4 KiB in
+/// all, and once in some 32 changes a pointer for each block that comes after.
+///
+/// [`matching`](Self::matching) costs one step for each match, and at most two seeks for each stored prefix that fits the
+/// filter up to one of its `+`; a filter without `+` costs one seek and its matches. Whatever lies below a prefix that does
+/// not fit is passed over by one of these seeks, which costs O(log d) comparisons over a distance of `d` names. So
+/// `+/+/+/x` may look at all names and find none: [`page`](Self::page) bounds that. Nothing recurses.
 ///
 /// # Memory
 ///
-/// Each name is stored once. Removing the last one returns all memory.
+/// Each name is stored once: its bytes, its value and some 10 bytes more, room for growth among them. Removing names returns
+/// their memory, removing the last one all of it.
 ///
 /// # Examples
 ///
@@ -58,48 +65,43 @@ use seek::{Seeker, Verdict};
 /// ```
 #[derive(Clone)]
 pub struct RetainedTree<V> {
-    names: BTreeMap<Key, V>,
+    names: Names<V>,
 }
 
 impl<V> RetainedTree<V> {
     /// A tree without names; allocates nothing.
     pub const fn new() -> Self {
-        Self { names: BTreeMap::new() }
+        Self { names: Names::new() }
     }
 
     /// The number of names. O(1).
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.names.len()
     }
 
     /// True if there is no name. O(1).
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Sets the value of a name; returns the one it replaces.
     pub fn insert(&mut self, name: TopicName<'_>, value: V) -> Option<V> {
-        self.names.insert(Key(name.as_str().into()), value)
+        self.names.insert(name.as_str(), value)
     }
 
     /// Removes a name and returns its value.
     pub fn remove(&mut self, name: TopicName<'_>) -> Option<V> {
-        let value = self.names.remove::<dyn LevelOrder + '_>(&name.as_str())?;
-        if self.names.is_empty() {
-            // An empty map keeps its last leaf allocated, a new one has none.
-            self.names = BTreeMap::new();
-        }
-        Some(value)
+        self.names.remove(name.as_str())
     }
 
     /// The value of a name.
     pub fn get(&self, name: TopicName<'_>) -> Option<&V> {
-        self.names.get::<dyn LevelOrder + '_>(&name.as_str())
+        self.names.get(name.as_str())
     }
 
     /// All names with their values, in the order of the type.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (TopicName<'_>, &V)> + ExactSizeIterator {
-        self.names.iter().map(|(key, value)| (TopicName(&key.0), value))
+        self.names.iter().map(|(name, value)| (TopicName(name), value))
     }
 
     /// Calls `visit` once for each name the filter matches, in the order of the type.
@@ -120,29 +122,25 @@ impl<V> RetainedTree<V> {
         filter: TopicFilter<'filter>,
     ) -> Matching<'tree, 'filter, V> {
         let seeker = Seeker::new(filter);
-        let range = self.range(Bound::Included(seeker.target()));
-        Matching { tree: self, seeker, range: Some(range) }
+        let place = self.names.find(seeker.target());
+        Matching { tree: self, seeker, place: Some(place.unwrap_or_else(|place| place)) }
     }
 
     /// Iterates over the names the filter matches, from the first one after `after`.
     ///
-    /// So a long answer can be given page by page, and the tree be changed in between: the name to go on from need not be
-    /// there any more, and need not match.
+    /// The name to go on from need not be there any more, and need not match. To give a long answer page by page, see
+    /// [`page`](Self::page), which bounds what a page costs besides.
     ///
     /// ```
-    /// use headwater_topic::{RetainedTree, TopicFilter, TopicName, TopicNameBuf};
+    /// use headwater_topic::{RetainedTree, TopicFilter, TopicName};
     ///
     /// let mut retained = RetainedTree::new();
     /// for line in ["line-1", "line-2", "line-3"] {
     ///     retained.insert(TopicName::parse(line)?, ());
     /// }
-    /// let filter = TopicFilter::parse("#")?;
-    /// let page: Vec<_> = retained.matching(filter).take(2).map(|(name, ())| TopicNameBuf::from(name)).collect();
-    /// let last = page.last().expect("three names match");
-    ///
-    /// retained.remove(last.as_name());
-    /// let rest: Vec<_> = retained.matching_after(filter, last.as_name()).map(|(name, ())| name.as_str()).collect();
-    /// assert_eq!(rest, ["line-3"]);
+    /// let after = TopicName::parse("line-1a")?;
+    /// let rest: Vec<_> = retained.matching_after(TopicFilter::parse("#")?, after).map(|(name, ())| name.as_str()).collect();
+    /// assert_eq!(rest, ["line-2", "line-3"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn matching_after<'tree, 'filter>(
@@ -150,14 +148,14 @@ impl<V> RetainedTree<V> {
         filter: TopicFilter<'filter>,
         after: TopicName<'_>,
     ) -> Matching<'tree, 'filter, V> {
-        // If this is below the first name that can match, the first step is a seek to that.
-        let range = self.range(Bound::Excluded(after.as_str()));
-        Matching { tree: self, seeker: Seeker::new(filter), range: Some(range) }
-    }
-
-    fn range(&self, from: Bound<&str>) -> btree_map::Range<'_, Key, V> {
-        let from = from.as_ref().map(|text| text as &(dyn LevelOrder + '_));
-        self.names.range::<dyn LevelOrder + '_, _>((from, Bound::Unbounded))
+        let mut seeker = Seeker::new(filter);
+        // As if the search had just been there.
+        let place = match seeker.judge(after.as_str()) {
+            Verdict::Match => Some(self.names.find(after.as_str()).map_or_else(|place| place, Place::next)),
+            Verdict::Seek => Some(self.names.find(seeker.target()).unwrap_or_else(|place| place)),
+            Verdict::Done => None,
+        };
+        Matching { tree: self, seeker, place }
     }
 }
 
@@ -178,8 +176,8 @@ impl<V> fmt::Debug for RetainedTree<V> {
 pub struct Matching<'tree, 'filter, V> {
     tree: &'tree RetainedTree<V>,
     seeker: Seeker<'filter>,
-    /// The names from where the search is; `None` when it is over.
-    range: Option<btree_map::Range<'tree, Key, V>>,
+    /// The next name to look at; `None` when the search is over.
+    place: Option<Place>,
 }
 
 impl<V> Matching<'_, '_, V> {
@@ -204,14 +202,32 @@ impl<V> Matching<'_, '_, V> {
     /// ```
     pub fn any_within(mut self, names: usize) -> Option<bool> {
         for _ in 0..names {
-            let Some((key, _)) = self.range.as_mut().and_then(Iterator::next) else { return Some(false) };
-            match self.seeker.judge(&key.0) {
-                Verdict::Match => return Some(true),
-                Verdict::Seek => self.range = Some(self.tree.range(Bound::Included(self.seeker.target()))),
-                Verdict::Done => return Some(false),
+            match self.look() {
+                Some((_, Some(_))) => return Some(true),
+                Some((_, None)) => {}
+                None => return Some(false),
             }
         }
         None
+    }
+}
+
+impl<'tree, V> Matching<'tree, '_, V> {
+    /// Looks at one name, and gives its value with it if it matches; `None` if there is none left that can match.
+    fn look(&mut self) -> Option<(TopicName<'tree>, Option<&'tree V>)> {
+        let tree = self.tree;
+        let found = self.place.take().and_then(|place| tree.names.at(place));
+        let (name, value, next) = found?;
+        let (place, value) = match self.seeker.judge(name) {
+            Verdict::Match => (next, Some(value)),
+            // Ends: the target is after the name that asked for it.
+            Verdict::Seek => {
+                (tree.names.find_from(next, self.seeker.target()).unwrap_or_else(|place| place), None)
+            }
+            Verdict::Done => return None,
+        };
+        self.place = Some(place);
+        Some((TopicName(name), value))
     }
 }
 
@@ -219,16 +235,11 @@ impl<'tree, V> Iterator for Matching<'tree, '_, V> {
     type Item = (TopicName<'tree>, &'tree V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Ends: each seek goes to a place after the name that asked for it.
-        while let Some((key, value)) = self.range.as_mut()?.next() {
-            match self.seeker.judge(&key.0) {
-                Verdict::Match => return Some((TopicName(&key.0), value)),
-                Verdict::Seek => self.range = Some(self.tree.range(Bound::Included(self.seeker.target()))),
-                Verdict::Done => break,
+        loop {
+            if let (name, Some(value)) = self.look()? {
+                return Some((name, value));
             }
         }
-        self.range = None;
-        None
     }
 }
 
@@ -236,7 +247,7 @@ impl<V> FusedIterator for Matching<'_, '_, V> {}
 
 impl<V> Clone for Matching<'_, '_, V> {
     fn clone(&self) -> Self {
-        Self { tree: self.tree, seeker: self.seeker.clone(), range: self.range.clone() }
+        Self { tree: self.tree, seeker: self.seeker.clone(), place: self.place }
     }
 }
 
@@ -270,15 +281,18 @@ mod tests {
     fn search(tree: &RetainedTree<()>, filter: TopicFilter<'_>) -> (usize, usize, usize) {
         let mut seeker = Seeker::new(filter);
         let (mut seeks, mut matches, mut judged) = (1, 0, 0);
-        let mut range = tree.range(Bound::Included(seeker.target()));
-        while let Some((key, ())) = range.next() {
+        let mut place = tree.names.find(seeker.target()).unwrap_or_else(|place| place);
+        while let Some((name, (), next)) = tree.names.at(place) {
             judged += 1;
-            match seeker.judge(&key.0) {
+            place = next;
+            match seeker.judge(name) {
                 Verdict::Match => matches += 1,
                 Verdict::Seek => {
-                    assert!(seeker.target().as_bytes() != key.0.as_bytes(), "no step forward from {key:?}");
+                    assert_ne!(seeker.target(), name, "no step forward");
                     seeks += 1;
-                    range = tree.range(Bound::Included(seeker.target()));
+                    let found = tree.names.find(seeker.target());
+                    place = found.unwrap_or_else(|place| place);
+                    assert_eq!(found, tree.names.find_from(next, seeker.target()), "{name}");
                 }
                 Verdict::Done => break,
             }

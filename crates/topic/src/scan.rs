@@ -94,12 +94,75 @@ fn any_special_in_full(text: &[u8]) -> bool {
     !each_special(text, |_| false)
 }
 
+/// True if the text has no U+0000, and `+` and `#` only where a filter may have them.
+#[inline(always)]
+pub(crate) fn filter_is_right(text: &[u8]) -> bool {
+    if text.len() > 32 {
+        by_windows(text)
+    } else {
+        any_in_halves(text) == Some(false) || by_windows_apart(text)
+    }
+}
+
+/// Not in line with the look at the halves, or other vectors are made of it.
+#[inline(never)]
+fn by_windows_apart(text: &[u8]) -> bool {
+    by_windows(text)
+}
+
+/// As [`filter_is_right`], sixteen bytes at a time with those beside them.
+#[inline(always)]
+fn by_windows(text: &[u8]) -> bool {
+    match (text, text.last_chunk::<WINDOW>()) {
+        ([first, second, .., before, last], Some(end)) => {
+            let right = (!is_special(*first) || *first == b'+' && *second == SEPARATOR)
+                && (!is_special(*last) || *last != 0 && *before == SEPARATOR)
+                && middle_is_right(end);
+            let mut rest = text;
+            while let Some(window) = rest.first_chunk::<WINDOW>() {
+                // With a branch for each: of a loop without, vectors of single bytes are made.
+                if !middle_is_right(window) {
+                    return false;
+                }
+                rest = rest.get(WINDOW - 2..).unwrap_or_default();
+            }
+            right
+        }
+        _ => each_special(text, |position| wildcard_is_right(text, position)),
+    }
+}
+
+/// Sixteen bytes, and those around them.
+const WINDOW: usize = 18;
+
+/// True if the window has no U+0000 and no `#`, and a `+` only between separators; of its first and last byte nothing is said.
+/// Without a branch, so that it becomes a few vector instructions.
+#[inline(always)]
+fn middle_is_right(window: &[u8; WINDOW]) -> bool {
+    let ([before @ .., _, _], [_, middle @ .., _], [_, _, after @ ..]) = (window, window, window);
+    let wrong = before.iter().zip(middle).zip(after).fold(false, |wrong, ((before, byte), after)| {
+        let inside = (*before != SEPARATOR) | (*after != SEPARATOR);
+        wrong | (*byte == 0) | (*byte == b'#') | ((*byte == b'+') & inside)
+    });
+    !wrong
+}
+
+/// True if what stands here is a wildcard, and may stand here.
+#[inline(always)]
+fn wildcard_is_right(bytes: &[u8], position: usize) -> bool {
+    let before = position.checked_sub(1).and_then(|before| bytes.get(before));
+    let after = bytes.get(position + 1);
+    matches!(before, None | Some(&SEPARATOR))
+        && match bytes.get(position) {
+            Some(b'+') => matches!(after, None | Some(&SEPARATOR)),
+            Some(b'#') => after.is_none(),
+            _ => false,
+        }
+}
+
 /// True if every U+0000, `+` and `#` of the text is right where it stands; asks once or twice for each.
 #[inline(always)]
 pub(crate) fn each_special(text: &[u8], right: impl Fn(usize) -> bool) -> bool {
-    if any_in_halves(text) == Some(false) {
-        return true;
-    }
     let (words, tail) = text.as_chunks::<8>();
     for (word, position) in words.iter().zip((0..).step_by(8)) {
         if !each_in_word(u64::from_le_bytes(*word), position, &right) {
@@ -158,8 +221,7 @@ fn count_levels(text: &[u8]) -> u32 {
     let (words, tail) = text.as_chunks::<8>();
     let mut count = 1;
     for group in words.chunks(WORDS_A_SUM) {
-        let sum =
-            group.iter().fold(0, |sum, word| sum + (zeros(u64::from_le_bytes(*word) ^ all(SEPARATOR)) >> 7));
+        let sum = group.iter().fold(0, |sum, word| sum + (separators(u64::from_le_bytes(*word)) >> 7));
         // The product has the sum of all bytes in its highest.
         let [.., separators] = sum.wrapping_mul(ONES).to_le_bytes();
         count += u32::from(separators);
@@ -173,6 +235,29 @@ fn count_levels(text: &[u8]) -> u32 {
 pub(crate) fn levels_fit(text: &[u8], levels_max: u32) -> bool {
     // One level more than there are bytes is the most there can be, so most texts need no counting.
     text.len() < levels_max as usize || count_levels(text) <= levels_max
+}
+
+/// The high bit of every byte of the word that is a separator.
+#[inline(always)]
+pub(crate) const fn separators(word: u64) -> u64 {
+    zeros(word ^ all(SEPARATOR))
+}
+
+/// With how many bytes both texts begin.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let mut same = 0;
+    for (a, b) in a_words.iter().zip(b_words) {
+        let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if difference != 0 {
+            return same + (difference.trailing_zeros() / 8) as usize;
+        }
+        same += 8;
+    }
+    let rest = |text| <[u8]>::get(text, same..).unwrap_or_default();
+    same + rest(a).iter().zip(rest(b)).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -222,6 +307,34 @@ mod tests {
                 assert_eq!(each_special(text, |position| position != place), !is_special(*byte));
             }
         });
+    }
+
+    #[test]
+    fn windows_say_what_each_byte_says_wherever_two_of_interest_stand() {
+        for length in [16, 17, 18, 19, 32, 33, 34, 35, 50] {
+            for filler in [b'a', b'/'] {
+                let mut room = [filler; 50];
+                let text = &mut room[..length];
+                for (first, second) in
+                    (0..length).flat_map(|first| (first..length).map(move |second| (first, second)))
+                {
+                    for (a, b) in [
+                        (b'+', b'+'),
+                        (b'+', b'#'),
+                        (b'/', b'#'),
+                        (b'/', b'+'),
+                        (b'+', b'/'),
+                        (b'#', b'/'),
+                        (b'a', 0),
+                    ] {
+                        (text[first], text[second]) = (a, b);
+                        let right = each_special(text, |position| wildcard_is_right(text, position));
+                        assert_eq!(filter_is_right(text), right, "{text:?}");
+                    }
+                    (text[first], text[second]) = (filler, filler);
+                }
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(crate) const PREFIX: &str = "$share/";
 
 /// A shared filter taken apart: the group, and the filter whose messages the group shares.
 ///
-/// The group has at least one character and none of `/`, `+` and `#`. The filter is never a shared one itself.
+/// The group has at least one character and none of `/`, `+` and `#`. The filter is never a shared one itself. Order and hash
+/// are those of the whole text. [`SharedFilterBuf`](crate::SharedFilterBuf) owns its text.
 ///
 /// # Examples
 ///
@@ -29,8 +30,9 @@ pub(crate) const PREFIX: &str = "$share/";
 /// assert!(shared.filter().matches(TopicName::parse("factory/line-1")?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SharedFilter<'a> {
+    text: &'a str,
     group: &'a str,
     filter: TopicFilter<'a>,
 }
@@ -52,6 +54,18 @@ impl<'a> SharedFilter<'a> {
     /// As [`SharedFilter::parse`].
     pub fn parse_with(text: &'a str, limits: Limits) -> Result<Self, InvalidFilter> {
         TopicFilter::parse_with(text, limits)?.shared().ok_or(InvalidFilter::NotShared)
+    }
+
+    /// The whole text, `$share/` included.
+    #[inline]
+    pub const fn as_str(self) -> &'a str {
+        self.text
+    }
+
+    /// The whole text as the filter that SUBSCRIBE and UNSUBSCRIBE name.
+    #[inline]
+    pub const fn whole(self) -> TopicFilter<'a> {
+        TopicFilter(self.text)
     }
 
     /// The name of the group, which the specification calls the share name.
@@ -92,16 +106,58 @@ pub(crate) fn check(text: &str) -> Result<(), InvalidFilter> {
     Ok(())
 }
 
-/// Takes the text of a valid filter apart.
+/// Takes the text of a valid filter apart, if it is shared.
 pub(crate) fn split(text: &str) -> Option<SharedFilter<'_>> {
-    let (group, filter) = text.strip_prefix(PREFIX)?.split_once('/')?;
-    Some(SharedFilter { group, filter: TopicFilter(filter) })
+    text.starts_with(PREFIX).then(|| split_shared(text))
+}
+
+/// Takes the text of a valid shared filter apart.
+pub(crate) fn split_shared(text: &str) -> SharedFilter<'_> {
+    let rest = text.get(PREFIX.len()..).unwrap_or_default();
+    let (group, filter) = rest.split_once('/').unwrap_or_default();
+    SharedFilter { text, group, filter: TopicFilter(filter) }
+}
+
+impl<'a> TryFrom<&'a str> for SharedFilter<'a> {
+    type Error = InvalidFilter;
+
+    fn try_from(text: &'a str) -> Result<Self, InvalidFilter> {
+        Self::parse(text)
+    }
+}
+
+impl<'a> TryFrom<TopicFilter<'a>> for SharedFilter<'a> {
+    type Error = InvalidFilter;
+
+    /// [`InvalidFilter::NotShared`] if the filter does not begin with `$share/`.
+    fn try_from(filter: TopicFilter<'a>) -> Result<Self, InvalidFilter> {
+        filter.shared().ok_or(InvalidFilter::NotShared)
+    }
+}
+
+impl<'a> From<SharedFilter<'a>> for TopicFilter<'a> {
+    fn from(filter: SharedFilter<'a>) -> Self {
+        filter.whole()
+    }
+}
+
+impl AsRef<str> for SharedFilter<'_> {
+    fn as_ref(&self) -> &str {
+        self.text
+    }
 }
 
 /// Writes the whole text, `$share/` included.
 impl fmt::Display for SharedFilter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}/{}", self.group, self.filter)
+        fmt::Display::fmt(self.text, f)
+    }
+}
+
+/// Prints the whole text in quotes, escaped as a string is.
+impl fmt::Debug for SharedFilter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.text, f)
     }
 }
 
@@ -144,9 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn writes_the_text_it_was_parsed_from() {
+    fn is_the_text_it_was_parsed_from() {
         extern crate std;
         let text = "$share/g/a/+";
-        assert_eq!(std::format!("{}", SharedFilter::parse(text).unwrap()), text);
+        let shared = SharedFilter::parse(text).unwrap();
+        assert_eq!(std::format!("{shared}"), text);
+        assert_eq!(std::format!("{shared:?}"), "\"$share/g/a/+\"");
+        assert_eq!((shared.as_str(), shared.whole().as_str()), (text, text));
+        assert_eq!(SharedFilter::try_from(TopicFilter::from(shared)), Ok(shared));
+        assert_eq!(SharedFilter::try_from(shared.filter()), Err(InvalidFilter::NotShared));
     }
 }

@@ -49,6 +49,14 @@ impl Connection {
             && self.session.room(QoS::ExactlyOnce) > 0
     }
 
+    /// A message is done with: the client has it, has refused it, or cannot take it.
+    pub(super) fn finish_delivery(&self, delivery: &Delivery) {
+        let Some(client) = &self.client else { return };
+        if let Err(error) = client.attached.finish(delivery) {
+            tracing::warn!(client = client.attached.client_id(), %error, "a shared subscription was not saved");
+        }
+    }
+
     /// Puts what the session wants to be written into the outbox. A message that cannot be sent is let go, as if it had been
     /// [MQTT-3.1.2-24] [MQTT-3.1.2-25].
     pub(super) fn transmit(&mut self) {
@@ -64,8 +72,10 @@ impl Connection {
                         continue;
                     }
                     count(&self.hub.counters.too_large);
-                    if let Some(packet_id) = delivery.packet_id() {
-                        self.session.discard(packet_id);
+                    let discarded =
+                        delivery.packet_id().and_then(|packet_id| self.session.discard(packet_id));
+                    if let Some(message) = discarded {
+                        self.finish_delivery(&message);
                     }
                 }
                 None => break,

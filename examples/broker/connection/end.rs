@@ -79,7 +79,10 @@ impl Connection {
         if let Some(reason) = end.farewell() {
             self.session.disconnect(reason);
         }
-        self.transmit();
+        // What was not sent goes to other members of a group: nothing is written that has nowhere to go.
+        if self.session.is_closed() {
+            self.transmit();
+        }
         // A client that does not read does not hold its successor up.
         let _ = tokio::time::timeout(FAREWELL, writer.write_all_buf(&mut self.outbox)).await;
         let _ = tokio::time::timeout(FAREWELL, writer.shutdown()).await;

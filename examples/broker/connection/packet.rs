@@ -50,8 +50,9 @@ impl Connection {
                 // [MQTT-3.1.2-8] [MQTT-3.14.4-3]; before 5.0 there is no other reason than success.
                 return Err(End::Disconnected { with_will: disconnect.reason != ReasonCode::SUCCESS });
             }
-            // That a message was delivered changes what is to be saved, which is seen elsewhere. `Event` may grow; what is not known
-            // here asks for nothing.
+            // Also one that was refused: nobody else gets it [MQTT-4.8.2-6].
+            Some(Event::Delivered { message, .. }) => self.finish_delivery(&message),
+            // `Event` may grow; what is not known here asks for nothing.
             Some(_) => {}
         }
         Ok(())
@@ -116,9 +117,7 @@ impl Connection {
         let Some(client) = &mut self.client else { return Ok(()) };
         let (mut reasons, mut new) = (Vec::new(), Vec::new());
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
-            let reason = if filter.shared().is_some() {
-                ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-            } else if client.attached.subscriptions() >= subscriptions_max
+            let reason = if client.attached.subscriptions() >= subscriptions_max
                 && !client.attached.is_subscribed(filter)
             {
                 ReasonCode::QUOTA_EXCEEDED

@@ -136,20 +136,21 @@ fn a_will_that_waits_is_published_when_the_broker_stops() {
 }
 
 #[test]
-fn shared_subscriptions_are_refused_and_the_other_filters_of_the_packet_are_not() {
+fn each_filter_of_a_packet_has_an_answer_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let broker = Broker::start(folder.path(), &[]);
-    for (version, refused) in [
-        (Version::V5, ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED),
-        (Version::V3_1_1, ReasonCode::UNSPECIFIED_ERROR),
-    ] {
+    let broker = Broker::start(folder.path(), &["--subscriptions-max", "1"]);
+    for (version, refused) in
+        [(Version::V5, ReasonCode::QUOTA_EXCEEDED), (Version::V3_1_1, ReasonCode::UNSPECIFIED_ERROR)]
+    {
         let mut client = Raw::connect(&broker, version, "c", 0);
-        let filters = ["$share/g/t", "t"]
-            .map(|text| SubscribeFilter::new(TopicFilter::parse(text).unwrap(), QoS::AtMostOnce));
+        let filters =
+            [("$share/g/t", QoS::ExactlyOnce), ("t", QoS::AtMostOnce), ("$share/g/t", QoS::AtLeastOnce)]
+                .map(|(text, qos)| SubscribeFilter::new(TopicFilter::parse(text).unwrap(), qos));
         client.send(&Packet::Subscribe(Subscribe::new(PacketId::MIN, &filters)));
         let frame = client.read().unwrap();
         let Packet::SubAck(suback) = frame.packet(version).unwrap() else { panic!("{frame:?}") };
-        assert_eq!(suback.reasons.iter().collect::<Vec<_>>(), [refused, ReasonCode::GRANTED_QOS_0]);
+        let expected = [ReasonCode::GRANTED_QOS_2, refused, ReasonCode::GRANTED_QOS_1];
+        assert_eq!(suback.reasons.iter().collect::<Vec<_>>(), expected);
     }
 }
 
@@ -163,7 +164,7 @@ fn a_client_without_an_identifier_is_given_one() {
     let Packet::ConnAck(connack) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
     assert!(connack.properties.assigned_client_identifier().is_some_and(|id| id.len() > 8));
     assert_eq!(connack.properties.topic_alias_maximum(), None);
-    assert_eq!(connack.properties.shared_subscription_available(), Some(false));
+    assert_eq!(connack.properties.shared_subscription_available(), None, "they are available");
 }
 
 #[test]

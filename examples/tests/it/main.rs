@@ -17,3 +17,4 @@ mod limits;
 mod program;
 mod raw;
 mod replay;
+mod shared;

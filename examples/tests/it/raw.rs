@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use headwater::codec::{
-    Connect, Delivery, Frame, FrameReader, Limits, Packet, PacketId, Properties, Property, PubAck, Publish,
-    QoS, Subscribe, SubscribeFilter, Version,
+    Connect, Delivery, Frame, FrameReader, Limits, Packet, PacketId, Properties, Property, PubAck, PubRel,
+    Publish, QoS, Subscribe, SubscribeFilter, Version,
 };
 use headwater::topic::{TopicFilter, TopicName};
 
@@ -70,20 +70,56 @@ impl Raw {
 
     /// Publishes with QoS 1 and waits for PUBACK; gives its reason.
     pub(crate) fn publish(&mut self, topic: &str, payload: &[u8]) -> headwater::codec::ReasonCode {
-        let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
-        self.send(&Packet::Publish(
-            Publish::new(TopicName::parse(topic).unwrap(), payload).with_delivery(delivery),
-        ));
-        let frame = self.read().expect("PUBACK");
-        match frame.packet(self.version).unwrap() {
-            Packet::PubAck(ack) => ack.reason,
-            other => panic!("{other:?}"),
+        self.publish_at(topic, payload, QoS::AtLeastOnce)
+    }
+
+    /// Publishes with QoS 1 or 2 and waits for PUBACK or PUBCOMP; gives the reason.
+    pub(crate) fn publish_at(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+    ) -> headwater::codec::ReasonCode {
+        let packet_id = PacketId::MIN;
+        let delivery = match qos {
+            QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup: false },
+            _ => Delivery::AtLeastOnce { packet_id, dup: false },
+        };
+        let topic = TopicName::parse(topic).unwrap();
+        self.send(&Packet::Publish(Publish::new(topic, payload).with_delivery(delivery)));
+        loop {
+            let frame = self.read().expect("an acknowledgement");
+            match frame.packet(self.version).unwrap() {
+                Packet::PubAck(ack) => return ack.reason,
+                Packet::PubRec(_) => self.send(&Packet::PubRel(PubRel::new(packet_id))),
+                Packet::PubComp(ack) => return ack.reason,
+                other => panic!("{other:?}"),
+            }
         }
     }
 
     /// The payload of the next message, which is acknowledged.
     pub(crate) fn receive(&mut self) -> Vec<u8> {
         let frame = self.read().expect("PUBLISH");
+        self.acknowledge(&frame)
+    }
+
+    /// The same; `None` if nothing comes in the time of the socket.
+    pub(crate) fn try_receive(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(frame) = self.frames.next_frame().unwrap() {
+                return Some(self.acknowledge(&frame));
+            }
+            let mut buffer = [0; 4_096];
+            match self.stream.read(&mut buffer) {
+                Ok(count) => self.frames.extend(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, frame: &Frame) -> Vec<u8> {
         let Packet::Publish(publish) = frame.packet(self.version).unwrap() else { panic!("{frame:?}") };
         let payload = publish.payload.to_vec();
         if let Some(packet_id) = publish.packet_id() {

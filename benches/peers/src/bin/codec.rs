@@ -15,12 +15,9 @@ fn main() -> ExitCode {
     let run = codec::run(&options, &cases);
     let ([decode, encode, vectored, fan_out], targets) = codec::targets::judge(&cases, &run);
 
-    let groups = [
-        ("decode", &run.decode),
-        ("encode", &run.encode),
-        ("vectored", &run.vectored),
-        ("fan-out", &run.fan_out),
-    ];
+    let [decodes, encodes, vectors, fans_out] = codec::AREAS;
+    let groups =
+        [(decodes, &run.decode), (encodes, &run.encode), (vectors, &run.vectored), (fans_out, &run.fan_out)];
     for (name, figures) in groups {
         report::print_figures(&format!("{name}, all figures, ns per packet"), figures);
     }

@@ -13,6 +13,9 @@ use crate::options::Options;
 use crate::report::Figures;
 use crate::timing::{Contestant, medians};
 
+/// What is done to the packets, in the order of [`Run`]'s fields.
+pub const AREAS: [&str; 4] = ["decode", "encode", "vectored", "fan-out"];
+
 /// All figures of a run, in nanoseconds per packet.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -29,15 +32,20 @@ pub struct Run {
 /// Compares all answers, then times all cases.
 pub fn run(options: &Options, cases: &[Case]) -> Run {
     let mut run = Run::default();
+    let [decode, encode, vectored_too, fan_out] = AREAS.map(|area| area.contains(&options.area));
     for case in cases {
-        timed(options, case, decoders(case), &mut run.decode);
-        if case.encode {
+        if decode {
+            timed(options, case, decoders(case), &mut run.decode);
+        }
+        if encode && case.encode {
             timed(options, case, encoders(case), &mut run.encode);
         }
-        if case.vectored {
+        if vectored_too && case.vectored {
             timed(options, case, vectored(case), &mut run.vectored);
         }
-        timed(options, case, ours::fan_out(case), &mut run.fan_out);
+        if fan_out {
+            timed(options, case, ours::fan_out(case), &mut run.fan_out);
+        }
     }
     run
 }

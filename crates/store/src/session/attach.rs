@@ -14,7 +14,7 @@ use super::inbox::Inbox;
 use super::packet_ids::{BLOCK, PacketIds};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
-use crate::delivery::{Delivery, Origin};
+use crate::delivery::{Delivery, Origin, Share};
 use crate::dispatch::Subscriber;
 use crate::error::AttachError;
 use crate::lock::{lock, write};
@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::placement::Placement;
 use crate::retained::read_one;
 use crate::store::{Shared, Store};
+use crate::subscription::Subscription;
 
 /// Who comes, and how.
 pub struct Attach<'a> {
@@ -96,6 +97,10 @@ impl Store {
         };
         sessions.insert(attach.client_id.into(), Arc::clone(&core));
         let resumed = resumable.is_some();
+        if let (false, Some(old), Some(saved)) = (resumed, &existing, &saved) {
+            // If the log does not take it, more comes again after a crash.
+            let _ = shared.part_for_good(old, saved);
+        }
         enter(shared, &core, &snapshot, attach, resumed);
         drop(sessions);
         let state = resumed.then(|| restore(shared, &snapshot));
@@ -120,7 +125,11 @@ impl Store {
             .collect();
         for client_id in &expired {
             let _ = shared.forget(client_id)?;
-            sessions.remove(client_id);
+            let Some(core) = sessions.remove(client_id) else { continue };
+            let saved = lock(&core.state).saved.take();
+            if let Some(saved) = saved {
+                shared.part_for_good(&core, &saved)?;
+            }
         }
         Ok(expired.len())
     }
@@ -128,13 +137,16 @@ impl Store {
 
 /// Makes the session one that is attached.
 fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach<'_>, resumed: bool) {
-    let subscriptions: Arc<[_]> = snapshot.subscriptions.iter().cloned().map(Arc::new).collect();
+    let is_shared = |subscription: &&Subscription| subscription.filter.as_filter().shared().is_some();
+    let plain = snapshot.subscriptions.iter().filter(|subscription| !is_shared(subscription));
+    let subscriptions: Arc<[_]> = plain.cloned().map(Arc::new).collect();
     {
         let mut state = lock(&core.state);
         state.wake = Some(Arc::clone(&attach.wake));
-        // A new session has no subscription yet: nothing that was dispatched before is for it.
+        // One without subscriptions of its own has missed nothing: what was dispatched before is not for it.
+        let has_missed = resumed && !subscriptions.is_empty();
         let behind = |next: &u64| {
-            if resumed { Follow::Behind { next: *next } } else { Follow::Live { pushed: *next } }
+            if has_missed { Follow::Behind { next: *next } } else { Follow::Live { pushed: *next } }
         };
         state.follow = Follows::new(snapshot.positions.iter().map(behind).collect());
         state.came_at = shared.dispatched().into();
@@ -151,6 +163,16 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         let subscriber = Subscriber { session: Arc::clone(core), subscription: Arc::clone(subscription) };
         tree.subscribe(subscription.filter.as_filter(), core.key, subscriber);
     }
+    drop(tree);
+    let shared_subscriptions = snapshot.subscriptions.iter().filter(is_shared);
+    let shares: Vec<_> = shared_subscriptions
+        .map(|one| (shared.join_group(&one.filter, core, one.terms), one.terms))
+        .collect();
+    let mut left = shared.groups_of(snapshot);
+    left.retain(|group| !shares.iter().any(|(share, _)| Arc::ptr_eq(share, group)));
+    let mut state = lock(&core.state);
+    state.shares = shares;
+    state.left = left;
 }
 
 /// The exchanges that were under way.
@@ -188,6 +210,7 @@ fn restore_one(shared: &Shared, mut record: OutgoingRecord) -> Option<InFlight<D
         retain: record.retain,
         subscription_ids: record.subscription_ids,
         source,
+        share: record.share.and_then(|text| shared.groups.find(text.as_str())).map(Share),
     };
     Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })
 }

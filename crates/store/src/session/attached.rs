@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::{Stage, State, server};
+use headwater_session::{InFlight, Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::core::Core;
@@ -16,6 +16,7 @@ use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
 use crate::dispatch::Subscriber;
+use crate::group::Occasion;
 use crate::lock::{lock, write};
 use crate::offsets::Offsets;
 use crate::placement::Placement;
@@ -34,6 +35,8 @@ pub struct Attached {
     pub(super) turn: usize,
     /// Whether what the session reads by itself comes before what is live, the next time.
     own_first: bool,
+    /// Whether it reads for a group before it reads for itself, the next time.
+    for_group: bool,
     detached: bool,
 }
 
@@ -65,7 +68,7 @@ pub struct Subscribed {
 
 impl Attached {
     pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
-        Self { shared, core, turn: 0, own_first: false, detached: false }
+        Self { shared, core, turn: 0, own_first: false, for_group: false, detached: false }
     }
 
     /// Whose session it is.
@@ -77,13 +80,21 @@ impl Attached {
     /// Makes a subscription, or replaces the one with the same filter [MQTT-3.8.4-3]. Messages that are appended from now on are for it;
     /// retained messages follow as its options say. Save the session before SUBACK.
     ///
-    /// `filter` is a plain filter, not a shared one. O(subscriptions of the session).
+    /// A shared filter, `$share/{name}/{filter}`, makes the session a member of the group of that name and filter: each message goes to one
+    /// member, as that one's options say. What waits for the group comes too, and no retained messages. *No local* is not looked at: with a
+    /// shared filter it is a protocol error [MQTT-3.8.3-4]. What is given as [shared](Delivery::share) has to be
+    /// [finished](Self::finish).
+    ///
+    /// O(subscriptions of the session), and for a shared filter O(members of the group).
     pub fn subscribe(
         &mut self,
         filter: TopicFilter<'_>,
         options: SubscribeOptions,
         id: Option<SubscriptionId>,
     ) -> Subscribed {
+        if filter.shared().is_some() {
+            return Subscribed { existed: self.subscribe_shared(filter, options, id) };
+        }
         let dispatched = self.shared.dispatched();
         let old = {
             let state = lock(&self.core.state);
@@ -140,7 +151,13 @@ impl Attached {
     }
 
     /// Ends a subscription; `false` if there was none [MQTT-3.10.4-1]. Save the session before UNSUBACK.
+    ///
+    /// Of a shared subscription, what was sent stays with the session, and what waits goes to other members. With its last member a group
+    /// ends.
     pub fn unsubscribe(&mut self, filter: TopicFilter<'_>) -> bool {
+        if filter.shared().is_some() {
+            return self.unsubscribe_shared(filter);
+        }
         let existed = write(&self.shared.subscriptions).unsubscribe(filter, &self.core.key).is_some();
         let mut state = lock(&self.core.state);
         let others = state.subscriptions.iter().filter(|other| other.filter.as_filter() != filter).cloned();
@@ -152,13 +169,24 @@ impl Attached {
     /// How many subscriptions the session has.
     #[must_use]
     pub fn subscriptions(&self) -> usize {
-        lock(&self.core.state).subscriptions.len()
+        let state = lock(&self.core.state);
+        state.subscriptions.len() + state.shares.len()
+    }
+
+    /// How many messages wait in memory to be sent: live ones, at most [`inbox_max`](crate::StoreOptions::inbox_max), and what was read
+    /// for the session, at most as many from the log and a page of 64 of its retained messages. What else there is for it stays where it
+    /// is kept. O(1 + subscriptions with retained messages to come).
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        lock(&self.core.state).waiting()
     }
 
     /// Whether the session has a subscription with this filter, so that [`subscribe`](Self::subscribe) would replace it.
     #[must_use]
     pub fn is_subscribed(&self, filter: TopicFilter<'_>) -> bool {
-        lock(&self.core.state).subscriptions.iter().any(|one| one.filter.as_filter() == filter)
+        let state = lock(&self.core.state);
+        state.share(filter).is_some()
+            || state.subscriptions.iter().any(|one| one.filter.as_filter() == filter)
     }
 
     /// The next message to send. Call it while there is room in flight, and again when woken.
@@ -173,21 +201,37 @@ impl Attached {
     pub fn next(&mut self, now_ms: i64) -> Result<Next, ReadError> {
         self.own_first = !self.own_first;
         match self.take(now_ms, self.own_first, true) {
-            Taken::Delivery(delivery) => return Ok(Next::Delivery(delivery)),
+            Taken::Delivery(delivery) => return Ok(Next::Delivery(self.hand_over(delivery))),
             Taken::Nothing => return Ok(Next::Idle),
             Taken::Read => {}
         }
-        if !self.replay() {
-            self.catch_up()?;
+        // The session for itself and for its groups take turns.
+        self.for_group = !self.for_group;
+        let has_read = (self.for_group && self.read_for_group()?) || self.replay() || self.catch_up()?;
+        if !has_read {
+            self.read_for_group()?;
         }
         Ok(match self.take(now_ms, true, false) {
-            Taken::Delivery(delivery) => Next::Delivery(delivery),
+            Taken::Delivery(delivery) => Next::Delivery(self.hand_over(delivery)),
             Taken::Nothing | Taken::Read => Next::Again,
         })
     }
 
     /// Takes what waits; if it is the turn of what has to be read first, says so.
     fn take(&self, now_ms: i64, own_first: bool, may_read: bool) -> Taken {
+        let mut expired = Vec::new();
+        let taken = self.take_current(now_ms, own_first, may_read, &mut expired);
+        expired.iter().for_each(|delivery| self.let_go(delivery));
+        taken
+    }
+
+    fn take_current(
+        &self,
+        now_ms: i64,
+        own_first: bool,
+        may_read: bool,
+        expired: &mut Vec<Delivery>,
+    ) -> Taken {
         let mut state = lock(&self.core.state);
         loop {
             let live = if own_first { None } else { state.inbox.pop() };
@@ -199,6 +243,7 @@ impl Attached {
             match next {
                 Some(delivery) if delivery.message.is_expired(now_ms) => {
                     Counters::add(&self.shared.counters.expired, 1);
+                    expired.push(delivery);
                 }
                 // One that was replaced since it was looked up comes as a live message, and must not come after that.
                 Some(delivery) if !self.is_current(&delivery) => {}
@@ -223,11 +268,19 @@ impl Attached {
     ///
     /// [`AppendError`] when the log does not take it.
     pub fn save(&self, state: &State<Delivery>, expiry_secs: u32) -> Result<Placement, AppendError> {
+        if expiry_secs > 0 {
+            self.save_groups(Occasion::Member)?;
+        }
         let snapshot = self.snapshot(state, expiry_secs, None);
-        self.keep(snapshot)
+        let placement = self.keep(snapshot)?;
+        self.forget_groups()?;
+        Ok(placement)
     }
 
     /// The client goes: saves the session, or forgets it if it does not outlive the connection.
+    ///
+    /// Of shared subscriptions, what was not sent goes to other members at once. What was sent stays with the session; if that ends, QoS 1 goes
+    /// to another member and QoS 2 to nobody [MQTT-4.8.2-4] [MQTT-4.8.2-5].
     ///
     /// # Errors
     ///
@@ -238,10 +291,12 @@ impl Attached {
         expiry_secs: u32,
         now_ms: i64,
     ) -> Result<Placement, AppendError> {
+        let saved = if expiry_secs > 0 { self.save_groups(Occasion::Member) } else { Ok(()) };
         let snapshot = self.snapshot(state, expiry_secs, Some(now_ms));
+        let under_way = snapshot.outgoing.clone();
         let kept = self.keep(snapshot);
-        self.leave();
-        kept
+        let left = self.leave(Some(&under_way));
+        saved.and(left).and(kept)
     }
 
     /// Lets the client's connection give out the packet identifiers that are saved, so that after a crash none of them is taken for
@@ -298,17 +353,22 @@ impl Attached {
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
         let positions = shared_state.positions(&dispatched);
-        let subscriptions = shared_state.subscriptions.iter();
+        let subscriptions =
+            shared_state.subscriptions.iter().map(|subscription| subscription.behind(&positions));
+        // What was not sent goes to other members.
+        let stays = |in_flight: &&InFlight<Delivery>| {
+            in_flight.sent || disconnected_at.is_none() || in_flight.message.share.is_none()
+        };
         Snapshot {
             expiry_secs,
             disconnected_at,
             last_packet_id: state.last_packet_id,
             reserved_packet_id: disconnected_at.is_none().then(|| state.packet_id_ahead(BLOCK)).flatten(),
             avoided_packet_ids: state.avoided_packet_ids.clone(),
-            subscriptions: subscriptions.map(|subscription| subscription.behind(&positions)).collect(),
+            subscriptions: subscriptions.chain(shared_state.shared_subscriptions()).collect(),
             positions,
             owed: shared_state.owed(),
-            outgoing: state.outgoing.iter().map(OutgoingRecord::new).collect(),
+            outgoing: state.outgoing.iter().filter(stays).map(OutgoingRecord::new).collect(),
             incoming: state
                 .incoming
                 .iter()
@@ -318,18 +378,27 @@ impl Attached {
         }
     }
 
-    /// Makes the session one that is away.
-    fn leave(&mut self) {
+    /// Makes the session one that is away. `under_way` is what is on its way to the client; what was saved, if that is not known.
+    fn leave(&mut self, under_way: Option<&[OutgoingRecord]>) -> Result<(), AppendError> {
         self.detached = true;
-        let subscriptions = {
+        let (subscriptions, groups, saved) = {
             let mut state = lock(&self.core.state);
             state.wake = None;
             state.inbox = Inbox::default();
             state.caught = Default::default();
             state.replays = Default::default();
             state.follow = Follows::default();
-            std::mem::take(&mut state.subscriptions)
+            state.to_read = Default::default();
+            let shares = std::mem::take(&mut state.shares).into_iter().map(|(group, _)| group);
+            let mut groups: Vec<_> = shares.collect();
+            groups.append(&mut state.left);
+            let saved = if groups.is_empty() { None } else { state.saved.clone() };
+            (std::mem::take(&mut state.subscriptions), groups, saved)
         };
+        let saved_under_way = saved.as_ref().map(|saved| &saved.outgoing[..]).unwrap_or_default();
+        let under_way = under_way.unwrap_or(saved_under_way);
+        let parted = self.shared.part(&self.core, &groups, under_way, saved.as_ref());
+        let forgotten = self.forget_groups();
         {
             let mut tree = write(&self.shared.subscriptions);
             for subscription in &*subscriptions {
@@ -343,19 +412,21 @@ impl Attached {
                 sessions.remove(&self.core.client_id);
             }
         }
+        parted.and(forgotten)
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
         if !self.detached {
-            self.leave();
+            // If the log does not take it, more comes again after a crash.
+            let _ = self.leave(None);
         }
     }
 }
 
 impl OutgoingRecord {
-    fn new(in_flight: &headwater_session::InFlight<Delivery>) -> Self {
+    fn new(in_flight: &InFlight<Delivery>) -> Self {
         let delivery = &in_flight.message;
         debug_assert!(delivery.qos != QoS::AtMostOnce);
         debug_assert!(in_flight.stage != Stage::PubAck || delivery.qos == QoS::AtLeastOnce);
@@ -366,6 +437,7 @@ impl OutgoingRecord {
             retain: delivery.retain,
             source: delivery.source,
             subscription_ids: delivery.subscription_ids.clone(),
+            share: delivery.share.as_ref().map(|share| share.0.text.clone()),
         }
     }
 }

@@ -12,9 +12,10 @@ use super::packet_ids::PacketIds;
 use super::replay::Replay;
 use super::snapshot::Snapshot;
 use crate::delivery::{Delivery, Source};
+use crate::group::Group;
 use crate::lock::lock;
 use crate::options::StoreOptions;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, Terms};
 
 /// Called when something came for a session; must be quick and must not call the store.
 pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -42,7 +43,16 @@ pub(crate) struct State {
     pub(crate) caught: VecDeque<Delivery>,
     /// Retained messages that still have to be sent.
     pub(crate) replays: VecDeque<Replay>,
+    /// Those that are not shared.
     pub(crate) subscriptions: Arc<[Arc<Subscription>]>,
+    /// The groups that the session is a member of, and its terms.
+    pub(crate) shares: Vec<(Arc<Group>, Terms)>,
+    /// Groups that it is not a member of, and of which it may have messages under way.
+    pub(crate) left: Vec<Arc<Group>>,
+    /// Groups that have ended with it, and of which the log does not say so.
+    pub(crate) ended: Vec<Arc<Group>>,
+    /// Groups of its own that are behind.
+    pub(crate) to_read: VecDeque<Arc<Group>>,
     pub(crate) packet_ids: PacketIds,
     /// What was saved last; for a session that is away, all there is.
     pub(crate) saved: Option<Snapshot>,
@@ -57,6 +67,7 @@ impl fmt::Debug for State {
             .field("caught", &self.caught.len())
             .field("replays", &self.replays)
             .field("subscriptions", &self.subscriptions)
+            .field("shares", &self.shares)
             .field("packet_ids", &self.packet_ids)
             .field("saved", &self.saved)
             .finish_non_exhaustive()
@@ -73,6 +84,10 @@ impl Core {
             caught: VecDeque::new(),
             replays: VecDeque::new(),
             subscriptions: Arc::default(),
+            shares: Vec::new(),
+            left: Vec::new(),
+            ended: Vec::new(),
+            to_read: VecDeque::new(),
             packet_ids: PacketIds::default(),
             saved,
         };
@@ -98,22 +113,63 @@ impl Core {
     /// A QoS 0 message came; `false` if there is no room.
     pub(crate) fn offer(&self, delivery: Delivery, options: &StoreOptions) -> bool {
         debug_assert_eq!(delivery.qos, QoS::AtMostOnce);
+        self.put(delivery, options).unwrap_or(true)
+    }
+
+    /// A group has a message for the session; `false` if the client is away or there is no room.
+    pub(crate) fn take_in(&self, delivery: Delivery, options: &StoreOptions) -> bool {
+        self.put(delivery, options).unwrap_or(false)
+    }
+
+    /// Puts it into the inbox; `false` if there is no room, `None` if the client is away.
+    fn put(&self, delivery: Delivery, options: &StoreOptions) -> Option<bool> {
         let mut state = lock(&self.state);
-        let Some(wake) = state.wake.clone() else { return true };
+        let wake = state.wake.clone()?;
         if state.inbox.is_full(&delivery, options) {
-            return false;
+            return Some(false);
         }
         state.inbox.push(delivery);
         drop(state);
         wake();
-        true
+        Some(true)
+    }
+
+    /// A group of the session is behind.
+    pub(crate) fn wants_read(&self, group: &Arc<Group>) {
+        let mut state = lock(&self.state);
+        let Some(wake) = state.wake.clone() else { return };
+        state.wants_read(group);
+        // Who has messages of groups looks again when they are sent.
+        let sleeps = !state.inbox.holds_shared();
+        drop(state);
+        if sleeps {
+            wake();
+        }
+    }
+
+    /// Takes out what waits and comes from one group: partitions and offsets.
+    pub(crate) fn take_unsent(&self, group: &Group) -> impl Iterator<Item = (u32, u64)> + use<> {
+        let taken = lock(&self.state).inbox.take_shared(group);
+        taken.into_iter().map(|Delivery { source, .. }| (source.partition, source.offset))
     }
 }
 
 impl State {
     /// Whether the session has something to read by itself.
     pub(super) fn can_read(&self, turn: usize) -> bool {
-        !self.replays.is_empty() || self.next_behind(turn).is_some()
+        !self.replays.is_empty() || self.next_behind(turn).is_some() || self.can_read_for_group()
+    }
+
+    /// A group of the session is behind.
+    pub(super) fn wants_read(&mut self, group: &Arc<Group>) {
+        if !self.to_read.iter().any(|other| Arc::ptr_eq(other, group)) {
+            self.to_read.push_back(Arc::clone(group));
+        }
+    }
+
+    /// Whether a group is behind and nothing of any waits here, so that what is read comes after it and is worth a read.
+    pub(super) fn can_read_for_group(&self) -> bool {
+        !self.to_read.is_empty() && !self.inbox.holds_shared()
     }
 
     /// The next partition in which the session is behind, and where. What the dispatcher has put into the inbox comes before what is read
@@ -132,7 +188,8 @@ impl State {
     pub(crate) fn positions(&self, dispatched: &[u64]) -> Vec<u64> {
         let mut positions = self.follow.positions(dispatched);
         for delivery in self.inbox.iter().chain(&self.caught) {
-            let waits = delivery.qos != QoS::AtMostOnce;
+            // What is shared waits for the group.
+            let waits = delivery.qos != QoS::AtMostOnce && delivery.share.is_none();
             let index = usize::try_from(delivery.source.partition).unwrap_or(usize::MAX);
             if let Some(position) = positions.get_mut(index).filter(|_| waits) {
                 *position = (*position).min(delivery.source.offset);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use headwater_codec::QoS;
 
 use crate::delivery::Delivery;
+use crate::group::Group;
 use crate::options::StoreOptions;
 
 /// Live messages that wait for a session, in the order in which they came.
@@ -15,6 +16,8 @@ pub(crate) struct Inbox {
     bytes: usize,
     /// Of each partition: how many of them the dispatcher has put here. What the session reads by itself comes behind those.
     dispatched: Vec<usize>,
+    /// How many of them come from shared subscriptions.
+    shared: usize,
 }
 
 impl Inbox {
@@ -26,13 +29,17 @@ impl Inbox {
     /// Whether there is no room for this one.
     pub(super) fn is_full(&self, delivery: &Delivery, options: &StoreOptions) -> bool {
         let bytes = self.bytes.saturating_add(delivery.message.memory_bytes());
-        self.queue.len() >= options.inbox_max || (bytes > options.inbox_bytes_max && !self.queue.is_empty())
+        let shared = delivery.share.is_some() && self.shared >= options.shared_inbox_max.max(1);
+        shared
+            || self.queue.len() >= options.inbox_max
+            || (bytes > options.inbox_bytes_max && !self.queue.is_empty())
     }
 
     pub(super) fn push(&mut self, delivery: Delivery) {
         if let Some(count) = self.count_mut(&delivery) {
             *count += 1;
         }
+        self.shared += usize::from(delivery.share.is_some());
         self.bytes += delivery.message.memory_bytes();
         self.queue.push_back(delivery);
     }
@@ -40,6 +47,7 @@ impl Inbox {
     pub(super) fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.queue.pop_front()?;
         self.bytes -= delivery.message.memory_bytes();
+        self.shared -= usize::from(delivery.share.is_some());
         if let Some(count) = self.count_mut(&delivery) {
             *count -= 1;
         }
@@ -51,13 +59,29 @@ impl Inbox {
         self.dispatched.get(partition).is_some_and(|count| *count > 0)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Delivery> {
+    /// Whether something waits that comes from a shared subscription.
+    pub(super) fn holds_shared(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// Takes out what waits and comes from one group.
+    pub(super) fn take_shared(&mut self, group: &Group) -> VecDeque<Delivery> {
+        let is_of_it = |delivery: &Delivery| delivery.share.as_ref().is_some_and(|share| share.is_of(group));
+        let (taken, kept) = std::mem::take(&mut self.queue).into_iter().partition(is_of_it);
+        self.queue = kept;
+        let taken: VecDeque<Delivery> = taken;
+        self.shared -= taken.len();
+        self.bytes -= taken.iter().map(|delivery| delivery.message.memory_bytes()).sum::<usize>();
+        taken
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Delivery> {
         self.queue.iter()
     }
 
     /// The count that a delivery belongs to. What was published with QoS 0 was forwarded when it came, out of order.
     fn count_mut(&mut self, delivery: &Delivery) -> Option<&mut usize> {
-        if delivery.message.qos == QoS::AtMostOnce {
+        if delivery.message.qos == QoS::AtMostOnce || delivery.share.is_some() {
             return None;
         }
         self.dispatched.get_mut(usize::try_from(delivery.source.partition).ok()?)

@@ -1,4 +1,4 @@
-//! Sessions in the log: reading all of them back, and writing one.
+//! Sessions in the log: reading all of them back, with the groups that they belong to, and writing one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use super::core::Core;
 use super::cut::Ends;
 use super::snapshot::Snapshot;
 use crate::error::OpenError;
+use crate::group::{self, GroupRecord, Groups};
 use crate::placement::Placement;
 use crate::store::Shared;
 
+/// Sessions by client identifier.
+pub(crate) type Sessions = HashMap<Box<str>, Arc<Core>>;
+
 /// Reads the sessions back: the last record of a client holds. One that was connected when the store was closed or crashed is away since
 /// `now_ms`. What a power failure took is taken from them too, durably, before the log grows again.
-pub(crate) fn load(
-    log: &Partition,
-    ends: &Ends<'_>,
-    now_ms: i64,
-) -> Result<HashMap<Box<str>, Arc<Core>>, OpenError> {
+pub(crate) fn load(log: &Partition, ends: &Ends<'_>, now_ms: i64) -> Result<(Sessions, Groups), OpenError> {
     let partitions = ends.messages.len();
     let read_error = |error| OpenError::Read { topic: TOPIC, error };
     let mut snapshots: HashMap<Box<str>, Snapshot> = HashMap::new();
+    let mut records: HashMap<Box<str>, GroupRecord> = HashMap::new();
     let mut next = log.start_offset();
     while next < log.durable_end() {
         let fetched = log.read(next, 1 << 20).map_err(read_error)?;
@@ -30,17 +31,31 @@ pub(crate) fn load(
         for record in fetched.views() {
             let record = record.map_err(read_error)?;
             let offset = record.offset;
-            let Some(client_id) = record.key.and_then(|key| std::str::from_utf8(key).ok()) else { continue };
+            let fits = |positions: &[u64]| {
+                let found = positions.len();
+                let is_right = found == partitions;
+                is_right.then_some(()).ok_or(OpenError::Partitions { offset, found, partitions })
+            };
+            let Some(key) = record.key else { continue };
+            if let Some(text) = group::text_of(key) {
+                let Some(value) = record.value else {
+                    records.remove(text);
+                    continue;
+                };
+                let record =
+                    GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
+                fits(&record.positions)?;
+                records.insert(text.into(), record);
+                continue;
+            }
+            let Ok(client_id) = std::str::from_utf8(key) else { continue };
             let Some(value) = record.value else {
                 snapshots.remove(client_id);
                 continue;
             };
             let mut snapshot =
                 Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
-            if snapshot.positions.len() != partitions {
-                let found = snapshot.positions.len();
-                return Err(OpenError::Partitions { offset, found, partitions });
-            }
+            fits(&snapshot.positions)?;
             if snapshot.disconnected_at.is_none() {
                 snapshot.disconnected_at = Some(now_ms);
                 // It was connected until a crash, and may have completed these since it was saved. An identifier that is taken for
@@ -57,16 +72,18 @@ pub(crate) fn load(
             log.append(&Record::new(&snapshot.encode()).key(&**client_id), Ack::Appended)?;
         }
     }
-    if changed {
-        log.sync()?;
-    }
     let numbered = snapshots.into_iter().zip(0..);
-    Ok(numbered
+    let sessions = numbered
         .map(|((client_id, saved), key)| {
             let core = Arc::new(Core::new(key, &client_id, Some(saved)));
             (client_id, core)
         })
-        .collect())
+        .collect();
+    let (groups, groups_changed) = group::load(log, records, &sessions, ends.messages)?;
+    if changed || groups_changed {
+        log.sync()?;
+    }
+    Ok((sessions, groups))
 }
 
 impl Shared {

@@ -9,6 +9,7 @@
 //!   dispatcher, when Live ------> inbox --------.  in turns
 //!   the log, when Behind -------> caught -------+-----------> next()
 //!   retained messages ----------> replays ------'
+//!   groups, in turns -----------> inbox
 //! ```
 
 mod attach;
@@ -21,13 +22,15 @@ mod inbox;
 mod load;
 mod packet_ids;
 mod replay;
+mod share;
 mod snapshot;
 
 pub use self::attach::Attach;
 pub use self::attached::{Attached, Next, Subscribed};
 pub(crate) use self::core::Core;
 pub(crate) use self::cut::Ends;
-pub(crate) use self::load::load;
+pub(crate) use self::load::{Sessions, load};
+pub(crate) use self::snapshot::fields;
 pub use self::snapshot::{OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
 
 /// The log topic.

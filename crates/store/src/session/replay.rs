@@ -21,9 +21,6 @@ use crate::retained::Entry;
 use crate::select::is_own;
 use crate::subscription::{Subscription, Terms};
 
-/// How many retained messages are looked at a time.
-const PAGE: usize = 64;
-
 /// Retained messages of one subscription that were not sent yet.
 #[derive(Debug)]
 pub(crate) struct Replay {
@@ -66,6 +63,7 @@ impl Replay {
             retain: true,
             subscription_ids: id.into_iter().collect(),
             source: Source { origin: Origin::Retained, partition: 0, offset: entry.offset },
+            share: None,
             message: entry.message,
         })
     }
@@ -100,6 +98,12 @@ impl State {
         Some(delivery)
     }
 
+    /// How many messages are held for the session, and not in the log alone.
+    pub(super) fn waiting(&self) -> usize {
+        let replayed: usize = self.replays.iter().map(|replay| replay.page.len()).sum();
+        self.inbox.iter().len() + self.caught.len() + replayed
+    }
+
     /// Goes on behind a page that was sent; the last page ends the replay.
     fn end_page(&mut self) {
         let Some(replay) = self.replays.front_mut().filter(|replay| replay.page.is_empty()) else { return };
@@ -122,7 +126,7 @@ impl Attached {
         };
         let filter = subscription.filter.as_filter();
         let after = after.as_ref().map(TopicNameBuf::as_name);
-        let (entries, page_end) = self.shared.retained.page(filter, after, PAGE);
+        let (entries, page_end) = self.shared.retained.page(filter, after);
         let mut state = lock(&self.core.state);
         let came_at = std::mem::take(&mut state.came_at);
         if let Some(replay) = state.replays.front_mut() {
@@ -130,7 +134,7 @@ impl Attached {
                 entries.into_iter().filter_map(|entry| replay.select(entry, &self.core.client_id, &came_at));
             let selected: VecDeque<Delivery> = selected.collect();
             replay.page = selected;
-            replay.page_end = page_end.map(|message| message.topic.clone());
+            replay.page_end = page_end;
         }
         state.came_at = came_at;
         state.end_page();

@@ -331,7 +331,7 @@ fn a_session_of_a_later_version_or_another_log_is_refused_not_dropped() {
         log.append(&Record::new(value).key("c"), Ack::Durable).unwrap();
         Store::open(&bed.log, options(), 0).unwrap_err()
     };
-    assert!(matches!(refusal(&[3]), OpenError::Session { offset: 0, .. }));
+    assert!(matches!(refusal(&[4]), OpenError::Session { offset: 0, .. }));
     // A session that knows one partition, in a log with four.
     let mut one = vec![2];
     one.extend([0, 0, 0, 9]);

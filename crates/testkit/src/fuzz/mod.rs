@@ -9,6 +9,7 @@
 //!  codec_round_trip  revision | a packet                              every sink gets the same bytes, and they read the same
 //!  codec_encode      revision, kind, limits | fields of a packet      what is written reads equal; what is not has a reason
 //!  topic_match       a topic name, filters, in lines                  one-off match and both trees agree with a naive matcher
+//!  topic_retained    names that come and go, filters, in lines        pages give what a list gives; relations contradict no name
 //! ```
 
 #![expect(clippy::expect_used, reason = "an oracle panics when the code is wrong")]
@@ -18,6 +19,7 @@ mod encode;
 mod fan_out;
 mod packet;
 mod places;
+mod retained;
 mod round_trip;
 mod sinks;
 mod stream;
@@ -25,6 +27,7 @@ mod topic;
 
 pub use encode::encode;
 pub use packet::packet;
+pub use retained::retained;
 pub use round_trip::round_trip;
 pub use stream::stream;
 pub use topic::topic;

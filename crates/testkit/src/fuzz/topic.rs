@@ -164,7 +164,7 @@ fn agree(tree: &SubscriptionTree<usize, Asked>, model: &Model<'_>, name: TopicNa
 }
 
 /// The specification, word for word and slow.
-fn naive(filter: &str, name: &str) -> bool {
+pub(super) fn naive(filter: &str, name: &str) -> bool {
     // [MQTT-4.7.2-1]
     if name.starts_with('$') && filter.starts_with(['+', '#']) {
         return false;

@@ -13,10 +13,10 @@
 //! place named here fails too, and one seek passes over all of them.
 
 use alloc::string::String;
-use core::cmp::Ordering;
 
 use crate::filter::TopicFilter;
-use crate::level::Levels;
+use crate::limits::SEPARATOR;
+use crate::pair;
 
 /// Greater than `/` and at most any other character of a name: U+0000 is in none. [MQTT-4.7.3-2]
 const AFTER_ALL_BELOW: char = '\u{1}';
@@ -46,7 +46,7 @@ impl<'f> Seeker<'f> {
     /// A search whose target is the lowest name that can match.
     pub(super) fn new(filter: TopicFilter<'f>) -> Self {
         let mut seeker = Self { filter, target: String::new() };
-        seeker.aim(None, filter.levels());
+        seeker.aim("", 0);
         seeker
     }
 
@@ -63,64 +63,39 @@ impl<'f> Seeker<'f> {
             self.target.push_str(AFTER_RESERVED);
             return Verdict::Seek;
         }
-        let mut wanted = self.filter.levels();
-        let mut given = Levels::new(name);
-        // How many bytes of the name are levels that fit, without the separator after them.
-        let mut fits: Option<usize> = None;
-        // How many are so up to the last level that fits a `+`: only such a level has another to try.
-        let mut choice: Option<usize> = None;
-        loop {
-            let from_here = wanted.clone();
-            let (level, given) = match (wanted.next(), given.next()) {
-                // [MQTT-4.7.1-1]
-                (Some("#"), _) | (None, None) => return Verdict::Match,
-                // Too deep: the name that would match lies before this one.
-                (None, Some(_)) => return self.leave(name, choice),
-                // Too short: what matches lies below.
-                (Some(_), None) => {
-                    self.aim(Some(name), from_here);
-                    return Verdict::Seek;
-                }
-                (Some(level), Some(given)) => (level, given),
-            };
-            let end = fits.map_or(0, |fits| fits + 1) + given.len();
-            // [MQTT-4.7.1-2]
-            if level == "+" {
-                choice = Some(end);
-            } else {
-                match given.cmp(level) {
-                    Ordering::Equal => {}
-                    // What matches lies ahead, under the same prefix.
-                    Ordering::Less => {
-                        self.aim(fits.and_then(|fits| name.get(..fits)), from_here);
-                        return Verdict::Seek;
-                    }
-                    Ordering::Greater => return self.leave(name, choice),
-                }
+        let (filter, bytes) = (self.filter.0.as_bytes(), name.as_bytes());
+        let Some(parting) = pair::compare(filter, bytes) else { return Verdict::Match };
+        // What the level ends with, where it does, is below all else.
+        let rank = |byte: Option<&u8>| byte.copied().filter(|byte| *byte != SEPARATOR);
+        match (filter.get(parting.filter), bytes.get(parting.name)) {
+            // Too short: what matches lies below.
+            (Some(&SEPARATOR), None) => {
+                self.aim(name, parting.filter);
+                Verdict::Seek
             }
-            fits = Some(end);
+            // What matches lies ahead, under the same prefix.
+            (wanted, given) if rank(given) < rank(wanted) => {
+                let before = |text: &[u8]| text.iter().rev().take_while(|byte| **byte != SEPARATOR).count();
+                let same = bytes.get(..parting.name).map_or(0, before);
+                self.aim(name.get(..parting.name - same).unwrap_or_default(), parting.filter - same);
+                Verdict::Seek
+            }
+            // Too deep, or behind: the name that would match under this prefix lies before this one.
+            _ => self.leave(name, parting.choice),
         }
     }
 
-    /// Sets the target to a prefix and the levels that must follow it, up to the first wildcard.
-    fn aim(&mut self, prefix: Option<&str>, levels: Levels<'_>) {
+    /// Sets the target to a prefix and what the filter has from a place on, up to its next wildcard.
+    fn aim(&mut self, prefix: &str, from: usize) {
+        let rest = self.filter.0.get(from..).unwrap_or_default();
+        let literal = rest.split(['+', '#']).next().unwrap_or_default();
         self.target.clear();
-        self.target.push_str(prefix.unwrap_or_default());
-        let mut first = prefix.is_none();
-        for level in levels {
-            // The parent counts: the target ends before the separator. [MQTT-4.7.1-1]
-            if level == "#" {
-                break;
-            }
-            if !first {
-                self.target.push('/');
-            }
-            first = false;
-            // Any level, so the target ends before it.
-            if level == "+" {
-                break;
-            }
-            self.target.push_str(level);
+        self.target.push_str(prefix);
+        self.target.push_str(literal);
+        // Any level, so the target ends before that; but the parent counts, and it ends before the separator.
+        // [MQTT-4.7.1-1]
+        if rest.get(literal.len()..) == Some("#") && self.target.ends_with('/') {
+            self.target.pop();
         }
     }
 

@@ -3,8 +3,8 @@
 use std::thread;
 
 use headwater_topic::{
-    InvalidFilter, InvalidTopicName, Limits, RetainedTree, SharedFilter, SubscriptionTree, TopicFilter,
-    TopicName,
+    InvalidFilter, InvalidTopicName, Limits, PageLimit, RetainedTree, SharedFilter, SubscriptionTree,
+    TopicFilter, TopicName, TopicNameBuf,
 };
 
 /// Less than half of what a thread of an asynchronous runtime has left when it gets here.
@@ -146,6 +146,58 @@ fn slashes_65_535_pass_every_engine_on_a_small_stack() {
         }
         assert_eq!((subscriptions.len(), subscriptions.node_count(), retained.len()), (0, 0, 0));
         drop((kept_subscriptions, kept_retained));
+    });
+}
+
+#[test]
+fn slashes_65_535_pass_every_relation_page_and_one_off_match_on_a_small_stack() {
+    on_a_small_stack(|| {
+        let slashes = "/".repeat(65_535);
+        let pluses = ["+"; 32_768].join("/");
+        let hash = format!("{}#", "/".repeat(65_534));
+        let deep_hash = format!("{}#", "+/".repeat(32_767));
+        let texts = [&slashes, &pluses, &hash, &deep_hash];
+        let filters = texts.map(|text| TopicFilter::parse_with(text, Limits::SPECIFICATION).unwrap());
+        let covers = filters.map(|wide| filters.map(|narrow| wide.covers(narrow)));
+        assert_eq!(
+            covers,
+            [
+                [true, false, false, false],
+                [false, true, false, false],
+                [true, false, true, false],
+                [true, true, true, true],
+            ]
+        );
+        let overlaps = filters.map(|one| filters.map(|other| one.overlaps(other)));
+        assert_eq!(
+            overlaps,
+            [
+                [true, false, true, true],
+                [false, true, false, true],
+                [true, false, true, true],
+                [true, true, true, true],
+            ]
+        );
+
+        let name = TopicName::parse_with(&slashes, Limits::SPECIFICATION).unwrap();
+        let mut retained = RetainedTree::new();
+        retained.insert(name, ());
+        retained.insert(TopicName::parse("a").unwrap(), ());
+        for (filter, expected) in filters.into_iter().zip([1, 0, 1, 1]) {
+            let (mut found, mut after): (usize, Option<TopicNameBuf>) = (0, None);
+            loop {
+                let limit = PageLimit::default().matches_max(1).names_max(1);
+                let name = after.as_ref().map(TopicNameBuf::as_name);
+                after = retained.page(filter, name, limit, |_, ()| found += 1);
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((found, usize::from(filter.matches(name))), (expected, expected));
+        }
+        // As texts, the default limit holds.
+        assert!(headwater_topic::matches(&slashes, &slashes).is_err());
+        assert_eq!(name.levels().rev().count(), 65_536);
     });
 }
 

@@ -15,5 +15,7 @@ mod exhaustive;
 mod groups;
 mod memory;
 mod oracle;
+mod pages;
+mod relation;
 mod sequences;
 mod table;

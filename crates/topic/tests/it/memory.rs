@@ -236,3 +236,33 @@ fn removing_every_name_returns_all_memory() {
     }
     assert_eq!((tree.len(), live_bytes()), (0, before));
 }
+
+#[test]
+fn a_retained_name_takes_its_text_its_value_and_little_more() {
+    // In order, as they are after a restart, and in none.
+    for step in [1, 7_919] {
+        let names: Vec<String> = (0..20_000_u32)
+            .map(|number| number * step % 20_000)
+            .map(|number| {
+                format!("site/{:02}/line/{:02}/sensor/{}", number % 100, number / 100 % 100, number / 10_000)
+            })
+            .collect();
+        let before = live_bytes();
+        let mut tree = RetainedTree::new();
+        for text in &names {
+            tree.insert(name(text), 0_u64);
+        }
+        let text_bytes: usize = names.iter().map(String::len).sum();
+        let least = isize::try_from(text_bytes + 8 * names.len()).unwrap();
+        let more = (live_bytes() - before - least) as f64 / names.len() as f64;
+        assert!((4.0..14.0).contains(&more), "{more:.1} bytes more than text and value, each name");
+
+        // Most of them gone, most of the memory is back.
+        let full = live_bytes() - before;
+        for text in names.iter().skip(200) {
+            tree.remove(name(text));
+        }
+        let left = live_bytes() - before;
+        assert!(left < full / 20, "{left} of {full} bytes for {} of {} names", tree.len(), names.len());
+    }
+}

@@ -32,11 +32,16 @@ fn is_string(text: &str) -> bool {
 
 /// Section 4.7: whether a valid filter matches a valid name.
 pub(crate) fn matches(filter: &str, name: &str) -> bool {
-    let begins_with_wildcard = filter.starts_with('+') || filter.starts_with('#');
-    if name.starts_with('$') && begins_with_wildcard {
+    split_matches(&split(filter), &split(name))
+}
+
+/// As [`matches`], of a filter and a name that were split before.
+pub(crate) fn split_matches(filter: &[&str], name: &[&str]) -> bool {
+    let begins_with_wildcard = filter[0] == "+" || filter[0] == "#";
+    if name[0].starts_with('$') && begins_with_wildcard {
         return false;
     }
-    levels_match(&split(filter), &split(name))
+    levels_match(filter, name)
 }
 
 fn levels_match(filter: &[&str], name: &[&str]) -> bool {

@@ -74,6 +74,7 @@ type Engine = (&'static str, fn(&str, &str) -> bool);
 const ENGINES: &[Engine] = &[
     ("oracle", oracle::matches),
     ("one-off", |filter, name| TopicFilter::parse(filter).unwrap().matches(TopicName::parse(name).unwrap())),
+    ("one-off, texts", |filter, name| headwater_topic::matches(filter, name).unwrap()),
     ("subscription tree", |filter, name| {
         let mut tree = SubscriptionTree::new();
         tree.subscribe(TopicFilter::parse(filter).unwrap(), 0, ());

@@ -154,7 +154,7 @@ pub fn fan_out(case: &Case) -> Vec<Contestant> {
     let delivery = |packet_id| Delivery::AtLeastOnce { packet_id, dup: false };
     let ids = || (1..=1000_u16).filter_map(PacketId::new);
     let mut room = vec![0; size + 64];
-    let mut stamped = move || {
+    let stamped = move || {
         let Ok(mut fan_out) = FanOut::new(black_box(message), black_box(version), &mut room) else {
             return stopped();
         };
@@ -178,7 +178,7 @@ pub fn fan_out(case: &Case) -> Vec<Contestant> {
     check_stamped(case, &message);
     let mut whole = encoded.clone();
     vec![
-        Contestant::many(STAMPED, 1000, move || stamped()),
+        Contestant::many(STAMPED, 1000, stamped),
         Contestant::many(HEADS, 1000, move || encoded(false)),
         Contestant::many(WHOLE, 1000, move || whole(true)),
     ]

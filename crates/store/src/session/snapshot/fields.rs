@@ -71,12 +71,12 @@ fn options(byte: u8) -> Option<SubscribeOptions> {
     })
 }
 
-pub(super) fn put_count(out: &mut Vec<u8>, count: usize) {
+pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
     out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// As many as the count says, each of `bytes_min` bytes at least: a count that cannot be true allocates nothing.
-pub(super) fn take_all<T>(
+pub(crate) fn take_all<T>(
     input: &mut &[u8],
     field: &'static str,
     bytes_min: usize,
@@ -89,7 +89,7 @@ pub(super) fn take_all<T>(
     (0..count).map(|_| take(input)).collect()
 }
 
-pub(super) fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> {
+pub(crate) fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> {
     input.try_get_u8().map_err(|_| SnapshotError::Truncated { field })
 }
 
@@ -97,11 +97,11 @@ pub(super) fn take_u16(input: &mut &[u8], field: &'static str) -> Result<u16, Sn
     input.try_get_u16().map_err(|_| SnapshotError::Truncated { field })
 }
 
-pub(super) fn take_u32(input: &mut &[u8], field: &'static str) -> Result<u32, SnapshotError> {
+pub(crate) fn take_u32(input: &mut &[u8], field: &'static str) -> Result<u32, SnapshotError> {
     input.try_get_u32().map_err(|_| SnapshotError::Truncated { field })
 }
 
-pub(super) fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, SnapshotError> {
+pub(crate) fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, SnapshotError> {
     input.try_get_u64().map_err(|_| SnapshotError::Truncated { field })
 }
 

@@ -1,7 +1,7 @@
 //! A session as bytes: the value of a record in `__headwater_sessions`.
 //!
 //! ```text
-//! version u8 = 2
+//! version u8 = 3
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
 //!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
@@ -11,17 +11,18 @@
 //! owed u32, then for each:
 //!     subscription u32 (its place above) | ends: offsets | 1, topic: length u16, UTF-8; or 0
 //! outgoing u32, then for each:
-//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN) | topic u8 (0: messages, 1: retained) |
-//!     partition u32 | offset u64 | identifiers u32, then for each: u32
+//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared) | topic u8 (0: messages, 1: retained) |
+//!     partition u32 | offset u64 | identifiers u32, then for each: u32 |
+//!     if shared, the filter that it came by: length u16, UTF-8
 //! incoming u32, then for each: packet identifier u16
 //!
 //! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 2 is the same without shared subscriptions: flag 4 is never set.
 
-mod fields;
+pub(crate) mod fields;
 mod outgoing;
 mod owed;
 
@@ -37,8 +38,10 @@ pub use self::outgoing::OutgoingRecord;
 pub use self::owed::OwedRecord;
 use crate::subscription::{Earlier, Subscription};
 
-/// The version that this code writes, and the only one that it reads.
-const VERSION: u8 = 2;
+/// The version that this code writes.
+const VERSION: u8 = 3;
+/// The oldest one that it reads.
+const VERSION_MIN: u8 = 2;
 
 /// All that is kept of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub struct Snapshot {
     pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
     /// The first offset that has not been examined for it, a partition each.
     pub positions: Vec<u64>,
-    /// What it asked for.
+    /// What it asked for; of shared subscriptions only filter and terms mean something.
     pub subscriptions: Vec<Subscription>,
     /// Retained messages that its subscriptions have not been sent yet.
     pub owed: Vec<OwedRecord>,
@@ -65,24 +68,24 @@ pub struct Snapshot {
     pub incoming: Vec<PacketId>,
 }
 
-/// A value of `__headwater_sessions` cannot be read.
+/// A value of `__headwater_sessions` cannot be read: a session, or the group of a shared subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
     /// It was written by a later version of this crate.
-    #[error("version {version} of a session is not known here; this program reads {VERSION}")]
+    #[error("version {version} is not known here")]
     Version {
         /// What it says.
         version: u8,
     },
     /// It ends too early.
-    #[error("a session ends inside {field}")]
+    #[error("it ends inside {field}")]
     Truncated {
         /// Where.
         field: &'static str,
     },
     /// A field has a value that does not exist.
-    #[error("a session has no valid {field}")]
+    #[error("it has no valid {field}")]
     Invalid {
         /// Which.
         field: &'static str,
@@ -165,7 +168,7 @@ impl Snapshot {
     pub fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
         let input = &mut bytes;
         let version = take_u8(input, "version")?;
-        if version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&version) {
             return Err(SnapshotError::Version { version });
         }
         let expiry_secs = take_u32(input, "expiry")?;
@@ -179,7 +182,7 @@ impl Snapshot {
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
-        let outgoing = take_all(input, "outgoing", 21, OutgoingRecord::decode)?;
+        let outgoing = take_all(input, "outgoing", 21, |input| OutgoingRecord::decode(input, version))?;
         let incoming = take_all(input, "incoming", 2, take_packet_id)?;
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
@@ -265,6 +268,7 @@ mod tests {
                 retain: false,
                 source: Source { origin: Origin::Retained, partition: 0, offset: 12 },
                 subscription_ids: vec![SubscriptionId::new(1).unwrap()],
+                share: None,
             }],
             incoming: vec![PacketId::new(1).unwrap()],
         }
@@ -277,6 +281,7 @@ mod tests {
         snapshot.disconnected_at = None;
         snapshot.outgoing[0].stage = Stage::PubRec;
         snapshot.outgoing[0].retain = true;
+        snapshot.outgoing[0].share = TopicFilterBuf::parse("$share/g/t/#").ok();
         assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
     }
 
@@ -290,8 +295,22 @@ mod tests {
         longer.push(0);
         assert_eq!(Snapshot::decode(&longer), Err(SnapshotError::Invalid { field: "end" }));
         let mut later = bytes;
-        later[0] = 3;
-        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 3 }));
+        later[0] = 4;
+        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 4 }));
+    }
+
+    #[test]
+    fn a_session_of_version_2_is_read_and_one_of_version_1_is_not() {
+        let mut bytes = example().encode();
+        bytes[0] = 2;
+        assert_eq!(Snapshot::decode(&bytes), Ok(example()));
+        bytes[0] = 1;
+        assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Version { version: 1 }));
+        let mut shared = example();
+        shared.outgoing[0].share = TopicFilterBuf::parse("$share/g/t").ok();
+        let mut bytes = shared.encode();
+        bytes[0] = 2;
+        assert!(Snapshot::decode(&bytes).is_err(), "version 2 has no such flag");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use bytes::BufMut;
 use headwater_codec::{PacketId, SubscriptionId};
 use headwater_session::Stage;
+use headwater_topic::TopicFilterBuf;
 
 use super::SnapshotError;
-use super::fields::{put_count, take_all, take_packet_id, take_u8, take_u32, take_u64};
+use super::fields::{put_count, put_text, take_all, take_packet_id, take_text, take_u8, take_u32, take_u64};
 use crate::delivery::{Origin, Source};
 
 /// A message that is on its way to the client, by its place in the log.
@@ -23,6 +24,8 @@ pub struct OutgoingRecord {
     pub source: Source,
     /// The subscription identifiers that it was sent with.
     pub subscription_ids: Vec<SubscriptionId>,
+    /// The shared filter that it came by, if it did.
+    pub share: Option<TopicFilterBuf>,
 }
 
 impl OutgoingRecord {
@@ -33,7 +36,7 @@ impl OutgoingRecord {
             Stage::PubRec => 1,
             Stage::PubComp => 2,
         });
-        out.put_u8(u8::from(self.sent) | u8::from(self.retain) << 1);
+        out.put_u8(u8::from(self.sent) | u8::from(self.retain) << 1 | u8::from(self.share.is_some()) << 2);
         out.put_u8(match self.source.origin {
             Origin::Messages => 0,
             Origin::Retained => 1,
@@ -44,9 +47,12 @@ impl OutgoingRecord {
         for id in &self.subscription_ids {
             out.put_u32(id.get());
         }
+        if let Some(share) = &self.share {
+            put_text(out, share.as_str());
+        }
     }
 
-    pub(super) fn decode(input: &mut &[u8]) -> Result<Self, SnapshotError> {
+    pub(super) fn decode(input: &mut &[u8], version: u8) -> Result<Self, SnapshotError> {
         let packet_id = take_packet_id(input)?;
         let stage = match take_u8(input, "stage")? {
             0 => Stage::PubAck,
@@ -65,7 +71,19 @@ impl OutgoingRecord {
             SubscriptionId::new(take_u32(input, "subscription identifiers")?)
                 .ok_or(SnapshotError::Invalid { field: "subscription identifier" })
         })?;
-        let source = Source { origin, partition, offset };
-        Ok(Self { packet_id, stage, sent: flags & 1 != 0, retain: flags & 2 != 0, source, subscription_ids })
+        let share = match (flags & 4, version) {
+            (0, _) => None,
+            (_, 2) => return Err(SnapshotError::Invalid { field: "flags" }),
+            _ => Some(TopicFilterBuf::parse(take_text(input, "shared filter")?)),
+        };
+        Ok(Self {
+            packet_id,
+            stage,
+            sent: flags & 1 != 0,
+            retain: flags & 2 != 0,
+            source: Source { origin, partition, offset },
+            subscription_ids,
+            share: share.transpose().map_err(|_| SnapshotError::Invalid { field: "shared filter" })?,
+        })
     }
 }

@@ -65,6 +65,7 @@ impl<P> Branch<P> {
         match self.label >> TAIL_SHIFT {
             0 => Tail::Nothing,
             1 => Tail::Hash,
+            2 => Tail::Literal,
             _ => Tail::More,
         }
     }
@@ -89,8 +90,10 @@ pub(super) enum Tail {
     Nothing = 0,
     /// A single `#`, or the branch is that of a `#`: whatever a name has from here on, it matches.
     Hash = 1,
-    /// Anything else: its text has to be looked at.
-    More = 2,
+    /// Levels without a wildcard: its text has to be the name's.
+    Literal = 2,
+    /// Anything else: its text has to be looked at level by level.
+    More = 3,
 }
 
 impl Tail {
@@ -98,7 +101,9 @@ impl Tail {
         match rest {
             None => Self::Nothing,
             Some(b"#") => Self::Hash,
-            Some(_) => Self::More,
+            // A valid filter has these two characters nowhere else.
+            Some(rest) if rest.iter().any(|byte| matches!(byte, b'+' | b'#')) => Self::More,
+            Some(_) => Self::Literal,
         }
     }
 }

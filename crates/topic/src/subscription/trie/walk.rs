@@ -100,7 +100,7 @@ impl<'t, P, F: FnMut(Place, &'t P)> Search<'t, '_, P, F> {
             }
             To::Filter { text, payload } => {
                 let tail = branch.tail();
-                if tail == Tail::More {
+                if matches!(tail, Tail::Literal | Tail::More) {
                     if !self.is_last {
                         self.touched ^= u32::from(self.texts.touch(*text));
                         let name_rest = self.name_rest;
@@ -205,10 +205,11 @@ impl<P> Trie<P> {
         black_box(search.touched);
         let Search { candidates, mut visit, visited, .. } = search;
         for candidate in candidates.items() {
-            let Some((text, payload)) = self.payload(candidate.place) else { continue };
-            let filter = texts.get_bytes(text).get(candidate.filter_rest as usize..).unwrap_or_default();
+            let Some(branch) = self.branch(candidate.place) else { continue };
+            let To::Filter { text, payload } = &branch.to else { continue };
+            let filter = texts.get_bytes(*text).get(candidate.filter_rest as usize..).unwrap_or_default();
             let name = name.get(candidate.name_rest as usize..).unwrap_or_default();
-            if filter == name || rest_matches(filter, name) {
+            if filter == name || branch.tail() == Tail::More && rest_matches(filter, name) {
                 visit(candidate.place, payload);
             }
         }

@@ -1,0 +1,79 @@
+//! Members on threads of their own, beside the dispatcher.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::bed::{Bed, options};
+use crate::worker::Worker;
+
+const MESSAGES: usize = 6_000;
+const FILTER: &str = "$share/g/t/#";
+
+#[test]
+fn members_that_come_and_go_on_threads_get_each_message_once() {
+    let bed = Arc::new(Bed::with(options().shared_inbox_max(7).catch_up_bytes(3_000)));
+    Worker::lasting(&bed, "anchor", FILTER).leave();
+    let stop = Arc::new(AtomicBool::new(false));
+    let got: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
+    let finished = Arc::new(AtomicUsize::new(0));
+    let mut threads = Vec::new();
+    for lane in bed.store.lanes() {
+        let stop = Arc::clone(&stop);
+        threads.push(std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                lane.run(Duration::from_millis(1)).unwrap();
+            }
+        }));
+    }
+    for number in 0..4_u64 {
+        let (bed, stop, got, finished) =
+            (Arc::clone(&bed), Arc::clone(&stop), Arc::clone(&got), Arc::clone(&finished));
+        threads.push(std::thread::spawn(move || {
+            let mut rng = fastrand::Rng::with_seed(number);
+            while !stop.load(Ordering::Relaxed) {
+                let name = format!("w{number}");
+                let mut worker = if number % 2 == 0 {
+                    Worker::lasting(&bed, &name, FILTER)
+                } else {
+                    Worker::passing(&bed, &name, FILTER)
+                };
+                for _ in 0..rng.usize(1..200) {
+                    if worker.take().is_none() {
+                        std::thread::yield_now();
+                    }
+                    if !worker.under_way.is_empty() && rng.u32(0..3) > 0 {
+                        let payload = worker.finish(0);
+                        *got.lock().unwrap().entry(payload).or_default() += 1;
+                        finished.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                // What is left was never sent: it goes to the others.
+                worker.under_way.iter_mut().for_each(|one| one.sent = false);
+                worker.leave();
+            }
+        }));
+    }
+    for number in 0..MESSAGES {
+        bed.publish(&format!("t/{}", number % 9), &number.to_string(), 1 + u8::from(number % 2 == 0));
+        if number % 50 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    for _ in 0..600 {
+        if finished.load(Ordering::Relaxed) >= MESSAGES {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let mut anchor = Worker::back(&bed, "anchor");
+    assert_eq!(anchor.work(), [""; 0], "nothing is left");
+    let got = got.lock().unwrap();
+    assert_eq!(got.len(), MESSAGES);
+    assert!(got.values().all(|count| *count == 1));
+}
