@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # mosquitto's own clients against a broker on 127.0.0.1:$MQTT_PORT: both versions, all QoS levels, wildcards, retained
-# messages, a will, a session that survives.
+# messages, a will, a session that survives, a shared subscription.
 set -euo pipefail
 out=$(mktemp -d)
 trap 'jobs -p | xargs -r kill -9 2>/dev/null; rm -rf "$out"' EXIT
@@ -83,5 +83,22 @@ $version/away/a 3
 $version/away/b 1
 $version/away/b 2
 $version/away/b 3" "$out/by-topic"
+
+    # Two that share; each stops when nothing has come for a while.
+    shared=(-V $version -q 1 -t "\$share/g/$version/shared/#")
+    listen "$out/one" "${shared[@]}" -W 6
+    one=$listener
+    listen "$out/two" "${shared[@]}" -W 6
+    seq 1000 | pub -V $version -q 1 -t "$version/shared/a" -l
+    wait $one || true
+    heard "$out/two"
+    grep -v '^ready' "$out/one" >"$out/one.heard" || true
+    sort -n "$out/one.heard" "$out/two.heard" >"$out/both"
+    expect "$version, shared: each of a thousand to one of two" "$(seq 1000)" "$out/both"
+    for share in one two; do
+        [ "$(wc -l <"$out/$share.heard")" -gt 250 ] && echo fair || echo unfair
+    done >"$out/fair"
+    expect "$version, shared: fairly" "fair
+fair" "$out/fair"
 done
 echo "mosquitto's clients: $checks checks passed"

@@ -16,6 +16,12 @@ const CHECKS: &[Check] = &[
     Check { name: "mosquitto", program: Program::Shell("mosquitto.sh"), arguments: &[], broker: true },
     Check { name: "paho", program: Program::Python("paho_client.py"), arguments: &[], broker: true },
     Check { name: "mqttjs", program: Program::Node("mqttjs_client.mjs"), arguments: &[], broker: true },
+    Check {
+        name: "shared",
+        program: Program::Python("shared_client.py"),
+        arguments: &["1000", "3"],
+        broker: false,
+    },
     Check { name: "replay", program: Program::Python("replay_checks.py"), arguments: &[], broker: false },
     Check { name: "interop", program: Program::Python("interop_checks.py"), arguments: &[], broker: false },
     Check {

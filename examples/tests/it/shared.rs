@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use headwater::codec::{
-    Disconnect, Packet, PacketId, PubAck, PubComp, PubRec, QoS, ReasonCode, Subscribe, SubscribeFilter,
-    Unsubscribe, Version,
+    Connect, Disconnect, Packet, PacketId, Properties, Property, PubAck, PubComp, PubRec, QoS, ReasonCode,
+    Subscribe, SubscribeFilter, Unsubscribe, Version,
 };
 use headwater::topic::TopicFilter;
 
@@ -252,6 +252,27 @@ fn a_message_that_was_refused_is_sent_to_nobody_else() {
         goodbye(first);
         assert_nothing_is_left(&broker);
     }
+}
+
+#[test]
+fn a_message_that_is_larger_than_its_member_takes_is_done_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &[]);
+    let mut small = Raw::open(&broker, Version::V5);
+    let limit = [Property::MaximumPacketSize(100.try_into().unwrap())];
+    let mut connect = Connect::new(Version::V5, "small");
+    connect.properties = Properties::from(&limit[..]);
+    small.send(&Packet::Connect(connect));
+    assert!(small.read().is_some());
+    small.subscribe(FILTER, QoS::AtLeastOnce);
+    Raw::connect(&broker, Version::V5, "publisher", 0).publish("t/0", &[0; 100]);
+    Raw::connect(&broker, Version::V5, "publisher", 0).publish("t/0", b"fits");
+    assert_eq!(small.receive(), b"fits");
+    let mut other = Raw::connect(&broker, Version::V5, "other", 0);
+    other.subscribe(FILTER, QoS::AtLeastOnce);
+    goodbye(small);
+    Raw::connect(&broker, Version::V5, "publisher", 0).publish("t/0", b"next");
+    assert_eq!(other.receive(), b"next");
 }
 
 #[test]

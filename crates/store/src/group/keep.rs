@@ -33,7 +33,7 @@ impl Saving {
 pub(crate) enum Occasion {
     /// A member whose session outlives its connection is saved.
     Member,
-    /// A member has gone or come back, or a session has ended.
+    /// A member has gone, or a session has ended.
     Change,
     /// A message was finished.
     Message,
@@ -61,7 +61,7 @@ impl State {
     /// Whether it is worth it: what is written is not more than what happened.
     fn is_due(&self, occasion: Occasion) -> bool {
         match occasion {
-            Occasion::Change => true,
+            Occasion::Change => self.here.is_empty() || self.changes >= self.unfinished(),
             Occasion::Member => self.changes > 0 && self.changes >= self.unfinished(),
             Occasion::Message => self.changes >= CHANGES_MAX && self.changes >= self.unfinished(),
         }

@@ -43,7 +43,7 @@ pub(crate) fn load(
             claims.entry(subscription.filter.clone()).or_default().members.push(core.key);
         }
         for record in saved.outgoing.iter().filter(|record| record.source.origin == Origin::Messages) {
-            if let Some(text) = &record.share {
+            if let Some(text) = saved.share(record) {
                 let place = (core.key, record.source.partition, record.source.offset);
                 claims.entry(text.clone()).or_default().held.insert(place);
             }

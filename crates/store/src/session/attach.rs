@@ -178,7 +178,7 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 /// The exchanges that were under way.
 fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
     let outgoing =
-        snapshot.outgoing.iter().filter_map(|record| restore_one(shared, record.clone())).collect();
+        snapshot.outgoing.iter().filter_map(|record| restore_one(shared, snapshot, record.clone())).collect();
     let incoming =
         snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
     let mut state = State::new(outgoing, incoming);
@@ -187,8 +187,13 @@ fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
     state
 }
 
-fn restore_one(shared: &Shared, mut record: OutgoingRecord) -> Option<InFlight<Delivery>> {
+fn restore_one(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    mut record: OutgoingRecord,
+) -> Option<InFlight<Delivery>> {
     let source = record.source;
+    let share = snapshot.share(&record).and_then(|text| shared.groups.find(text.as_str())).map(Share);
     let message = match source.origin {
         Origin::Messages => {
             shared.lane(source.partition).and_then(|lane| read_one(&lane.partition, source.offset))
@@ -210,7 +215,7 @@ fn restore_one(shared: &Shared, mut record: OutgoingRecord) -> Option<InFlight<D
         retain: record.retain,
         subscription_ids: record.subscription_ids,
         source,
-        share: record.share.and_then(|text| shared.groups.find(text.as_str())).map(Share),
+        share,
     };
     Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })
 }

@@ -12,6 +12,7 @@ use super::follow::Follows;
 use super::inbox::Inbox;
 use super::packet_ids::BLOCK;
 use super::replay::Replay;
+use super::share::{UnderWay, shares_of};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
@@ -293,7 +294,7 @@ impl Attached {
     ) -> Result<Placement, AppendError> {
         let saved = if expiry_secs > 0 { self.save_groups(Occasion::Member) } else { Ok(()) };
         let snapshot = self.snapshot(state, expiry_secs, Some(now_ms));
-        let under_way = snapshot.outgoing.clone();
+        let under_way = snapshot.under_way();
         let kept = self.keep(snapshot);
         let left = self.leave(Some(&under_way));
         saved.and(left).and(kept)
@@ -359,6 +360,8 @@ impl Attached {
         let stays = |in_flight: &&InFlight<Delivery>| {
             in_flight.sent || disconnected_at.is_none() || in_flight.message.share.is_none()
         };
+        let outgoing = || state.outgoing.iter().filter(stays);
+        let shares = shares_of(outgoing());
         Snapshot {
             expiry_secs,
             disconnected_at,
@@ -368,7 +371,8 @@ impl Attached {
             subscriptions: subscriptions.chain(shared_state.shared_subscriptions()).collect(),
             positions,
             owed: shared_state.owed(),
-            outgoing: state.outgoing.iter().filter(stays).map(OutgoingRecord::new).collect(),
+            outgoing: outgoing().map(|in_flight| OutgoingRecord::new(in_flight, &shares)).collect(),
+            shares,
             incoming: state
                 .incoming
                 .iter()
@@ -379,7 +383,7 @@ impl Attached {
     }
 
     /// Makes the session one that is away. `under_way` is what is on its way to the client; what was saved, if that is not known.
-    fn leave(&mut self, under_way: Option<&[OutgoingRecord]>) -> Result<(), AppendError> {
+    fn leave(&mut self, under_way: Option<&UnderWay>) -> Result<(), AppendError> {
         self.detached = true;
         let (subscriptions, groups, saved) = {
             let mut state = lock(&self.core.state);
@@ -395,9 +399,10 @@ impl Attached {
             let saved = if groups.is_empty() { None } else { state.saved.clone() };
             (std::mem::take(&mut state.subscriptions), groups, saved)
         };
-        let saved_under_way = saved.as_ref().map(|saved| &saved.outgoing[..]).unwrap_or_default();
-        let under_way = under_way.unwrap_or(saved_under_way);
-        let parted = self.shared.part(&self.core, &groups, under_way, saved.as_ref());
+        let kept = saved.as_ref().map(|saved| (saved, saved.under_way()));
+        let under_way = under_way.or(kept.as_ref().map(|(_, under_way)| under_way));
+        let kept = kept.as_ref().map(|(saved, under_way)| (*saved, under_way));
+        let parted = self.shared.part(&self.core, &groups, under_way, kept);
         let forgotten = self.forget_groups();
         {
             let mut tree = write(&self.shared.subscriptions);
@@ -426,7 +431,7 @@ impl Drop for Attached {
 }
 
 impl OutgoingRecord {
-    fn new(in_flight: &InFlight<Delivery>) -> Self {
+    fn new(in_flight: &InFlight<Delivery>, shares: &[TopicFilterBuf]) -> Self {
         let delivery = &in_flight.message;
         debug_assert!(delivery.qos != QoS::AtMostOnce);
         debug_assert!(in_flight.stage != Stage::PubAck || delivery.qos == QoS::AtLeastOnce);
@@ -437,7 +442,7 @@ impl OutgoingRecord {
             retain: delivery.retain,
             source: delivery.source,
             subscription_ids: delivery.subscription_ids.clone(),
-            share: delivery.share.as_ref().map(|share| share.0.text.clone()),
+            share: delivery.share.as_ref().and_then(|share| share.place(shares)),
         }
     }
 }

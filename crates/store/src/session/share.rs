@@ -1,16 +1,17 @@
 //! A session as a member of groups: shared subscriptions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::Stage;
+use headwater_session::{InFlight, Stage};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::attached::Attached;
 use super::core::{Core, State};
 use super::snapshot::{OutgoingRecord, Snapshot};
-use crate::delivery::{Delivery, Origin};
+use crate::delivery::{Delivery, Origin, Share};
 use crate::group::{Fate, Group, Occasion};
 use crate::lock::lock;
 use crate::offsets::Offsets;
@@ -139,11 +140,55 @@ impl State {
     }
 }
 
-impl OutgoingRecord {
-    fn is_at(&self, group: &Group, partition: u32, offset: u64) -> bool {
-        self.share.as_ref() == Some(&group.text)
-            && self.source.origin == Origin::Messages
-            && (self.source.partition, self.source.offset) == (partition, offset)
+/// The shared filters that messages came by, each once.
+pub(super) fn shares_of<'a>(outgoing: impl Iterator<Item = &'a InFlight<Delivery>>) -> Vec<TopicFilterBuf> {
+    let mut shares: Vec<TopicFilterBuf> = Vec::new();
+    for share in outgoing.filter_map(|in_flight| in_flight.message.share.as_ref()) {
+        if share.place(&shares).is_none() {
+            shares.push(share.0.text.clone());
+        }
+    }
+    shares
+}
+
+impl Share {
+    /// The place of its filter.
+    pub(super) fn place(&self, shares: &[TopicFilterBuf]) -> Option<u32> {
+        place_of(&self.0, shares)
+    }
+}
+
+fn place_of(group: &Group, shares: &[TopicFilterBuf]) -> Option<u32> {
+    u32::try_from(shares.iter().position(|share| *share == group.text)?).ok()
+}
+
+/// The messages of groups that are under way with a session.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    shares: Vec<TopicFilterBuf>,
+    /// Filter, partition and offset; whether nobody else may get it.
+    messages: HashMap<(u32, u32, u64), bool>,
+}
+
+impl UnderWay {
+    fn find(&self, group: &Group, partition: u32, offset: u64) -> Option<bool> {
+        self.messages.get(&(place_of(group, &self.shares)?, partition, offset)).copied()
+    }
+}
+
+impl Snapshot {
+    /// The shared filter that a message came by.
+    pub(crate) fn share(&self, record: &OutgoingRecord) -> Option<&TopicFilterBuf> {
+        self.shares.get(usize::try_from(record.share?).ok()?)
+    }
+
+    pub(super) fn under_way(&self) -> UnderWay {
+        let of_groups = self.outgoing.iter().filter(|record| record.source.origin == Origin::Messages);
+        let messages = of_groups.filter_map(|record| {
+            let is_its_own = record.sent && record.stage != Stage::PubAck;
+            Some(((record.share?, record.source.partition, record.source.offset), is_its_own))
+        });
+        UnderWay { shares: self.shares.clone(), messages: messages.collect() }
     }
 }
 
@@ -155,21 +200,18 @@ impl Shared {
         &self,
         core: &Core,
         groups: &[Arc<Group>],
-        under_way: &[OutgoingRecord],
-        kept: Option<&Snapshot>,
+        under_way: Option<&UnderWay>,
+        kept: Option<(&Snapshot, &UnderWay)>,
     ) -> Result<(), AppendError> {
         let fate = |group: &Group, partition: u32, offset: u64| {
-            let is_at = |record: &&OutgoingRecord| record.is_at(group, partition, offset);
-            if kept.is_some_and(|kept| kept.outgoing.iter().any(|record| is_at(&record))) {
+            let find = |all: &UnderWay| all.find(group, partition, offset);
+            if kept.is_some_and(|(_, kept)| find(kept).is_some()) {
                 return Fate::Held;
             }
-            match under_way.iter().find(is_at) {
-                Some(record) if record.sent && record.stage != Stage::PubAck => Fate::Over,
-                _ => Fate::Returned,
-            }
+            if under_way.and_then(find) == Some(true) { Fate::Over } else { Fate::Returned }
         };
         let comes_back = |group: &Group| {
-            kept.is_some_and(|kept| kept.subscriptions.iter().any(|one| one.filter == group.text))
+            kept.is_some_and(|(kept, _)| kept.subscriptions.iter().any(|one| one.filter == group.text))
         };
         let ended = self.leave_groups(groups, core.key, comes_back, fate);
         for group in groups {
@@ -184,17 +226,14 @@ impl Shared {
 
     /// A session whose client is away has ended.
     pub(super) fn part_for_good(&self, core: &Core, saved: &Snapshot) -> Result<(), AppendError> {
-        let groups = self.groups_of(saved);
-        self.part(core, &groups, &saved.outgoing, None)
+        self.part(core, &self.groups_of(saved), Some(&saved.under_way()), None)
     }
 
     /// The groups that a session is a member of or has messages of.
     pub(super) fn groups_of(&self, saved: &Snapshot) -> Vec<Arc<Group>> {
-        let shared = saved.subscriptions.iter().map(|subscription| &subscription.filter);
-        let mut texts: Vec<_> = shared
-            .filter(|filter| filter.as_filter().shared().is_some())
-            .chain(saved.outgoing.iter().filter_map(|record| record.share.as_ref()))
-            .collect();
+        let subscribed = saved.subscriptions.iter().map(|subscription| &subscription.filter);
+        let shared = subscribed.filter(|filter| filter.as_filter().shared().is_some());
+        let mut texts: Vec<_> = shared.chain(&saved.shares).collect();
         texts.sort_unstable();
         texts.dedup();
         texts.into_iter().filter_map(|text| self.groups.find(text.as_str())).collect()

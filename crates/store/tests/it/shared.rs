@@ -7,6 +7,7 @@ use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
 use headwater_topic::TopicFilter;
 
 use crate::bed::{Bed, options, seen};
+use crate::shared_record::last_record;
 use crate::worker::Worker;
 
 pub(crate) fn numbers(all: impl IntoIterator<Item = u32>) -> Vec<String> {
@@ -225,6 +226,11 @@ fn a_group_ends_with_its_last_member_and_begins_anew() {
     bed.publish("t", "1", 1);
     bed.run();
     assert_eq!(a.work(), ["1"]);
+    // Twice between two saves: what is written of the first end must not end the next one.
+    assert!(a.unsubscribe("$share/g/t"));
+    a.subscribe("$share/g/t", QoS::AtLeastOnce);
+    a.save();
+    assert!(last_record(&bed, "$share/g/t").is_some());
     a.leave();
     let bed = bed.reopen();
     assert_eq!(bed.store.statistics().groups, 1);

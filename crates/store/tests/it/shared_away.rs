@@ -210,6 +210,27 @@ fn a_message_that_expires_in_an_inbox_goes_to_nobody_and_is_not_kept_as_unfinish
 }
 
 #[test]
+fn what_waits_for_a_group_does_not_hold_the_position_of_the_session_back() {
+    let bed = Bed::with(options().messages(messages().partitions(1)));
+    let b = Worker::lasting(&bed, "b", FILTER);
+    for number in 0..2 {
+        bed.publish("t/0", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut a = Worker::lasting(&bed, "a", FILTER);
+    a.subscribe("plain", QoS::AtLeastOnce);
+    bed.publish("plain", "plain", 1);
+    bed.run();
+    assert_eq!(a.work(), ["plain"]);
+    // Older messages come, and one of them waits when it goes.
+    b.leave();
+    assert_eq!(a.take().unwrap(), "0");
+    a.leave();
+    let mut a = Worker::back(&bed, "a");
+    assert_eq!((a.finish_all(), a.work()), (numbers([0]), numbers([1])), "nothing plain comes again");
+}
+
+#[test]
 fn a_connection_that_is_dropped_leaves_what_it_had_to_the_others() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", FILTER);

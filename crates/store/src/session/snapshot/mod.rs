@@ -10,17 +10,18 @@
 //!     earlier u32, then for each: terms | until: offsets
 //! owed u32, then for each:
 //!     subscription u32 (its place above) | ends: offsets | 1, topic: length u16, UTF-8; or 0
+//! shared filters u32, then for each: length u16, UTF-8
 //! outgoing u32, then for each:
 //!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared) | topic u8 (0: messages, 1: retained) |
 //!     partition u32 | offset u64 | identifiers u32, then for each: u32 |
-//!     if shared, the filter that it came by: length u16, UTF-8
+//!     if shared, its filter u32 (its place above)
 //! incoming u32, then for each: packet identifier u16
 //!
 //! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files. Version 2 is the same without shared subscriptions: flag 4 is never set.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 2 is the same without shared filters.
 
 pub(crate) mod fields;
 mod outgoing;
@@ -62,6 +63,8 @@ pub struct Snapshot {
     pub subscriptions: Vec<Subscription>,
     /// Retained messages that its subscriptions have not been sent yet.
     pub owed: Vec<OwedRecord>,
+    /// The shared filters that messages under way came by.
+    pub shares: Vec<TopicFilterBuf>,
     /// Messages below the positions whose exchange is not complete, in the order of sending.
     pub outgoing: Vec<OutgoingRecord>,
     /// QoS 2 messages of the client that wait for PUBREL.
@@ -104,6 +107,7 @@ impl Snapshot {
             positions,
             subscriptions: Vec::new(),
             owed: Vec::new(),
+            shares: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
         }
@@ -149,6 +153,10 @@ impl Snapshot {
         for record in &self.owed {
             record.encode(&mut out);
         }
+        put_count(&mut out, self.shares.len());
+        for share in &self.shares {
+            put_text(&mut out, share.as_str());
+        }
         put_count(&mut out, self.outgoing.len());
         for record in &self.outgoing {
             record.encode(&mut out);
@@ -182,7 +190,10 @@ impl Snapshot {
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
-        let outgoing = take_all(input, "outgoing", 21, |input| OutgoingRecord::decode(input, version))?;
+        let shares =
+            if version == 2 { Vec::new() } else { take_all(input, "shared filters", 3, take_filter)? };
+        let outgoing = |input: &mut &[u8]| OutgoingRecord::decode(input, shares.len());
+        let outgoing = take_all(input, "outgoing", 21, outgoing)?;
         let incoming = take_all(input, "incoming", 2, take_packet_id)?;
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
@@ -196,15 +207,20 @@ impl Snapshot {
             positions,
             subscriptions,
             owed,
+            shares,
             outgoing,
             incoming,
         })
     }
 }
 
-fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError> {
+fn take_filter(input: &mut &[u8]) -> Result<TopicFilterBuf, SnapshotError> {
     let filter = TopicFilterBuf::parse(take_text(input, "filter")?);
-    let filter = filter.map_err(|_| SnapshotError::Invalid { field: "filter" })?;
+    filter.map_err(|_| SnapshotError::Invalid { field: "filter" })
+}
+
+fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError> {
+    let filter = take_filter(input)?;
     let terms = take_terms(input)?;
     let starts = take_offsets(input, "starts")?;
     let earlier = take_all(input, "earlier", 9, |input| {
@@ -261,6 +277,7 @@ mod tests {
                 },
                 OwedRecord { subscription: 1, ends: Offsets::default(), after: None },
             ],
+            shares: Vec::new(),
             outgoing: vec![OutgoingRecord {
                 packet_id: PacketId::new(65_535).unwrap(),
                 stage: Stage::PubComp,
@@ -281,7 +298,8 @@ mod tests {
         snapshot.disconnected_at = None;
         snapshot.outgoing[0].stage = Stage::PubRec;
         snapshot.outgoing[0].retain = true;
-        snapshot.outgoing[0].share = TopicFilterBuf::parse("$share/g/t/#").ok();
+        snapshot.shares = vec![TopicFilterBuf::parse("$share/g/t/#").unwrap()];
+        snapshot.outgoing[0].share = Some(0);
         assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
     }
 
@@ -302,15 +320,21 @@ mod tests {
     #[test]
     fn a_session_of_version_2_is_read_and_one_of_version_1_is_not() {
         let mut bytes = example().encode();
+        // The number of shared filters, before one exchange with one identifier, and one incoming identifier.
+        let place = bytes.len() - (4 + 4 + 21 + 4 + 4 + 2);
+        assert_eq!(bytes.drain(place..place + 4).collect::<Vec<u8>>(), [0; 4]);
         bytes[0] = 2;
         assert_eq!(Snapshot::decode(&bytes), Ok(example()));
         bytes[0] = 1;
         assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Version { version: 1 }));
-        let mut shared = example();
-        shared.outgoing[0].share = TopicFilterBuf::parse("$share/g/t").ok();
-        let mut bytes = shared.encode();
-        bytes[0] = 2;
-        assert!(Snapshot::decode(&bytes).is_err(), "version 2 has no such flag");
+    }
+
+    #[test]
+    fn a_message_of_a_shared_filter_that_is_not_there_is_refused() {
+        let mut snapshot = example();
+        snapshot.outgoing[0].share = Some(0);
+        let refused = SnapshotError::Invalid { field: "shared filter" };
+        assert_eq!(Snapshot::decode(&snapshot.encode()), Err(refused));
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use bytes::BufMut;
 use headwater_codec::{PacketId, SubscriptionId};
 use headwater_session::Stage;
-use headwater_topic::TopicFilterBuf;
 
 use super::SnapshotError;
-use super::fields::{put_count, put_text, take_all, take_packet_id, take_text, take_u8, take_u32, take_u64};
+use super::fields::{put_count, take_all, take_packet_id, take_u8, take_u32, take_u64};
 use crate::delivery::{Origin, Source};
 
 /// A message that is on its way to the client, by its place in the log.
@@ -24,8 +23,8 @@ pub struct OutgoingRecord {
     pub source: Source,
     /// The subscription identifiers that it was sent with.
     pub subscription_ids: Vec<SubscriptionId>,
-    /// The shared filter that it came by, if it did.
-    pub share: Option<TopicFilterBuf>,
+    /// The shared filter that it came by, if it did: its place in [`Snapshot::shares`](super::Snapshot::shares).
+    pub share: Option<u32>,
 }
 
 impl OutgoingRecord {
@@ -47,12 +46,13 @@ impl OutgoingRecord {
         for id in &self.subscription_ids {
             out.put_u32(id.get());
         }
-        if let Some(share) = &self.share {
-            put_text(out, share.as_str());
+        if let Some(share) = self.share {
+            out.put_u32(share);
         }
     }
 
-    pub(super) fn decode(input: &mut &[u8], version: u8) -> Result<Self, SnapshotError> {
+    /// `shares` is how many shared filters there are.
+    pub(super) fn decode(input: &mut &[u8], shares: usize) -> Result<Self, SnapshotError> {
         let packet_id = take_packet_id(input)?;
         let stage = match take_u8(input, "stage")? {
             0 => Stage::PubAck,
@@ -71,11 +71,10 @@ impl OutgoingRecord {
             SubscriptionId::new(take_u32(input, "subscription identifiers")?)
                 .ok_or(SnapshotError::Invalid { field: "subscription identifier" })
         })?;
-        let share = match (flags & 4, version) {
-            (0, _) => None,
-            (_, 2) => return Err(SnapshotError::Invalid { field: "flags" }),
-            _ => Some(TopicFilterBuf::parse(take_text(input, "shared filter")?)),
-        };
+        let share = if flags & 4 == 0 { None } else { Some(take_u32(input, "shared filter")?) };
+        if share.is_some_and(|place| usize::try_from(place).is_ok_and(|place| place >= shares)) {
+            return Err(SnapshotError::Invalid { field: "shared filter" });
+        }
         Ok(Self {
             packet_id,
             stage,
@@ -83,7 +82,7 @@ impl OutgoingRecord {
             retain: flags & 2 != 0,
             source: Source { origin, partition, offset },
             subscription_ids,
-            share: share.transpose().map_err(|_| SnapshotError::Invalid { field: "shared filter" })?,
+            share,
         })
     }
 }
