@@ -167,22 +167,34 @@ impl<P> Index<P> {
         name: TopicName<'_>,
         walk: &mut Walk,
         mut visit: impl FnMut(Place, &'t P),
+        touch: impl Fn(&P) -> u32,
     ) {
         let text = name.as_str().as_bytes();
         let hash = hash::high(self.seed.text(text));
         if self.has_wildcards() {
             // Asked for now, waited for after the walk.
             core::hint::black_box(self.exact.touch(hash));
-            self.trie.walk(text, &self.texts, walk, |place, payload| visit(Place::Wild(place), payload));
+            self.trie.walk(
+                text,
+                &self.texts,
+                walk,
+                |place, payload| visit(Place::Wild(place), payload),
+                touch,
+            );
         }
         self.matches_exact(hash, text, visit);
     }
 
     /// As [`matches`](Self::matches), with memory of its own.
     #[inline]
-    pub(super) fn matches_once<'t>(&'t self, name: TopicName<'_>, visit: impl FnMut(Place, &'t P)) {
+    pub(super) fn matches_once<'t>(
+        &'t self,
+        name: TopicName<'_>,
+        visit: impl FnMut(Place, &'t P),
+        touch: impl Fn(&P) -> u32,
+    ) {
         if self.has_wildcards() {
-            self.matches(name, &mut Walk::new(), visit);
+            self.matches(name, &mut Walk::new(), visit, touch);
         } else {
             let text = name.as_str().as_bytes();
             self.matches_exact(hash::high(self.seed.text(text)), text, visit);

@@ -54,6 +54,15 @@ impl<K, V> Lists<K, V> {
         self.all.iter_mut()
     }
 
+    /// Reads something of the list, if it is one, so that it is near when it is asked for.
+    #[inline(always)]
+    pub(super) fn touch(&self, list: &List<K, V>) -> u32 {
+        match list {
+            List::One { .. } => 0,
+            List::Many(place) => self.all.get(*place as usize).map_or(0, |entry| entry.text.get()),
+        }
+    }
+
     /// The subscribers of a filter.
     #[inline]
     pub(super) fn subscribers<'t>(&'t self, list: &'t List<K, V>) -> Option<Subscribers<'t, K, V>> {

@@ -29,16 +29,20 @@ impl<K, V> SubscriptionTree<K, V> {
         mut open: impl FnMut(&K, &V) -> bool,
         mut visit: impl FnMut(&'tree K, &'tree V),
     ) {
-        self.index.matches_once(name, |_, list| {
-            // One by one only here: most lists have one.
-            match list {
-                List::One { key, value } => visit(key, value),
-                List::Many(place) => {
-                    let many = self.lists.get(*place).map(Subscribers::of);
-                    many.into_iter().flatten().for_each(|(key, value)| visit(key, value));
+        self.index.matches_once(
+            name,
+            |_, list| {
+                // One by one only here: most lists have one.
+                match list {
+                    List::One { key, value } => visit(key, value),
+                    List::Many(place) => {
+                        let many = self.lists.get(*place).map(Subscribers::of);
+                        many.into_iter().flatten().for_each(|(key, value)| visit(key, value));
+                    }
                 }
-            }
-        });
+            },
+            |list| self.lists.touch(list),
+        );
         if let Some(groups) = &self.groups {
             groups.matches(name, &mut Walk::new(), |id| {
                 let chosen = groups.group(id).and_then(|group| group.choose(choice, &mut open));
@@ -67,8 +71,12 @@ impl<K, V> SubscriptionTree<K, V> {
         name: TopicName<'_>,
         mut visit: impl FnMut(Subscribers<'tree, K, V>),
     ) {
-        self.index.matches_once(name, |_, list| {
-            self.lists.subscribers(list).into_iter().for_each(&mut visit);
-        });
+        self.index.matches_once(
+            name,
+            |_, list| {
+                self.lists.subscribers(list).into_iter().for_each(&mut visit);
+            },
+            |list| self.lists.touch(list),
+        );
     }
 }

@@ -2,18 +2,16 @@
 
 use alloc::vec::Vec;
 
-/// How many items need no heap.
-const SHORT: usize = 16;
-
+/// A list of which `SHORT` items need no heap.
 #[derive(Clone, Debug)]
-pub(super) struct Pile<T> {
+pub(super) struct Pile<T, const SHORT: usize> {
     short: [T; SHORT],
     /// How many of them there are; all went into `long` if it has any.
     len: usize,
     long: Vec<T>,
 }
 
-impl<T: Copy> Pile<T> {
+impl<T: Copy, const SHORT: usize> Pile<T, SHORT> {
     /// `any` fills places that nobody looks at.
     #[inline(always)]
     pub(super) const fn new(any: T) -> Self {

@@ -41,7 +41,7 @@ impl Hashed for Word {
     }
 
     /// Looked up for each level of each name.
-    const LOAD_MAX: usize = 60;
+    const LOAD_MAX: usize = 50;
 }
 
 /// The levels in use.

@@ -43,10 +43,14 @@ struct Candidate {
 /// What a search writes down; used again, it allocates no more.
 #[derive(Clone, Debug)]
 pub(in crate::subscription) struct Walk {
-    now: Pile<Reached>,
-    next: Pile<Reached>,
-    candidates: Pile<Candidate>,
+    now: Nodes,
+    next: Nodes,
+    candidates: Candidates,
 }
+
+/// On the stack while there are few. More room would cost every search more than the memory that few searches ask for.
+type Nodes = Pile<Reached, 32>;
+type Candidates = Pile<Candidate, 16>;
 
 impl Walk {
     #[inline(always)]
@@ -57,23 +61,24 @@ impl Walk {
     }
 }
 
-/// The level that branches are looked for.
+/// What branches are looked for by at one level.
 #[derive(Clone, Copy)]
 struct Aim {
-    /// Behind the last level only ends and `#` are left.
-    is_end: bool,
     token: Token,
     /// The hint of the token; none if no branch has it.
-    hint: Hints,
+    literal: Hints,
+    /// All hints that matter here: a node that has none of them is of no use.
+    any: Hints,
 }
 
 /// What a level of a search has at hand.
-struct Search<'t, 'w, P, F> {
+struct Search<'t, 'w, P, F, T> {
     trie: &'t Trie<P>,
     texts: &'t Texts,
-    next: &'w mut Pile<Reached>,
-    candidates: &'w mut Pile<Candidate>,
+    next: &'w mut Nodes,
+    candidates: &'w mut Candidates,
     visit: F,
+    touch: T,
     /// What the next level is looked for by.
     aim: Aim,
     /// The name ends with this level.
@@ -85,24 +90,26 @@ struct Search<'t, 'w, P, F> {
     touched: u32,
 }
 
-impl<'t, P, F: FnMut(Place, &'t P)> Search<'t, '_, P, F> {
+impl<'t, P, F: FnMut(Place, &'t P), T: Fn(&P) -> u32> Search<'t, '_, P, F, T> {
     /// Goes where a branch leads; `before` bytes of a filter lie before what is behind it.
     #[inline(always)]
     fn follow(&mut self, place: Place, branch: &'t Branch<P>, before: u32) {
         self.visited += 1;
         match &branch.to {
             To::Node { id, hints } => {
-                // Of many, the processor overlaps the waits by itself, and what is touched first is pushed out again by what is last.
-                if self.next.is_short() {
-                    self.touched ^= self.trie.touch(*id, *hints, self.aim);
+                if hints.have(self.aim.any) {
+                    // Of many, the processor overlaps the waits by itself, and what is touched first is pushed out by what is last.
+                    if self.next.is_short() {
+                        self.touched ^= self.trie.touch(*id, *hints, self.aim);
+                    }
+                    self.next.push(Reached { id: *id, hints: *hints, before });
                 }
-                self.next.push(Reached { id: *id, hints: *hints, before });
             }
             To::Filter { text, payload } => {
                 let tail = branch.tail();
                 if matches!(tail, Tail::Literal | Tail::More) {
                     if !self.is_last {
-                        self.touched ^= u32::from(self.texts.touch(*text));
+                        self.touched ^= u32::from(self.texts.touch(*text)) ^ (self.touch)(payload);
                         let name_rest = self.name_rest;
                         self.candidates.push(Candidate { place, filter_rest: before, name_rest });
                     }
@@ -113,21 +120,11 @@ impl<'t, P, F: FnMut(Place, &'t P)> Search<'t, '_, P, F> {
             }
         }
     }
-
-    /// Follows the branch of a `#` or an end, which leads to a filter.
-    #[inline(never)]
-    fn follow_spilled(&mut self, step: Step) {
-        if let Some((place, branch)) = self.trie.spilled_branch(step)
-            && let To::Filter { payload, .. } = &branch.to
-        {
-            self.visited += 1;
-            (self.visit)(place, payload);
-        }
-    }
 }
 
 impl<P> Trie<P> {
-    /// Calls `visit` for each filter that matches the name, with its place, and says how many branches it came to.
+    /// Calls `visit` for each filter that matches the name, with its place, and says how many branches it came to. `touch` reads
+    /// something of what a payload refers to.
     #[inline]
     pub(in crate::subscription) fn walk<'t>(
         &'t self,
@@ -135,8 +132,10 @@ impl<P> Trie<P> {
         texts: &'t Texts,
         walk: &mut Walk,
         visit: impl FnMut(Place, &'t P),
+        touch: impl Fn(&P) -> u32,
     ) -> usize {
         let Walk { now, next, candidates } = walk;
+        let mut now = now;
         now.clear();
         candidates.clear();
         let mut split = Split::new(name);
@@ -145,38 +144,46 @@ impl<P> Trie<P> {
         // [MQTT-4.7.2-1] The wildcards that a filter can begin with leave the root.
         let hints = if name.first() == Some(&b'$') { self.hints.literals() } else { self.hints };
         now.push(Reached { id: ROOT, hints, before: 0 });
+        let (is_last, name_rest, visited, touched) = (false, 0, 0, 0);
         let mut search = Search {
             trie: self,
             texts,
             next,
             candidates,
             visit,
+            touch,
             aim,
-            is_last: false,
-            name_rest: 0,
-            visited: 0,
-            touched: 0,
+            is_last,
+            name_rest,
+            visited,
+            touched,
         };
-        while !now.items().is_empty() {
+        loop {
+            let nodes = now.items();
+            if nodes.is_empty() {
+                break;
+            }
             let length = low(level.map_or(0, |level| level.bytes.len()));
+            let is_end = level.is_none();
             search.name_rest = low(split.at());
             search.is_last = split.rest().is_none();
             level = split.next();
             search.aim = self.aim(level.as_ref());
             search.touched = black_box(search.touched);
             search.next.clear();
-            for Reached { id, hints, before } in now.items() {
+            for Reached { id, hints, before } in nodes {
                 let (id, before) = (*id, *before);
-                if hints.have(Hints::HASH) {
-                    search.follow_spilled(Step { node: id, token: HASH });
+                if hints.have(Hints::HASH)
+                    && let Some((place, branch)) = self.rare_branch(Step { node: id, token: HASH })
+                {
+                    search.follow(place, branch, before);
                 }
-                if aim.is_end {
-                    if hints.have(Hints::END) {
-                        search.follow_spilled(Step { node: id, token: END });
+                if is_end {
+                    if hints.have(Hints::END)
+                        && let Some((place, branch)) = self.rare_branch(Step { node: id, token: END })
+                    {
+                        search.follow(place, branch, before);
                     }
-                    continue;
-                }
-                if !hints.have(aim.hint.with(Hints::PLUS)) {
                     continue;
                 }
                 let Some(node) = self.node(id) else { continue };
@@ -186,7 +193,7 @@ impl<P> Trie<P> {
                 {
                     search.follow(Place::Plus(id), branch, before + 2);
                 }
-                if !hints.have(aim.hint) {
+                if !hints.have(aim.literal) {
                     continue;
                 }
                 if let Some(branch) = &node.literal
@@ -199,7 +206,7 @@ impl<P> Trie<P> {
                     search.follow(place, branch, before + length + 1);
                 }
             }
-            mem::swap(now, search.next);
+            mem::swap(&mut now, &mut search.next);
             aim = search.aim;
         }
         black_box(search.touched);
@@ -218,12 +225,12 @@ impl<P> Trie<P> {
 
     #[inline(always)]
     fn aim(&self, level: Option<&Level<'_>>) -> Aim {
-        let token = level.and_then(|level| self.words.token(level));
-        Aim {
-            is_end: level.is_none(),
-            token: token.unwrap_or(END),
-            hint: token.map_or(Hints::NONE, Hints::of),
-        }
+        let Some(level) = level else {
+            return Aim { token: END, literal: Hints::NONE, any: Hints::HASH.with(Hints::END) };
+        };
+        let token = self.words.token(level);
+        let literal = token.map_or(Hints::NONE, Hints::of);
+        Aim { token: token.unwrap_or(END), literal, any: Hints::HASH.with(Hints::PLUS).with(literal) }
     }
 
     #[inline(always)]
@@ -232,14 +239,17 @@ impl<P> Trie<P> {
         self.edges.get(at).map(|edge| (Place::Edge(at), &edge.branch))
     }
 
+    /// As [`spilled_branch`](Self::spilled_branch), out of the way.
+    #[inline(never)]
+    fn rare_branch(&self, step: Step) -> Option<(Place, &Branch<P>)> {
+        self.spilled_branch(step)
+    }
+
     /// Reads something of the memory that the branches of a node for a level are in.
     #[inline(always)]
     fn touch(&self, id: NodeId, hints: Hints, aim: Aim) -> u32 {
-        let mut touched = 0;
-        if hints.have(aim.hint.with(Hints::PLUS)) {
-            touched = u32::from(self.node(id).is_some_and(|node| node.plus.is_some()));
-        }
-        if hints.have(Hints::SPILLED) && hints.have(aim.hint) {
+        let mut touched = u32::from(self.node(id).is_some_and(|node| node.plus.is_some()));
+        if hints.have(Hints::SPILLED) && hints.have(aim.literal) {
             let hash = Step { node: id, token: aim.token }.hash(self.edges.seed());
             touched ^= u32::from(self.edges.touch(hash));
         }
