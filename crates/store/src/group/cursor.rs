@@ -150,6 +150,7 @@ mod tests {
     fn joins_the_dispatcher_only_when_nothing_is_left_to_read() {
         let mut cursor = Cursor::beginning(5);
         assert!(cursor.is_live() && cursor.takes(5) && !cursor.takes(4));
+        assert!(cursor.begins_after(4) && !cursor.begins_after(5));
         // The dispatcher has come to 9 without finding anything.
         cursor.give_back(7, 9);
         assert!(!cursor.is_live() && !cursor.takes(9));
