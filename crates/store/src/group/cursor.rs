@@ -141,3 +141,39 @@ impl State {
         Some(self.cursors.get(index)?.piece(u32::try_from(index).ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_the_dispatcher_only_when_nothing_is_left_to_read() {
+        let mut cursor = Cursor::beginning(5);
+        assert!(cursor.is_live() && cursor.takes(5) && !cursor.takes(4));
+        assert!(cursor.begins_after(4) && !cursor.begins_after(5));
+        // The dispatcher has come to 9 without finding anything.
+        cursor.give_back(7, 9);
+        assert!(!cursor.is_live() && !cursor.takes(9));
+        assert_eq!(cursor.position(20), 9);
+        cursor.go_live(9);
+        assert!(!cursor.is_live(), "7 was returned");
+        cursor.read(7, true);
+        cursor.go_live(10);
+        assert!(!cursor.is_live(), "9 was dispatched");
+        cursor.read(9, false);
+        cursor.go_live(10);
+        assert!(cursor.is_live() && cursor.takes(10));
+        assert_eq!(cursor.position(20), 20);
+    }
+
+    #[test]
+    fn what_a_member_has_is_passed_over_once_and_what_retention_took_is_counted() {
+        let mut cursor = Cursor::away(3, BTreeSet::from([0, 2]), BTreeSet::from([3, 9]));
+        assert!(!cursor.wants(3, false));
+        cursor.read(3, false);
+        assert!(cursor.wants(4, false) && cursor.wants(2, true) && !cursor.wants(1, true));
+        assert_eq!(cursor.skip_to(6), 2 + 2, "0 and 2 were returned, 4 and 5 not read");
+        assert_eq!((cursor.position(0), cursor.returned_len()), (6, 0));
+        assert!(!cursor.wants(9, false));
+    }
+}

@@ -139,3 +139,43 @@ pub(crate) struct Left {
     /// The session still has messages of the group under way.
     pub(crate) holds: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_codec::{QoS, SubscribeOptions};
+    use headwater_log::{Log, LogOptions};
+    use headwater_session::State;
+    use headwater_topic::TopicFilter;
+
+    use super::*;
+    use crate::{Attach, Store, StoreOptions};
+
+    #[test]
+    fn only_groups_with_a_member_that_is_connected_are_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(folder.path(), LogOptions::default()).unwrap();
+        let store = Store::open(&log, StoreOptions::default(), 0).unwrap();
+        let come = |client_id, expiry_secs| {
+            let wake = Arc::new(|| {});
+            let attach = Attach { client_id, clean_start: false, expiry_secs, wake, now_ms: 0 };
+            let (mut attached, ..) = store.attach(&attach).unwrap();
+            let filter = TopicFilter::parse("$share/g/t").unwrap();
+            attached.subscribe(filter, SubscribeOptions::new(QoS::AtLeastOnce), None);
+            attached
+        };
+        let asked = || store.shared.groups.matching(TopicName::parse("t").unwrap()).len();
+        let go = |attached: crate::Attached, expiry_secs| {
+            let _ = attached.detach(&State::default(), expiry_secs, 0).unwrap();
+        };
+        let (lasting, passing) = (come("lasting", 60), come("passing", 0));
+        assert_eq!(asked(), 1);
+        go(passing, 0);
+        assert_eq!(asked(), 1);
+        go(lasting, 60);
+        assert_eq!((asked(), store.statistics().groups), (0, 1));
+        let lasting = come("lasting", 60);
+        assert_eq!(asked(), 1);
+        go(lasting, 0);
+        assert_eq!((asked(), store.statistics().groups), (0, 0));
+    }
+}

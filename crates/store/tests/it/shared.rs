@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use headwater_codec::{QoS, SubscribeOptions, SubscriptionId};
+use headwater_store::Next;
 use headwater_topic::TopicFilter;
 
 use crate::bed::{Bed, options, seen};
@@ -269,4 +270,23 @@ fn a_large_group_shares_all_and_no_message_asks_every_member() {
     assert!(taken.len() >= 1_000 - 2 * 99, "{}", taken.len());
     let rest = workers.iter_mut().flat_map(Worker::work);
     assert_eq!(sorted(taken.into_iter().chain(rest).collect()), numbers(0..1_000));
+}
+
+#[test]
+fn the_member_that_reads_gets_what_nobody_else_has_room_for_without_asking_them_all() {
+    let bed = Bed::with(options().shared_inbox_max(1));
+    let full: Vec<Worker> =
+        (0..200).map(|number| Worker::passing(&bed, &format!("w{number}"), "$share/g/t")).collect();
+    for number in 0..300 {
+        bed.publish("t", &number.to_string(), 1);
+    }
+    bed.run();
+    let mut last = bed.attach("last", true, 0);
+    last.subscribe("$share/g/t", 1);
+    let mut got = 0;
+    for _ in 0..150 {
+        got += u32::from(matches!(last.attached.next(bed.now_ms).unwrap(), Next::Delivery(_)));
+    }
+    assert!(got >= 100, "{got}: one for each read");
+    drop(full);
 }

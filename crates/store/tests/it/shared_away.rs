@@ -1,8 +1,11 @@
 //! Shared subscriptions whose members come, go and end.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use headwater_codec::{Delivery as Sending, PacketId, Properties, Property, Publish, QoS};
-use headwater_session::Stage;
+use headwater_session::{InFlight, Stage};
+use headwater_store::Delivery;
 use headwater_topic::TopicName;
 
 use crate::bed::{Bed, messages, options};
@@ -228,6 +231,59 @@ fn what_waits_for_a_group_does_not_hold_the_position_of_the_session_back() {
     a.leave();
     let mut a = Worker::back(&bed, "a");
     assert_eq!((a.finish_all(), a.work()), (numbers([0]), numbers([1])), "nothing plain comes again");
+}
+
+#[test]
+fn what_a_session_has_of_a_group_it_left_goes_to_others_when_it_ends_after_it_came_back() {
+    let bed = Bed::new();
+    let mut b = Worker::lasting(&bed, "b", FILTER);
+    let mut a = Worker::lasting(&bed, "a", FILTER);
+    for number in 0..2 {
+        bed.publish("t/0", &number.to_string(), 1);
+    }
+    bed.run();
+    let (own, left) = (b.take().unwrap(), a.take().unwrap());
+    a.unsubscribe(FILTER);
+    a.leave();
+    let mut a = Worker::back(&bed, "a");
+    assert_eq!(a.under_way.len(), 1);
+    a.client.expiry_secs = 0;
+    a.leave();
+    assert_eq!(b.take().as_ref(), Some(&left));
+    assert_eq!(sorted(b.finish_all()), sorted(vec![own, left]));
+}
+
+#[test]
+fn a_session_knows_by_which_of_its_groups_a_message_came_over_a_stop() {
+    let bed = Bed::new();
+    let filters = ["$share/g/t/#", "$share/h/t/#", "$share/i/t/#"];
+    let mut a = Worker::lasting(&bed, "a", filters[0]);
+    for filter in &filters[1..] {
+        a.subscribe(filter, QoS::AtLeastOnce);
+    }
+    a.subscribe("t/#", QoS::AtLeastOnce);
+    bed.publish("t/0", "x", 1);
+    bed.run();
+    assert_eq!(a.take_all().len(), 4);
+    a.leave();
+    let bed = bed.reopen();
+    let mut b = Worker::lasting(&bed, "b", filters[1]);
+    let mut a = Worker::back(&bed, "a");
+    let came_by =
+        |one: &InFlight<Delivery>| one.message.share.as_ref().map(|share| share.filter().to_string());
+    let shares: BTreeSet<Option<String>> = a.under_way.iter().map(came_by).collect();
+    let expected = [None].into_iter().chain(filters.map(|filter| Some(filter.to_owned())));
+    assert_eq!(shares, expected.collect());
+    // All but one is finished: that one goes to the other member of its group.
+    for index in (0..4).rev() {
+        if came_by(&a.under_way[index]).as_deref() != Some(filters[1]) {
+            a.finish(index);
+        }
+    }
+    assert_eq!(b.work(), [""; 0]);
+    a.client.expiry_secs = 0;
+    a.leave();
+    assert_eq!(b.work(), ["x"]);
 }
 
 #[test]

@@ -91,8 +91,9 @@ fn run(seed: u64) -> (u64, usize) {
             }
             (97.., _) => {
                 book.settle(&bed);
-                workers = Default::default();
+                // Nobody says goodbye.
                 bed = bed.crash(rng.u64(..));
+                workers = Default::default();
                 book.open.clear();
                 crashes += 1;
             }
@@ -159,8 +160,8 @@ fn what_is_kept_is_never_ahead_of_what_is_unfinished() {
     assert!(record(&bed).unfinished.len() >= at_save);
     a.save();
     bed.run();
-    drop(a);
     let bed = bed.crash(1);
+    drop(a);
     let mut a = Worker::back(&bed, "a");
     let rest = [a.finish_all(), a.work()].concat();
     assert!((40..=60).contains(&rest.len()), "{}", rest.len());
@@ -206,8 +207,8 @@ fn a_group_of_passing_sessions_is_not_kept_and_one_that_a_lasting_session_joins_
     assert_eq!(keys, [b"b".to_vec(), key, b"b".to_vec()], "the group before the session that belongs to it");
     bed.publish("t/0", "0", 1);
     bed.run();
-    drop((a, b));
     let bed = bed.crash(3);
+    drop((a, b));
     assert_eq!(Worker::back(&bed, "b").work(), ["0"]);
 }
 
@@ -224,8 +225,8 @@ fn members_whose_sessions_do_not_last_have_the_group_saved_now_and_then() {
         }
     }
     bed.run();
-    drop(b);
     let bed = bed.crash(5);
+    drop(b);
     let again = Worker::back(&bed, "a").work().len();
     assert!(again <= 1_024, "{again}");
 }
@@ -251,8 +252,8 @@ fn what_a_member_was_sent_after_the_group_was_saved_is_not_given_to_another_one(
     a.save();
     assert_eq!(record(&bed), before);
     bed.run();
-    drop(a);
     let bed = bed.crash(7);
+    drop(a);
     assert_eq!(Worker::back(&bed, "b").work(), [""; 0]);
     let mut a = Worker::back(&bed, "a");
     assert_eq!(a.finish_all(), numbers(0..13));
@@ -272,8 +273,8 @@ fn a_group_does_not_wait_for_offsets_that_a_power_failure_gave_to_other_messages
         // Behind what is not durable.
         let a = Worker::lasting(&bed, "a", FILTER);
         bed.store.lanes().last().unwrap().run(Duration::ZERO).unwrap();
-        drop(a);
         let bed = bed.crash(seed);
+        drop(a);
         for number in 0..3 {
             bed.publish("t/0", &number.to_string(), 1);
         }
@@ -283,6 +284,24 @@ fn a_group_does_not_wait_for_offsets_that_a_power_failure_gave_to_other_messages
         got.retain(|payload| !payload.starts_with("tail"));
         assert_eq!(got, numbers(0..3), "seed {seed}");
     }
+}
+
+#[test]
+fn a_group_is_saved_with_its_members_so_that_little_comes_again() {
+    let bed = Bed::new();
+    let mut a = Worker::lasting(&bed, "a", FILTER);
+    for number in 0..50 {
+        bed.publish("t/0", &number.to_string(), 1);
+    }
+    bed.run();
+    a.work();
+    a.save();
+    bed.run();
+    let GroupRecord { positions, unfinished } = record(&bed);
+    assert_eq!((positions.iter().sum::<u64>(), unfinished), (50, vec![]));
+    let bed = bed.crash(13);
+    drop(a);
+    assert_eq!(Worker::back(&bed, "a").work(), [""; 0]);
 }
 
 #[test]

@@ -2,14 +2,60 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::bed::{Bed, options};
+use headwater_codec::{QoS, SubscribeOptions};
+use headwater_store::Attach;
+use headwater_topic::TopicFilter;
+
+use crate::bed::{Bed, messages, options};
 use crate::worker::Worker;
 
 const MESSAGES: usize = 6_000;
 const FILTER: &str = "$share/g/t/#";
+
+#[test]
+fn a_group_that_goes_live_while_a_message_is_dispatched_does_not_miss_it() {
+    let bed = Bed::with(options().messages(messages().partitions(1)));
+    let around = |name: &str, filter: &str, wake: Arc<dyn Fn() + Send + Sync>| {
+        let attach = Attach { client_id: name, clean_start: true, expiry_secs: 0, wake, now_ms: 0 };
+        let (mut attached, ..) = bed.store.attach(&attach).unwrap();
+        let options = SubscribeOptions::new(QoS::AtLeastOnce);
+        attached.subscribe(TopicFilter::parse(filter).unwrap(), options, None);
+        attached
+    };
+    // One that reads, when others are given the message: some of them after its group was passed over, whatever the order.
+    let (ask, asked) = channel::<()>();
+    let (answer, answered) = channel::<()>();
+    let answered = Arc::new(Mutex::new(answered));
+    let wake = || -> Arc<dyn Fn() + Send + Sync> {
+        let (ask, answered) = (ask.clone(), Arc::clone(&answered));
+        Arc::new(move || {
+            let _ = ask.send(());
+            // It cannot answer as long as the dispatcher is at it.
+            let _ = answered.lock().unwrap().recv_timeout(Duration::from_millis(100));
+        })
+    };
+    let before = around("before", "$share/before/t", wake());
+    Worker::lasting(&bed, "a", "$share/g/t").leave();
+    let mut a = Worker::back(&bed, "a");
+    let after = around("after", "$share/after/t", wake());
+    let reader = std::thread::spawn(move || {
+        let mut got = Vec::new();
+        while asked.recv().is_ok() {
+            got.extend(a.work());
+            let _ = answer.send(());
+        }
+        got.extend(a.work());
+        got
+    });
+    bed.publish("t", "x", 1);
+    bed.run();
+    drop((before, after, ask));
+    assert_eq!(reader.join().unwrap(), ["x"]);
+}
 
 #[test]
 fn members_that_come_and_go_on_threads_get_each_message_once() {
