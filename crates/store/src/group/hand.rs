@@ -19,6 +19,8 @@ impl Group {
         if !state.cursor_mut(partition).is_some_and(|cursor| cursor.takes(offset)) {
             return;
         }
+        // Who is told looks for itself until nothing is left to read.
+        let were_told = state.is_behind();
         let handed = self.hand(&mut state, message, source, options, None);
         if let Some(cursor) = state.cursor_mut(partition) {
             if handed {
@@ -26,7 +28,9 @@ impl Group {
             }
             cursor.fall_behind(offset);
         }
-        state.tell(self);
+        if !were_told {
+            state.tell(self);
+        }
     }
 
     /// A QoS 0 message came; `false` if there are members and none of them has room.
@@ -37,7 +41,9 @@ impl Group {
         if here.is_empty() || cursors.get(index).is_none_or(|cursor| cursor.begins_after(source.offset)) {
             return true;
         }
-        turn.offer(here, |member| member.core.take_in(member.terms.deliver(message, source, None), options))
+        turn.offer(here, |member| {
+            member.core.take_in(member.terms.deliver(message, source, None), options, false)
+        })
     }
 
     /// Hands a message of QoS 1 or 2 to a member; `reader` is the one who asks for it. `false` if there is no room.
@@ -55,7 +61,8 @@ impl Group {
         }
         let mut takes = |member: &Member| {
             let share = Some(Share(Arc::clone(self)));
-            let taken = member.core.take_in(member.terms.deliver(message, source, share), options);
+            let delivery = member.terms.deliver(message, source, share);
+            let taken = member.core.take_in(delivery, options, Some(member.core.key) == reader);
             if taken {
                 held.insert((member.core.key, source.partition, source.offset));
             }

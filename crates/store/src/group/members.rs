@@ -60,6 +60,8 @@ impl Group {
         fate: impl Fn(u32, u64) -> Fate,
     ) -> usize {
         let mut state = lock(&self.state);
+        // Who is told looks for itself until nothing is left to read.
+        let were_told = state.is_behind();
         let of_it = state.held.range((key, 0, 0)..=(key, u32::MAX, u64::MAX));
         let leaving: Vec<_> = of_it
             .map(|(_, partition, offset)| (*partition, *offset, fate(*partition, *offset)))
@@ -77,7 +79,7 @@ impl Group {
                 }
             }
         }
-        if returned > 0 {
+        if returned > 0 && !were_told {
             state.tell(self);
         }
         returned

@@ -1,5 +1,6 @@
 //! A client comes.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ impl Store {
         let shared = &self.shared;
         let mut sessions = lock(&shared.sessions);
         let existing = sessions.get(attach.client_id).cloned();
-        if existing.as_ref().is_some_and(|core| lock(&core.state).wake.is_some()) {
+        if existing.as_ref().is_some_and(|core| lock(&core.state).in_use) {
             return Err(AttachError::InUse);
         }
         if existing.is_none() && sessions.len() >= shared.options.sessions_max {
@@ -99,7 +100,8 @@ impl Store {
         let resumed = resumable.is_some();
         if let (false, Some(old), Some(saved)) = (resumed, &existing, &saved) {
             // If the log does not take it, more comes again after a crash.
-            let _ = shared.part_for_good(old, saved);
+            let (groups, ended) = shared.part_for_good(old, saved);
+            let _ = shared.save_left(&groups, &ended);
         }
         enter(shared, &core, &snapshot, attach, resumed);
         drop(sessions);
@@ -119,18 +121,28 @@ impl Store {
             .iter()
             .filter(|(_, core)| {
                 let state = lock(&core.state);
-                state.wake.is_none() && state.saved.as_ref().is_none_or(|saved| saved.is_expired(now_ms))
+                !state.in_use && state.saved.as_ref().is_none_or(|saved| saved.is_expired(now_ms))
             })
             .map(|(client_id, _)| client_id.clone())
             .collect();
+        // Each group once, however many of its sessions end.
+        let (mut left, mut ended) = (HashMap::new(), Vec::new());
+        let mut forgotten = Ok(());
         for client_id in &expired {
-            let _ = shared.forget(client_id)?;
+            forgotten = shared.forget(client_id).map(|_| ());
+            if forgotten.is_err() {
+                break;
+            }
             let Some(core) = sessions.remove(client_id) else { continue };
             let saved = lock(&core.state).saved.take();
             if let Some(saved) = saved {
-                shared.part_for_good(&core, &saved)?;
+                let (its, its_ended) = shared.part_for_good(&core, &saved);
+                left.extend(its.into_iter().map(|group| (group.key, group)));
+                ended.extend(its_ended);
             }
         }
+        let written = shared.save_left(left.values(), &ended);
+        forgotten.and(written)?;
         Ok(expired.len())
     }
 }
@@ -143,6 +155,7 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
     {
         let mut state = lock(&core.state);
         state.wake = Some(Arc::clone(&attach.wake));
+        state.in_use = true;
         // One without subscriptions of its own has missed nothing: what was dispatched before is not for it.
         let has_missed = resumed && !subscriptions.is_empty();
         let behind = |next: &u64| {

@@ -402,7 +402,8 @@ impl Attached {
         let kept = saved.as_ref().map(|saved| (saved, saved.under_way()));
         let under_way = under_way.or(kept.as_ref().map(|(_, under_way)| under_way));
         let kept = kept.as_ref().map(|(saved, under_way)| (*saved, under_way));
-        let parted = self.shared.part(&self.core, &groups, under_way, kept);
+        let ended = self.shared.part(&self.core, &groups, under_way, kept);
+        let parted = self.shared.save_left(&groups, &ended);
         let forgotten = self.forget_groups();
         {
             let mut tree = write(&self.shared.subscriptions);
@@ -410,13 +411,18 @@ impl Attached {
                 tree.unsubscribe(subscription.filter.as_filter(), &self.core.key);
             }
         }
-        if lock(&self.core.state).saved.is_none() {
-            let mut sessions = lock(&self.shared.sessions);
-            let ours = sessions.get(&self.core.client_id).is_some_and(|core| Arc::ptr_eq(core, &self.core));
-            if ours && lock(&self.core.state).wake.is_none() {
-                sessions.remove(&self.core.client_id);
-            }
+        // Only now may another connection have it.
+        let mut sessions = lock(&self.shared.sessions);
+        let has_ended = {
+            let mut state = lock(&self.core.state);
+            state.in_use = false;
+            state.saved.is_none()
+        };
+        let is_ours = |core: &Arc<Core>| Arc::ptr_eq(core, &self.core);
+        if has_ended && sessions.get(&self.core.client_id).is_some_and(is_ours) {
+            sessions.remove(&self.core.client_id);
         }
+        drop(sessions);
         parted.and(forgotten)
     }
 }

@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::packet_ids::PacketIds;
 use super::replay::Replay;
 use super::snapshot::Snapshot;
-use crate::delivery::{Delivery, Source};
+use crate::delivery::{Delivery, Share, Source};
 use crate::group::Group;
 use crate::lock::lock;
 use crate::options::StoreOptions;
@@ -33,6 +33,8 @@ pub(crate) struct Core {
 pub(crate) struct State {
     /// What wakes the connection; `None` while the client is away.
     pub(crate) wake: Option<Wake>,
+    /// Whether a connection has the session, be it that it is about to let go of it.
+    pub(crate) in_use: bool,
     /// How far each partition has come.
     pub(crate) follow: Follows,
     /// The end of each partition when the client came: what is older was missed while away.
@@ -78,6 +80,7 @@ impl Core {
     pub(crate) fn new(key: u64, client_id: &str, saved: Option<Snapshot>) -> Self {
         let state = State {
             wake: None,
+            in_use: false,
             follow: Follows::default(),
             came_at: Box::default(),
             inbox: Inbox::default(),
@@ -117,7 +120,11 @@ impl Core {
     }
 
     /// A group has a message for the session; `false` if the client is away or there is no room.
-    pub(crate) fn take_in(&self, delivery: Delivery, options: &StoreOptions) -> bool {
+    /// `is_reader` if it is what the session has read for the group.
+    pub(crate) fn take_in(&self, delivery: Delivery, options: &StoreOptions, is_reader: bool) -> bool {
+        if !is_reader && lock(&self.state).keeps_room_from(&delivery) {
+            return false;
+        }
         self.put(delivery, options).unwrap_or(false)
     }
 
@@ -165,6 +172,13 @@ impl State {
         if !self.to_read.iter().any(|other| Arc::ptr_eq(other, group)) {
             self.to_read.push_back(Arc::clone(group));
         }
+    }
+
+    /// Whether another group waits to be read for, which is done when nothing of any group waits here: one that is busy would keep it
+    /// from that for ever.
+    fn keeps_room_from(&self, delivery: &Delivery) -> bool {
+        let is_other = |share: &Share| self.to_read.iter().any(|group| !share.is_of(group));
+        delivery.share.as_ref().is_some_and(is_other)
     }
 
     /// Whether a group is behind and nothing of any waits here, so that what is read comes after it and is worth a read.

@@ -45,11 +45,10 @@ impl Attached {
         delivery
     }
 
-    /// A delivery is not sent, or not waited for.
+    /// A delivery is not sent, or not waited for. No exchange tells of it, so nobody saves the session, and with it the group.
     pub(super) fn let_go(&self, delivery: &Delivery) {
-        if let Some(share) = &delivery.share {
-            share.0.finish(self.core.key, delivery.source.partition, delivery.source.offset);
-        }
+        // If the log does not take the group, more comes again after a crash.
+        let _ = self.finish(delivery);
     }
 
     pub(super) fn subscribe_shared(
@@ -195,14 +194,14 @@ impl Snapshot {
 impl Shared {
     /// The client of a session has gone, with these exchanges under way; `kept` is what is kept of the session, `None` if it has ended.
     /// What was not sent goes to other members; what was sent stays with the session. If that has ended, QoS 1 goes to others
-    /// and QoS 2 to nobody [MQTT-4.8.2-4] [MQTT-4.8.2-5].
+    /// and QoS 2 to nobody [MQTT-4.8.2-4] [MQTT-4.8.2-5]. Returns the groups that have ended; nothing is written.
     pub(super) fn part(
         &self,
         core: &Core,
         groups: &[Arc<Group>],
         under_way: Option<&UnderWay>,
         kept: Option<(&Snapshot, &UnderWay)>,
-    ) -> Result<(), AppendError> {
+    ) -> Vec<Arc<Group>> {
         let fate = |group: &Group, partition: u32, offset: u64| {
             let find = |all: &UnderWay| all.find(group, partition, offset);
             if kept.is_some_and(|(_, kept)| find(kept).is_some()) {
@@ -213,7 +212,15 @@ impl Shared {
         let comes_back = |group: &Group| {
             kept.is_some_and(|(kept, _)| kept.subscriptions.iter().any(|one| one.filter == group.text))
         };
-        let ended = self.leave_groups(groups, core.key, comes_back, fate);
+        self.leave_groups(groups, core.key, comes_back, fate)
+    }
+
+    /// Writes what has become of groups that sessions have left. One that has ended is not saved, and one that lasts is not forgotten.
+    pub(super) fn save_left<'a>(
+        &self,
+        groups: impl IntoIterator<Item = &'a Arc<Group>>,
+        ended: &[Arc<Group>],
+    ) -> Result<(), AppendError> {
         for group in groups {
             if ended.iter().any(|other| Arc::ptr_eq(other, group)) {
                 self.forget_group(group)?;
@@ -224,9 +231,12 @@ impl Shared {
         Ok(())
     }
 
-    /// A session whose client is away has ended.
-    pub(super) fn part_for_good(&self, core: &Core, saved: &Snapshot) -> Result<(), AppendError> {
-        self.part(core, &self.groups_of(saved), Some(&saved.under_way()), None)
+    /// A session whose client is away has ended. Returns its groups, and those of them that have ended with it, which is to be
+    /// [written](Self::save_left).
+    pub(super) fn part_for_good(&self, core: &Core, saved: &Snapshot) -> (Vec<Arc<Group>>, Vec<Arc<Group>>) {
+        let groups = self.groups_of(saved);
+        let ended = self.part(core, &groups, Some(&saved.under_way()), None);
+        (groups, ended)
     }
 
     /// The groups that a session is a member of or has messages of.

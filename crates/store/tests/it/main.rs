@@ -26,6 +26,7 @@ mod shared_away;
 mod shared_crash;
 mod shared_law;
 mod shared_record;
+mod shared_review;
 mod shared_threads;
 mod stopped;
 mod worker;
