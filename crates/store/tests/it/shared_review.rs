@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_codec::{QoS, SubscribeOptions};
+use headwater_codec::QoS;
 use headwater_session::State;
 use headwater_store::{Attach, AttachError, Next};
-use headwater_topic::TopicFilter;
 
 use crate::bed::{Bed, options};
 use crate::worker::Worker;
@@ -163,29 +162,4 @@ fn a_session_that_comes_back_while_it_goes_keeps_its_subscriptions() {
         assert_eq!(got, ["p", "s"], "round {round}");
         attached = back;
     }
-}
-
-/// Many members come and go.
-#[test]
-#[ignore = "measures"]
-fn ten_thousand_members_come_and_go() {
-    let bed = Bed::new();
-    let filter = TopicFilter::parse("$share/g/t").unwrap();
-    let begin = Instant::now();
-    let mut clients: Vec<_> = (0..10_000).map(|name| bed.attach(&name.to_string(), true, 0)).collect();
-    eprintln!("attached: {:?}", begin.elapsed());
-    let begin = Instant::now();
-    for client in &mut clients {
-        client.attached.subscribe(filter, SubscribeOptions::new(QoS::AtLeastOnce), None);
-    }
-    eprintln!("subscribed: {:?}", begin.elapsed());
-    let begin = Instant::now();
-    for _ in 0..20_000 {
-        bed.publish("t", "x", 1);
-    }
-    bed.run();
-    eprintln!("handed out: {:?}", begin.elapsed());
-    let begin = Instant::now();
-    clients.into_iter().for_each(|client| _ = client.leave());
-    eprintln!("gone: {:?}", begin.elapsed());
 }
