@@ -13,6 +13,7 @@ mod concurrent;
 mod deliveries;
 mod exhaustive;
 mod groups;
+mod hostile;
 mod memory;
 mod oracle;
 mod pages;
