@@ -156,7 +156,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
 
     /// Closes the gaps between texts when they are half of it all.
     fn move_texts(&mut self) {
-        if !self.index.should_move() {
+        if !self.index.should_move(self.len) {
             return;
         }
         let moved = self.index.move_texts();

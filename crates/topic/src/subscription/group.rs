@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::fmt;
 use core::hash::Hash;
+use core::mem;
 
 use super::choose::Choose;
 use super::hash::{self, Seed};
@@ -157,8 +158,11 @@ impl<K: Hash + Eq, V> Groups<K, V> {
             Some((_, id)) => id,
             None => self.add(filter, text, seed),
         };
-        let replaced = self.entry_mut(id)?.members.insert(key, value, seed);
+        let entry = self.entry_mut(id)?;
+        let before = entry.members.len();
+        let replaced = entry.members.insert(key, value, seed);
         if replaced.is_none() {
+            entry.turn.settle(before);
             self.owners.add(owner, id, seed);
             self.len += 1;
         }
@@ -207,6 +211,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         let (_, id) = self.find(text, seed)?;
         let value = self.leave(id, key, seed)?;
         self.owners.remove(key, id, seed);
+        self.renumber();
         Some(value)
     }
 
@@ -216,7 +221,9 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.owners.take(key, seed).filter(|id| self.leave(*id, key, seed).is_some()).count()
+        let left = self.owners.take(key, seed).filter(|id| self.leave(*id, key, seed).is_some()).count();
+        self.renumber();
+        left
     }
 
     fn leave<Q>(&mut self, id: GroupId, key: &Q, seed: &Seed) -> Option<V>
@@ -225,7 +232,9 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let entry = self.entry_mut(id)?;
+        let before = entry.members.len();
         let value = entry.members.remove(key, seed)?;
+        entry.turn.settle(before);
         let is_last = entry.members.len() == 0;
         self.len -= 1;
         if is_last {
@@ -245,6 +254,9 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         let Some(at) = self.by_filter.find(self.by_filter.wanted(filter)) else { return };
         let Some(groups) = self.by_filter.payload_mut(at) else { return };
         groups.swap_remove(entry.place);
+        if groups.len() < groups.capacity() / 4 {
+            groups.shrink_to(groups.len() * 2);
+        }
         let moved = groups.get(entry.place).copied();
         if groups.is_empty() {
             self.by_filter.remove(at, filter.as_str());
@@ -252,9 +264,38 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         if let Some(moved) = moved.and_then(|moved| self.entry_mut(moved)) {
             moved.place = entry.place;
         }
-        if self.by_filter.should_move() {
-            // Nobody else knows these texts by their place.
+        // Nobody else knows these texts by their place.
+        if self.by_filter.should_move(0) {
             self.by_filter.move_texts();
+        }
+    }
+
+    /// Gives all groups new numbers when three quarters of those given out are vacant, and no more memberships than those pay for.
+    fn renumber(&mut self) {
+        let vacant = self.vacant.len();
+        if vacant <= 64 || vacant <= self.groups.len() / 4 * 3 || vacant <= self.len / 4 {
+            return;
+        }
+        let mut numbers = Vec::with_capacity(self.groups.len());
+        let mut groups = Vec::with_capacity(self.groups.len() - vacant);
+        for group in mem::take(&mut self.groups) {
+            groups.extend(group.map(Some));
+            // Of a vacant one nobody asks for the number.
+            numbers.push(u32::try_from(groups.len()).ok().and_then(GroupId::new).unwrap_or(GroupId::MIN));
+        }
+        let new = |old: GroupId| numbers.get(old.get() as usize - 1).copied().unwrap_or(old);
+        self.vacant = Vec::new();
+        self.groups = groups;
+        self.by_text.iter_mut().for_each(|named| named.group = new(named.group));
+        self.owners.rename(new);
+        for (id, entry) in (1..).zip(self.groups.iter().flatten()) {
+            let Some(filter) = shared::split(&entry.text).map(SharedFilter::filter) else { continue };
+            let Some(at) = self.by_filter.find(self.by_filter.wanted(filter)) else { continue };
+            if let Some(groups) = self.by_filter.payload_mut(at)
+                && let Some((group, id)) = groups.get_mut(entry.place).zip(GroupId::new(id))
+            {
+                *group = id;
+            }
         }
     }
 }

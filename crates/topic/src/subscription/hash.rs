@@ -3,9 +3,10 @@
 //! Who does not know the seed cannot choose filters or names that meet in one place. Who does can make a lookup as slow as a search
 //! from end to end, and no answer wrong: what is found by a hash is compared before it is believed.
 
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::{Hash, Hasher};
 
-use foldhash::quality::FixedState;
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
 
 /// An odd constant without pattern: the golden ratio's bits.
 const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -13,7 +14,9 @@ const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 /// What the hashes of one tree depend on besides their input.
 #[derive(Clone, Debug)]
 pub(super) struct Seed {
-    state: FixedState,
+    /// What inputs are combined with. foldhash's `FixedState` has public constants here: half of an input that is equal to one makes
+    /// the hash the same whatever the other half and the rest of the seed.
+    shared: SharedSeed,
     word: u64,
 }
 
@@ -23,7 +26,12 @@ impl Seed {
     pub(super) const COLLIDING: u64 = u64::MAX;
 
     pub(super) const fn new(seed: u64) -> Self {
-        Self { state: FixedState::with_seed(seed), word: seed }
+        Self { shared: SharedSeed::from_u64(seed ^ SCATTER), word: seed }
+    }
+
+    #[inline(always)]
+    const fn hasher(&self) -> FoldHasher<'_> {
+        FoldHasher::with_seed(self.word, &self.shared)
     }
 
     /// The part that [`word`] wants.
@@ -34,7 +42,7 @@ impl Seed {
     /// Hashes a text.
     #[inline]
     pub(super) fn text(&self, text: &[u8]) -> u64 {
-        let mut hasher = self.state.build_hasher();
+        let mut hasher = self.hasher();
         hasher.write(text);
         self.admit(hasher.finish())
     }
@@ -42,7 +50,9 @@ impl Seed {
     /// Hashes a subscriber.
     #[inline]
     pub(super) fn key<Q: Hash + ?Sized>(&self, key: &Q) -> u32 {
-        high(self.admit(self.state.hash_one(key)))
+        let mut hasher = self.hasher();
+        key.hash(&mut hasher);
+        high(self.admit(hasher.finish()))
     }
 
     #[inline(always)]

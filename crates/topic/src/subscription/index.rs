@@ -145,9 +145,9 @@ impl<P> Index<P> {
         Some(payload)
     }
 
-    /// Whether [`move_texts`](Self::move_texts) is due.
-    pub(super) fn should_move(&self) -> bool {
-        self.texts.should_move()
+    /// Whether [`move_texts`](Self::move_texts) is due, if so many others know a text by its place.
+    pub(super) fn should_move(&self, knowers: usize) -> bool {
+        self.texts.should_move(knowers)
     }
 
     /// Closes the gaps between the texts; says where each text went. O(filters); the removals before it pay for it.

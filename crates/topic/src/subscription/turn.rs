@@ -20,6 +20,14 @@ impl Turn {
         self.add(turns);
     }
 
+    /// The same turn in a group that had so many members and has not any more.
+    ///
+    /// Turns are counted on and on, so with another number of members they would be anybody's.
+    pub(super) fn settle(&mut self, members: usize) {
+        let turn = self.0.get_mut();
+        *turn = turn.checked_rem(members).unwrap_or_default();
+    }
+
     #[cfg(target_has_atomic = "ptr")]
     fn add(&self, turns: usize) -> usize {
         self.0.fetch_add(turns, Relaxed)

@@ -76,10 +76,11 @@ impl Words {
         self.table.bytes() + self.long.bytes()
     }
 
-    /// Whether so many numbers or texts went out of use that it should all be made anew.
-    pub(super) fn is_sparse(&self) -> bool {
+    /// Whether so many numbers went out of use that it should all be made anew, in a tree of so many branches.
+    pub(super) fn is_sparse(&self, branches: usize) -> bool {
         let given = (self.next - FIRST) as usize;
-        self.long.should_move() || given > 256 && given / 4 > self.table.len()
+        // Whoever made a branch of a new level paid for four other branches.
+        given > 256 && given / 4 > self.table.len() && given > branches / 4
     }
 
     /// The number of a level, if it is in use.
@@ -143,6 +144,18 @@ impl Words {
             && let Some(Word { long: Some(text), .. }) = self.table.remove(at)
         {
             self.long.remove(text);
+            self.move_long();
+        }
+    }
+
+    /// Closes the gaps between the texts of long levels when that is due.
+    fn move_long(&mut self) {
+        if !self.long.should_move(self.table.len()) {
+            return;
+        }
+        let mut moved = self.long.begin_move();
+        for at in self.table.iter_mut().filter_map(|word| word.long.as_mut()) {
+            *at = moved.take(*at, &mut self.long);
         }
     }
 }

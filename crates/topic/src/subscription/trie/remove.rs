@@ -114,7 +114,10 @@ impl<P> Trie<P> {
 
     /// Whether most of what was given out is not in use any more.
     fn is_sparse(&self) -> bool {
-        self.words.is_sparse() || self.vacant.len() > 64 && self.vacant.len() > self.nodes.len() / 4 * 3
+        let vacant = self.vacant.len();
+        // To make it anew costs what the branches that are left cost: few nodes do not pay for many of those.
+        self.words.is_sparse(self.branches)
+            || vacant > 64 && vacant > self.nodes.len() / 4 * 3 && vacant > self.branches / 4
     }
 
     /// Makes the tree anew, no larger than it has to be. O(levels of all filters); the removals before it pay for it.
