@@ -78,7 +78,9 @@ fn churn_of_a_filter_does_not_depend_on_the_subscribers_of_another() {
 fn groups_come_and_go(text: impl Fn(u32) -> String) {
     let subscribe = |groups: Range<u32>| {
         let mut tree = SubscriptionTree::with_seed(7);
-        groups.for_each(|group| drop(tree.subscribe(filter(&text(group)), group, 0_u8)));
+        groups.for_each(|group| {
+            tree.subscribe(filter(&text(group)), group, 0_u8);
+        });
         tree
     };
     let (few, mut many) = (subscribe(0..10), subscribe(0..20_000));
@@ -86,11 +88,61 @@ fn groups_come_and_go(text: impl Fn(u32) -> String) {
         many.unsubscribe(filter(&text(group)), &group);
     }
     assert!(many.memory() < few.memory() * 4, "{} bytes, {} without a past", many.memory(), few.memory());
+    // What is left is found by each way there is.
+    let of = |text: &str| {
+        let mut keys = Vec::new();
+        many.matches(name(text), |key, _| keys.push(*key));
+        keys.sort_unstable();
+        keys
+    };
+    for group in 0..10 {
+        assert!(of(&text(group).split('/').skip(2).collect::<Vec<_>>().join("/")).contains(&group));
+    }
     for group in 0..10 {
         assert!(many.group(filter(&text(group))).is_some_and(|found| found.len() == 1));
         assert_eq!(many.unsubscribe(filter(&text(group)), &group), Some(0));
     }
     assert_eq!(many.memory(), 0);
+}
+
+#[test]
+fn who_is_in_several_groups_leaves_them_after_others_went() {
+    let mut tree = SubscriptionTree::with_seed(7);
+    let text = |group: u32| format!("$share/{group}/a/{}", group % 7);
+    for group in 0..2_000 {
+        tree.subscribe(filter(&text(group)), group % 100, 0_u8);
+    }
+    for key in (0..100).filter(|key| key % 20 != 3) {
+        assert_eq!(tree.unsubscribe_all(&key), 20);
+    }
+    tree.subscribe(filter("$share/late/a/0"), 3, 0);
+    for (key, count) in [(3, 21), (23, 20), (43, 20), (63, 20), (83, 20)] {
+        assert_eq!(tree.unsubscribe_all(&key), count);
+    }
+    assert_eq!((tree.len(), tree.memory()), (0, 0));
+}
+
+#[test]
+fn churn_of_two_filters_that_begin_alike_does_not_depend_on_the_other_filters() {
+    let tree = |others: u32| {
+        let mut tree = SubscriptionTree::with_seed(7);
+        (0..others).for_each(|id| {
+            tree.subscribe(filter(&format!("{id}/+")), id, ());
+        });
+        tree
+    };
+    let prefix = "x/".repeat(120);
+    let churn = |mut tree: SubscriptionTree<u32, ()>| {
+        time(|| {
+            for _ in 0..10 {
+                tree.subscribe(filter(&format!("{prefix}+/y")), u32::MAX, ());
+                tree.subscribe(filter(&format!("{prefix}+/z")), u32::MAX, ());
+                tree.unsubscribe_all(&u32::MAX);
+            }
+        })
+    };
+    let (small, large) = (churn(tree(16)), churn(tree(50_000)));
+    assert!(large < small * 15, "16 filters: {small:?}, 50,000: {large:?}");
 }
 
 #[test]
@@ -127,8 +179,12 @@ fn members_that_were_there_all_along_get_as_much_as_each_other() {
     for message in 0..600 {
         // A third one comes for two messages and goes for one.
         match message % 3 {
-            1 => drop(tree.subscribe(shared, "z", ())),
-            0 => drop(tree.unsubscribe(shared, "z")),
+            1 => {
+                tree.subscribe(shared, "z", ());
+            }
+            0 => {
+                tree.unsubscribe(shared, "z");
+            }
             _ => {}
         }
         tree.matches(name("a"), |key, ()| *count.entry(*key).or_insert(0_i32) += 1);
