@@ -66,10 +66,11 @@ pub use subscribers::Subscribers;
 /// |---|---|
 /// | [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`get`](Self::get) | O(bytes of the filter), amortised, whatever the number of subscriptions |
 /// | [`unsubscribe_all`](Self::unsubscribe_all) | that, for each subscription of the one who leaves |
-/// | [`matches`](Self::matches) | O(bytes of the name + edges visited + matches) |
+/// | [`matches`](Self::matches) | O(bytes of the name + edges visited + bytes of the filters those lead to + matches) |
 ///
 /// A match looks up the whole name once, and walks the tree of wildcard filters: it visits each edge of the tree at most once, and at
-/// most 2 to the power of the level number on each level, so no choice of filters costs more than the edges it made. Filters
+/// most 2 to the power of the level number on each level, so no choice of filters costs more than the edges it made and
+/// the texts behind them. Filters
 /// that cannot match are not looked at one by one. Nothing recurses, dropping included.
 ///
 /// Lookups are by hash, with a seed: who does not know it cannot make them slow.

@@ -49,9 +49,13 @@ const REMEMBERED_MAX: usize = 64;
 /// Each copy counts the turns of its shared groups by itself: of two members that were there all along, one may have had two messages
 /// more than the other.
 ///
+/// What was removed or replaced is in the other copy until the next change: a key or value that counts references, or closes something when
+/// it is dropped, lives on till then. [`apply`](Self::apply) without changes drops it.
+///
 /// # Deadlock
 ///
-/// A thread that makes changes while it holds a guard of its own waits for itself.
+/// A thread that makes changes while it holds a guard of its own waits for itself, and so does a change from within the caller's code that
+/// a change runs: the clone, comparison, hash or drop of a key or value.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! The form that is read while it is changed.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -154,4 +155,14 @@ fn a_panic_of_the_callers_code_is_not_seen_by_readers() {
         tree.subscribe(filter("a"), Fragile(number), ());
         assert_eq!(tree.read().len(), number as usize - 1);
     }
+}
+
+#[test]
+fn who_has_left_is_kept_until_the_next_change_and_no_longer() {
+    let (tree, session) = (ConcurrentTree::new(), Arc::new(()));
+    tree.subscribe(filter("a"), 1, Arc::clone(&session));
+    assert!(tree.unsubscribe(filter("a"), &1).is_some());
+    assert_eq!(Arc::strong_count(&session), 2);
+    tree.apply(&[]);
+    assert_eq!(Arc::strong_count(&session), 1);
 }
