@@ -142,13 +142,14 @@ pub(crate) struct Left {
 
 #[cfg(test)]
 mod tests {
-    use headwater_codec::{QoS, SubscribeOptions};
+    use bytes::Bytes;
+    use headwater_codec::{Publish, QoS, SubscribeOptions};
     use headwater_log::{Log, LogOptions};
     use headwater_session::State;
     use headwater_topic::TopicFilter;
 
     use super::*;
-    use crate::{Attach, Store, StoreOptions};
+    use crate::{Attach, Message, Next, Origin, Source, Store, StoreOptions};
 
     #[test]
     fn only_groups_with_a_member_that_is_connected_are_asked() {
@@ -177,5 +178,27 @@ mod tests {
         assert_eq!(asked(), 1);
         go(lasting, 0);
         assert_eq!((asked(), store.statistics().groups), (0, 0));
+    }
+
+    #[test]
+    fn a_message_of_qos_0_that_was_appended_before_the_group_is_not_for_it_though_it_is_forwarded_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(folder.path(), LogOptions::default()).unwrap();
+        let store = Store::open(&log, StoreOptions::default(), 0).unwrap();
+        let publish = Publish::new(TopicName::parse("t").unwrap(), b"x");
+        let placement = store.publish(&publish, Bytes::new, "p", 0).unwrap();
+        let (partition, offset) = placement.message.unwrap();
+        let attach =
+            Attach { client_id: "c", clean_start: true, expiry_secs: 0, wake: Arc::new(|| {}), now_ms: 0 };
+        let (mut attached, ..) = store.attach(&attach).unwrap();
+        let filter = TopicFilter::parse("$share/g/t").unwrap();
+        attached.subscribe(filter, SubscribeOptions::new(QoS::AtLeastOnce), None);
+        let group = store.shared.groups.find("$share/g/t").unwrap();
+        let message = Arc::new(Message::from_publish(&publish, Bytes::new(), "p", 0).unwrap());
+        for (offset, comes) in [(offset, false), (offset + 1, true)] {
+            let source = Source { origin: Origin::Messages, partition, offset };
+            assert!(group.offer(&message, source, &store.shared.options));
+            assert_eq!(matches!(attached.next(0).unwrap(), Next::Delivery(_)), comes);
+        }
     }
 }
