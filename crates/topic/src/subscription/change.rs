@@ -163,7 +163,7 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
         for entry in self.lists.iter_mut() {
             entry.text = moved.place(entry.text);
         }
-        self.owners.rename(|text| moved.place(text));
+        self.owners.rename(|text| moved.place(text), &self.seed);
     }
 
     fn return_groups(&mut self) {

@@ -211,7 +211,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         let (_, id) = self.find(text, seed)?;
         let value = self.leave(id, key, seed)?;
         self.owners.remove(key, id, seed);
-        self.renumber();
+        self.renumber(seed);
         Some(value)
     }
 
@@ -222,7 +222,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let left = self.owners.take(key, seed).filter(|id| self.leave(*id, key, seed).is_some()).count();
-        self.renumber();
+        self.renumber(seed);
         left
     }
 
@@ -271,7 +271,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
     }
 
     /// Gives all groups new numbers when three quarters of those given out are vacant, and no more memberships than those pay for.
-    fn renumber(&mut self) {
+    fn renumber(&mut self, seed: &Seed) {
         let vacant = self.vacant.len();
         if vacant <= 64 || vacant <= self.groups.len() / 4 * 3 || vacant <= self.len / 4 {
             return;
@@ -287,7 +287,7 @@ impl<K: Hash + Eq, V> Groups<K, V> {
         self.vacant = Vec::new();
         self.groups = groups;
         self.by_text.iter_mut().for_each(|named| named.group = new(named.group));
-        self.owners.rename(new);
+        self.owners.rename(new, seed);
         for (id, entry) in (1..).zip(self.groups.iter().flatten()) {
             let Some(filter) = shared::split(&entry.text).map(SharedFilter::filter) else { continue };
             let Some(at) = self.by_filter.find(self.by_filter.wanted(filter)) else { continue };

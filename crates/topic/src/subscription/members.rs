@@ -1,4 +1,4 @@
-//! Subscribers of one filter or group, as two arrays side by side.
+//! Subscribers of one filter or group, or what one owner has, as two arrays side by side.
 //!
 //! ```text
 //!   keys     [k0 k1 k2 ... k9999]     what a match hands out: one piece of memory, copied at its speed
@@ -50,6 +50,11 @@ impl<K, V> Members<K, V> {
             + self.places.as_ref().map_or(0, |places| size_of::<Places>() + places.bytes())
     }
 
+    /// All keys, in no particular order.
+    pub(super) fn into_keys(self) -> impl Iterator<Item = K> {
+        self.keys.into_iter()
+    }
+
     /// The only one that is left.
     pub(super) fn pop(&mut self) -> Option<(K, V)> {
         self.keys.pop().zip(self.values.pop())
@@ -81,10 +86,24 @@ impl<K: Hash + Eq, V> Members<K, V> {
         self.keys.push(key);
         self.values.push(value);
         if self.places.is_none() {
-            let hash = |at: usize| self.keys.get(at).map_or(0, |key| seed.key(key));
-            self.places = Places::of(self.keys.len(), hash).map(Box::new);
+            self.index(seed);
         }
         None
+    }
+
+    /// Gives every key the name that `new` says. O(keys).
+    pub(super) fn rename(&mut self, new: impl Fn(&K) -> K, seed: &Seed) {
+        for key in &mut self.keys {
+            *key = new(key);
+        }
+        if self.places.is_some() {
+            self.index(seed);
+        }
+    }
+
+    fn index(&mut self, seed: &Seed) {
+        let hash = |at: usize| self.keys.get(at).map_or(0, |key| seed.key(key));
+        self.places = Places::of(self.keys.len(), hash).map(Box::new);
     }
 
     /// Takes a subscriber out. O(1), amortised.

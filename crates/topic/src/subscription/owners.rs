@@ -6,14 +6,14 @@
 //!   many      [0: 17, 230, 512, ...]
 //! ```
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::hash::Hash;
+use core::mem;
 use core::num::NonZeroU32;
 
-use super::hash::{self, Seed};
-use super::places::Places;
+use super::hash::Seed;
+use super::members::Members;
 use super::table::{Hashed, Table};
 
 /// What names a filter or group here.
@@ -54,53 +54,7 @@ impl<K> Hashed for Owner<K> {
 struct Many {
     /// The hash of the owner, by which it is found when the list moves.
     hash: u32,
-    held: Vec<Held>,
-    places: Option<Box<Places>>,
-}
-
-impl Many {
-    fn place(&self, held: Held) -> Option<usize> {
-        match &self.places {
-            None => self.held.iter().position(|other| *other == held),
-            Some(places) => places.find(held_hash(held), |at| self.held.get(at) == Some(&held)),
-        }
-    }
-
-    fn push(&mut self, held: Held) {
-        if let Some(places) = &mut self.places {
-            places.insert(held_hash(held), self.held.len());
-        }
-        self.held.push(held);
-        if self.places.is_none() {
-            self.index();
-        }
-    }
-
-    fn index(&mut self) {
-        let hash = |at: usize| self.held.get(at).map_or(0, |held| held_hash(*held));
-        self.places = Places::of(self.held.len(), hash).map(Box::new);
-    }
-
-    fn remove(&mut self, held: Held) -> bool {
-        let Some(at) = self.place(held) else { return false };
-        if let Some(places) = &mut self.places {
-            let last_hash = self.held.last().map_or(0, |last| held_hash(*last));
-            places.swap_remove(held_hash(held), at, last_hash, self.held.len() - 1);
-        }
-        self.held.swap_remove(at);
-        if Places::are_needless(self.held.len()) {
-            self.places = None;
-        }
-        if self.held.len() < self.held.capacity() / 4 {
-            self.held.shrink_to(self.held.len() * 2);
-        }
-        true
-    }
-}
-
-/// Nobody outside has a say in these numbers: no seed.
-fn held_hash(held: Held) -> u32 {
-    hash::word(0, u64::from(held.get()))
+    held: Members<Held, ()>,
 }
 
 impl<K> Owners<K> {
@@ -119,32 +73,23 @@ impl<K> Owners<K> {
 
     /// Bytes allocated, what keys allocated aside.
     pub(super) fn bytes(&self) -> usize {
-        let list = |many: &Many| {
-            many.held.capacity() * size_of::<Held>()
-                + many.places.as_ref().map_or(0, |places| size_of::<Places>() + places.bytes())
-        };
         self.table.bytes()
             + self.many.capacity() * size_of::<Many>()
-            + self.many.iter().map(list).sum::<usize>()
+            + self.many.iter().map(|many| many.held.bytes()).sum::<usize>()
     }
 
     /// Gives everything held the name that `new` says. O(subscriptions).
-    pub(super) fn rename(&mut self, new: impl Fn(Held) -> Held) {
+    pub(super) fn rename(&mut self, new: impl Fn(Held) -> Held, seed: &Seed) {
         for owner in self.table.iter_mut().filter(|owner| owner.list().is_none()) {
             owner.held = new(owner.held);
         }
         for many in &mut self.many {
-            for held in &mut many.held {
-                *held = new(*held);
-            }
-            if many.places.is_some() {
-                many.index();
-            }
+            many.held.rename(|held| new(*held), seed);
         }
     }
 
     /// Takes a list out; the last one goes to its place.
-    fn take_list(&mut self, list: usize) -> Vec<Held> {
+    fn take_list(&mut self, list: usize) -> Members<Held, ()> {
         let taken = self.many.swap_remove(list);
         if let Some(moved) = self.many.get(list) {
             let last = self.many.len();
@@ -183,14 +128,15 @@ impl<K: Hash + Eq> Owners<K> {
         match owner.list() {
             Some(list) => {
                 if let Some(many) = self.many.get_mut(list) {
-                    many.push(held);
+                    many.held.insert(held, (), seed);
                 }
             }
             None => {
-                let both = [owner.held, held].into();
+                let mut both = Members::new();
+                both.insert(mem::replace(&mut owner.held, next), (), seed);
+                both.insert(held, (), seed);
                 owner.tag |= IS_MANY;
-                owner.held = next;
-                self.many.push(Many { hash, held: both, places: None });
+                self.many.push(Many { hash, held: both });
             }
         }
     }
@@ -208,8 +154,8 @@ impl<K: Hash + Eq> Owners<K> {
             return;
         };
         let Some(many) = self.many.get_mut(list) else { return };
-        many.remove(held);
-        if let [last] = *many.held
+        many.held.remove(&held, seed);
+        if let [last] = *many.held.keys()
             && let Some(owner) = self.table.get_mut(at)
         {
             owner.tag &= !IS_MANY;
@@ -228,7 +174,7 @@ impl<K: Hash + Eq> Owners<K> {
         let owner = self.find(key, hash).and_then(|at| self.table.remove(at));
         let many = owner.as_ref().and_then(Owner::list).map(|list| self.take_list(list));
         let one = owner.filter(|owner| owner.list().is_none()).map(|owner| owner.held);
-        one.into_iter().chain(many.unwrap_or_default())
+        one.into_iter().chain(many.into_iter().flat_map(Members::into_keys))
     }
 }
 
