@@ -2,13 +2,14 @@
 
 import os
 import queue
-import socket
 import time
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from paho_end import Ends
 
 PORT = int(os.environ["MQTT_PORT"])
 RUN = f"paho-{os.getpid()}"
@@ -22,7 +23,7 @@ def check(what, got, expected):
     print(f"ok: {what}", flush=True)
 
 
-class Client:
+class Client(Ends):
     """A client whose messages go into a queue."""
 
     def __init__(self, version, name, clean=True, will=None):
@@ -62,18 +63,6 @@ class Client:
     def silent(self, seconds=0.3):
         time.sleep(seconds)
         return self.messages.empty()
-
-    def close(self):
-        self.inner.disconnect()
-        self.inner.loop_stop()
-
-    def die(self):
-        """The network goes away without a word."""
-        # Not disconnect(): that would say goodbye.
-        self.inner.on_disconnect = None
-        self.inner.loop_stop()
-        self.inner.socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        self.inner.socket().close()
 
 
 def main():

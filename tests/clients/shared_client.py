@@ -4,7 +4,6 @@ Run as: shared_client.py [MESSAGES [KILLS]]; needs $BROKER, see broker.py.
 """
 
 import collections
-import socket
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from broker import WAIT_SECS, Broker
+from paho_end import Ends
 
 MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
 KILLS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -21,7 +21,7 @@ TOPICS = 7
 lock = threading.Lock()
 
 
-class Client:
+class Client(Ends):
     """A client that comes back by itself; what it gets it notes in `received`, under its name."""
 
     def __init__(self, broker, name, version=mqtt.MQTTv5, lasting=False, filters=(), received=None):
@@ -55,17 +55,6 @@ class Client:
         sent = [self.inner.publish(f"{prefix}/{number % TOPICS}", str(number), qos) for number in numbers]
         for message in sent:
             message.wait_for_publish(WAIT_SECS)
-
-    def close(self):
-        self.inner.disconnect()
-        self.inner.loop_stop()
-
-    def die(self):
-        """The network goes away without a word."""
-        self.inner.on_disconnect = None
-        self.inner.loop_stop()
-        self.inner.socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        self.inner.socket().close()
 
 
 def until_all(received, count):

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use headwater_codec::QoS;
 
@@ -116,21 +116,26 @@ impl Core {
     /// A QoS 0 message came; `false` if there is no room.
     pub(crate) fn offer(&self, delivery: Delivery, options: &StoreOptions) -> bool {
         debug_assert_eq!(delivery.qos, QoS::AtMostOnce);
-        self.put(delivery, options).unwrap_or(true)
+        self.put(lock(&self.state), delivery, options).unwrap_or(true)
     }
 
-    /// A group has a message for the session; `false` if the client is away or there is no room.
-    /// `is_reader` if it is what the session has read for the group.
+    /// A group has a message for the session, `is_reader` if it is the one that has read it; `false` if the client is away
+    /// or there is no room.
     pub(crate) fn take_in(&self, delivery: Delivery, options: &StoreOptions, is_reader: bool) -> bool {
-        if !is_reader && lock(&self.state).keeps_room_from(&delivery) {
+        let state = lock(&self.state);
+        if !is_reader && state.keeps_room_from(&delivery) {
             return false;
         }
-        self.put(delivery, options).unwrap_or(false)
+        self.put(state, delivery, options).unwrap_or(false)
     }
 
     /// Puts it into the inbox; `false` if there is no room, `None` if the client is away.
-    fn put(&self, delivery: Delivery, options: &StoreOptions) -> Option<bool> {
-        let mut state = lock(&self.state);
+    fn put(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        delivery: Delivery,
+        options: &StoreOptions,
+    ) -> Option<bool> {
         let wake = state.wake.clone()?;
         if state.inbox.is_full(&delivery, options) {
             return Some(false);

@@ -89,6 +89,14 @@ impl Bed {
         self.publish_from("publisher", topic, payload, qos, false).unwrap()
     }
 
+    /// One message for each number, all dispatched.
+    pub(crate) fn publish_numbers(&self, topic: &str, numbers: std::ops::Range<u32>, qos: u8) {
+        for number in numbers {
+            self.publish(topic, &number.to_string(), qos);
+        }
+        self.run();
+    }
+
     pub(crate) fn retain(&self, topic: &str, payload: &str, qos: u8) -> Placement {
         self.publish_from("publisher", topic, payload, qos, true).unwrap()
     }

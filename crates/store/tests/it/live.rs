@@ -257,15 +257,9 @@ fn a_flood_of_qos_0_does_not_keep_the_others_waiting() {
     let mut client = bed.lasting("c");
     client.subscribe("#", 1);
     let _ = client.leave();
-    for number in 0..50 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..50, 1);
     let mut client = bed.lasting("c");
-    for number in 50..100 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 50..100, 1);
     let mut received = Vec::new();
     // There is never nothing to send: whenever one is taken, there are two more.
     for _ in 0..1_000 {

@@ -71,10 +71,7 @@ fn replaced(missed_under: u8, then: u8) -> (Bed, Client) {
     let mut client = bed.lasting("c");
     client.subscribe("t", missed_under);
     let _ = client.leave();
-    for number in 0..3 {
-        bed.publish("t", &number.to_string(), 2);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..3, 2);
     let mut client = bed.lasting("c");
     client.subscribe("t", then);
     (bed, client)
@@ -146,10 +143,7 @@ fn what_waits_in_the_inbox_is_not_lost_when_the_client_goes() {
     let bed = Bed::new();
     let mut client = bed.lasting("c");
     client.subscribe("t", 1);
-    for number in 0..5 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..5, 1);
     assert_eq!(client.next().unwrap().message.payload, "0");
     let _ = client.leave();
     let payloads: Vec<String> = bed.lasting("c").drain().into_iter().map(|got| got.1).collect();

@@ -189,10 +189,7 @@ fn who_unsubscribes_keeps_what_was_sent_and_leaves_the_rest_to_the_others() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", "$share/g/t");
     let mut b = Worker::lasting(&bed, "b", "$share/g/t");
-    for number in 0..20 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..20, 1);
     let sent = [a.take().unwrap(), a.take().unwrap()];
     assert!(a.unsubscribe("$share/g/t"));
     assert!(!a.unsubscribe("$share/g/t"));
@@ -243,10 +240,7 @@ fn members_are_woken_when_there_is_something_for_them() {
     let bed = Bed::with(options().shared_inbox_max(1));
     let mut a = Worker::passing(&bed, "a", "$share/g/t");
     let b = Worker::passing(&bed, "b", "$share/g/t");
-    for number in 0..3 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..3, 1);
     let woken = |worker: &Worker| worker.client.woken.load(Ordering::Relaxed);
     assert!(woken(&a) > 0 && woken(&b) > 0);
     assert_eq!(a.work().len(), 2, "its own, and the one for which there was no room");
@@ -261,10 +255,7 @@ fn a_large_group_shares_all_and_no_message_asks_every_member() {
     let bed = Bed::with(options().shared_inbox_max(2));
     let mut workers: Vec<Worker> =
         (0..100).map(|number| Worker::passing(&bed, &format!("w{number}"), "$share/g/t")).collect();
-    for number in 0..1_000 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..1_000, 1);
     // Only one of them does anything.
     let taken: BTreeSet<String> = workers[77].work().into_iter().collect();
     assert!(taken.len() >= 1_000 - 2 * 99, "{}", taken.len());
@@ -277,10 +268,7 @@ fn the_member_that_reads_gets_what_nobody_else_has_room_for_without_asking_them_
     let bed = Bed::with(options().shared_inbox_max(1));
     let full: Vec<Worker> =
         (0..200).map(|number| Worker::passing(&bed, &format!("w{number}"), "$share/g/t")).collect();
-    for number in 0..300 {
-        bed.publish("t", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t", 0..300, 1);
     let mut last = bed.attach("last", true, 0);
     last.subscribe("$share/g/t", 1);
     let mut got = 0;

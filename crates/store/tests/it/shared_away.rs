@@ -57,10 +57,7 @@ fn what_waited_in_an_inbox_and_what_was_not_sent_goes_to_the_others_at_once() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", FILTER);
     let mut b = Worker::lasting(&bed, "b", FILTER);
-    for number in 0..20 {
-        bed.publish("t/0", &number.to_string(), 2);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..20, 2);
     let sent = a.take().unwrap();
     let unsent = a.take().unwrap();
     a.under_way[1].sent = false;
@@ -216,10 +213,7 @@ fn a_message_that_expires_in_an_inbox_goes_to_nobody_and_is_not_kept_as_unfinish
 fn what_waits_for_a_group_does_not_hold_the_position_of_the_session_back() {
     let bed = Bed::with(options().messages(messages().partitions(1)));
     let b = Worker::lasting(&bed, "b", FILTER);
-    for number in 0..2 {
-        bed.publish("t/0", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..2, 1);
     let mut a = Worker::lasting(&bed, "a", FILTER);
     a.subscribe("plain", QoS::AtLeastOnce);
     bed.publish("plain", "plain", 1);
@@ -238,10 +232,7 @@ fn what_a_session_has_of_a_group_it_left_goes_to_others_when_it_ends_after_it_ca
     let bed = Bed::new();
     let mut b = Worker::lasting(&bed, "b", FILTER);
     let mut a = Worker::lasting(&bed, "a", FILTER);
-    for number in 0..2 {
-        bed.publish("t/0", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..2, 1);
     let (own, left) = (b.take().unwrap(), a.take().unwrap());
     a.unsubscribe(FILTER);
     a.leave();
@@ -291,10 +282,7 @@ fn a_connection_that_is_dropped_leaves_what_it_had_to_the_others() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", FILTER);
     let mut b = Worker::lasting(&bed, "b", FILTER);
-    for number in 0..10 {
-        bed.publish("t/0", &number.to_string(), 2);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..10, 2);
     a.take();
     a.save();
     a.take();

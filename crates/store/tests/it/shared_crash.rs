@@ -135,10 +135,7 @@ fn what_is_kept_is_never_ahead_of_what_is_unfinished() {
     let bed = Bed::with(options().shared_inbox_max(5));
     let mut a = Worker::lasting(&bed, "a", FILTER);
     let mut b = Worker::passing(&bed, "b", FILTER);
-    for number in 0..100 {
-        bed.publish("t/0", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..100, 1);
     let mut done = 0;
     while done < 60 {
         a.take();
@@ -237,17 +234,11 @@ fn what_a_member_was_sent_after_the_group_was_saved_is_not_given_to_another_one(
     let mut a = Worker::lasting(&bed, "a", FILTER);
     Worker::lasting(&bed, "b", FILTER).leave();
     // So much is unfinished that the group is not saved with the session.
-    for number in 0..10 {
-        bed.publish("t/0", &number.to_string(), 2);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..10, 2);
     a.take_all();
     a.save();
     let before = record(&bed);
-    for number in 10..13 {
-        bed.publish("t/0", &number.to_string(), 2);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 10..13, 2);
     a.take_all();
     a.save();
     assert_eq!(record(&bed), before);
@@ -290,10 +281,7 @@ fn a_group_does_not_wait_for_offsets_that_a_power_failure_gave_to_other_messages
 fn a_group_is_saved_with_its_members_so_that_little_comes_again() {
     let bed = Bed::new();
     let mut a = Worker::lasting(&bed, "a", FILTER);
-    for number in 0..50 {
-        bed.publish("t/0", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..50, 1);
     a.work();
     a.save();
     bed.run();
@@ -309,10 +297,7 @@ fn what_was_given_back_comes_after_a_crash() {
     let bed = Bed::new();
     let a = Worker::lasting(&bed, "a", FILTER);
     Worker::lasting(&bed, "b", FILTER).leave();
-    for number in 0..10 {
-        bed.publish("t/0", &number.to_string(), 1);
-    }
-    bed.run();
+    bed.publish_numbers("t/0", 0..10, 1);
     a.leave();
     bed.run();
     let bed = bed.crash(11);
