@@ -52,9 +52,7 @@
 //! # What does not work yet
 //!
 //! * A subscription tree holds 4 GiB of filter text at most, and panics beyond.
-//! * Matching several names at once, so that one waits for memory while another is looked at.
 #![no_std]
-#![forbid(unsafe_code)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -24,6 +24,7 @@ mod members;
 mod owners;
 mod pile;
 mod places;
+mod prefetch;
 mod split;
 mod subscribers;
 mod table;

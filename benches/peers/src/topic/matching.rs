@@ -78,7 +78,7 @@ pub fn run(options: &Options, kind: Kind, size: usize) -> Outcome {
         faults: Vec::new(),
     };
     let workload = Rc::new(workload);
-    let mut stage = Stage { options, workload, expected, ours: None, heats: Vec::new(), outcome };
+    let mut stage = Stage { options, workload, expected, ours: None, heats: Vec::new(), batched: Vec::new(), outcome };
     stage.ours = stage.ready::<ours::Subscriptions>().map(Rc::new);
     match kind {
         Kind::Exact => {
@@ -115,6 +115,8 @@ struct Stage<'a> {
     ours: Option<Rc<ours::Subscriptions>>,
     /// Everybody's nanoseconds, and ours in turn with them.
     heats: Vec<Heat>,
+    /// Ours in batches, each time.
+    batched: Vec<Heat>,
     outcome: Outcome,
 }
 
@@ -138,9 +140,14 @@ impl Stage<'_> {
         let Some(tree) = self.ready::<T>() else { return };
         let mut both = vec![publisher(Rc::new(tree), &self.workload)];
         both.extend(self.ours.as_ref().map(|ours| publisher(Rc::clone(ours), &self.workload)));
+        both.extend(self.ours.as_ref().map(|ours| batcher(Rc::clone(ours), &self.workload)));
         let each = medians(&mut both, self.options.rounds(), self.options.slice());
         if let [ns, rest @ ..] = each.as_slice() {
             self.heats.push(Heat { name: T::NAME, ns: *ns, ours_ns: rest.first().copied() });
+            // In turn with ours, one by one, too: scaled as others are.
+            let ours_ns = rest.first().copied();
+            let batched = rest.get(1).map(|ns| Heat { name: ours::BATCHED, ns: *ns, ours_ns });
+            self.batched.extend(batched);
         }
     }
 
@@ -149,15 +156,22 @@ impl Stage<'_> {
         let mut ours_ns: Vec<_> = self.heats.iter().filter_map(|heat| heat.ours_ns).collect();
         if let Some(ours) = &self.ours {
             if ours_ns.is_empty() {
-                let mut alone = [publisher(Rc::clone(ours), &self.workload)];
-                ours_ns = medians(&mut alone, self.options.rounds(), self.options.slice());
+                let mut alone =
+                    [publisher(Rc::clone(ours), &self.workload), batcher(Rc::clone(ours), &self.workload)];
+                let each = medians(&mut alone, self.options.rounds(), self.options.slice());
+                ours_ns = each.iter().take(1).copied().collect();
+                let batched = each.get(1).map(|ns| Heat { name: ours::BATCHED, ns: *ns, ours_ns: None });
+                self.batched.extend(batched);
             }
             self.outcome.publish.push((ours::NAME, median(ours_ns.clone())));
         }
         let all = median(ours_ns);
-        let scaled =
-            |heat: &Heat| (heat.name, heat.ours_ns.map_or(heat.ns, |ours_ns| heat.ns * all / ours_ns));
-        self.outcome.publish.extend(self.heats.iter().map(scaled));
+        let scaled = |heat: &Heat| heat.ours_ns.map_or(heat.ns, |ours_ns| heat.ns * all / ours_ns);
+        if !self.batched.is_empty() {
+            let batched = median(self.batched.iter().map(scaled).collect());
+            self.outcome.publish.push((ours::BATCHED, batched));
+        }
+        self.outcome.publish.extend(self.heats.iter().map(|heat| (heat.name, scaled(heat))));
         self.outcome
     }
 
@@ -247,6 +261,23 @@ fn publisher<T: Tree>(tree: Rc<T>, workload: &Rc<Workload>) -> Contestant {
     })
 }
 
+/// The same with many names in one call.
+fn batcher(tree: Rc<ours::Subscriptions>, workload: &Rc<Workload>) -> Contestant {
+    let workload = Rc::clone(workload);
+    let mut next = 0;
+    let mut ids: [Vec<u32>; ours::BATCH] = std::array::from_fn(|_| Vec::with_capacity(1 << 10));
+    Contestant::many(ours::BATCHED, ours::BATCH as u64, move || {
+        let names = (0..ours::BATCH).map(|_| {
+            let name = workload.names.at(next);
+            next = if next + 1 < workload.names.len() { next + 1 } else { 0 };
+            black_box(name)
+        });
+        ids.iter_mut().for_each(Vec::clear);
+        tree.matches_batch(names, &mut ids);
+        black_box(&ids);
+    })
+}
+
 /// The set of a name in order, or `None` for a panic.
 pub fn matched<T: Tree>(tree: &T, name: &str) -> Option<Vec<u32>> {
     caught(|| {
@@ -311,7 +342,7 @@ mod tests {
             bytes: Vec::new(),
             faults: Vec::new(),
         };
-        Stage { options, workload: Rc::new(workload), expected, ours: None, heats: Vec::new(), outcome }
+        Stage { options, workload: Rc::new(workload), expected, ours: None, heats: Vec::new(), batched: Vec::new(), outcome }
     }
 
     fn quick() -> Options {

@@ -111,7 +111,7 @@ impl Verdict {
 fn row(case: String, figures: &[(&'static str, f64)], wrong: &[&str]) -> Option<Row> {
     let of = |wanted: &str| figures.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
     let is_peer =
-        |name: &str| name != ours::NAME && !name.starts_with(limit::NAME) && name != retained::OUR_SCAN;
+        |name: &str| !name.starts_with(ours::NAME) && !name.starts_with(limit::NAME) && name != retained::OUR_SCAN;
     let peers = figures.iter().filter(|(name, _)| is_peer(name) && !wrong.contains(name));
     let best = peers.min_by(|a, b| a.1.total_cmp(&b.1)).copied();
     Some(Row { case, ours: of(ours::NAME)?, best, limit: of(limit::NAME) })

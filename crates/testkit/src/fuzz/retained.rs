@@ -6,8 +6,8 @@ use headwater_topic::{PageLimit, RetainedTree, TopicFilter, TopicName, TopicName
 
 use super::topic::naive;
 
-/// How many filters and names are held against each other.
-const RELATED_MAX: usize = 24;
+/// How many filters and names are held against each other: in threes, so that the work grows with the third power.
+const RELATED_MAX: usize = 8;
 
 /// Lines of text, done one after the other: a name is inserted, one behind `-` is removed, a filter behind `?` is asked for, in pages.
 ///

@@ -66,7 +66,7 @@ impl<K, V> SubscriptionTree<K, V> {
         let Matches { walk, filters, groups, .. } = &mut *buffer;
         filters.clear();
         groups.clear();
-        self.index.matches(name, walk, |place, _| filters.push(place), |list| self.lists.touch(list));
+        self.index.matches(name, walk, |place, _| filters.push(place), |list| self.lists.prefetch(list));
         if let Some(shared) = &self.groups {
             shared.matches(name, walk, |id| groups.push(id));
         }

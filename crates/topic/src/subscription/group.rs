@@ -139,7 +139,7 @@ impl<K, V> Groups<K, V> {
 
     /// Calls `visit` for each group whose filter matches the name.
     pub(super) fn matches(&self, name: TopicName<'_>, walk: &mut Walk, mut visit: impl FnMut(GroupId)) {
-        self.by_filter.matches(name, walk, |_, groups| groups.iter().for_each(|id| visit(*id)), |_| 0);
+        self.by_filter.matches(name, walk, |_, groups| groups.iter().for_each(|id| visit(*id)), |_| {});
     }
 }
 

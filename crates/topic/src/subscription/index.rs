@@ -167,19 +167,19 @@ impl<P> Index<P> {
         name: TopicName<'_>,
         walk: &mut Walk,
         mut visit: impl FnMut(Place, &'t P),
-        touch: impl Fn(&P) -> u32,
+        prefetch: impl Fn(&P),
     ) {
         let text = name.as_str().as_bytes();
         let hash = hash::high(self.seed.text(text));
         if self.has_wildcards() {
             // Asked for now, waited for after the walk.
-            core::hint::black_box(self.exact.touch(hash));
+            self.exact.prefetch(hash);
             self.trie.walk(
                 text,
                 &self.texts,
                 walk,
                 |place, payload| visit(Place::Wild(place), payload),
-                touch,
+                prefetch,
             );
         }
         self.matches_exact(hash, text, visit);
@@ -191,13 +191,40 @@ impl<P> Index<P> {
         &'t self,
         name: TopicName<'_>,
         visit: impl FnMut(Place, &'t P),
-        touch: impl Fn(&P) -> u32,
+        prefetch: impl Fn(&P),
     ) {
         if self.has_wildcards() {
-            self.matches(name, &mut Walk::new(), visit, touch);
+            self.matches(name, &mut Walk::new(), visit, prefetch);
         } else {
             let text = name.as_str().as_bytes();
             self.matches_exact(hash::high(self.seed.text(text)), text, visit);
+        }
+    }
+
+    /// As [`matches`](Self::matches), for several names at once; `visit` is told which.
+    pub(super) fn matches_all<'t, const N: usize>(
+        &'t self,
+        names: &[TopicName<'_>; N],
+        walk: &mut Walk,
+        mut visit: impl FnMut(usize, &'t P),
+        prefetch: impl Fn(&P),
+    ) {
+        let texts = names.map(|name| name.as_str().as_bytes());
+        let hashes = texts.map(|text| hash::high(self.seed.text(text)));
+        // All asked for before the first is waited for.
+        hashes.iter().for_each(|hash| self.exact.prefetch(*hash));
+        if self.has_wildcards() {
+            self.trie.walk_all(&texts, &self.texts, walk, |lane, _, payload| visit(lane, payload), &prefetch);
+        }
+        for hash in hashes {
+            let at = self.exact.find(hash, |exact| exact.hash == hash);
+            if let Some(exact) = at.and_then(|at| self.exact.get(at)) {
+                self.texts.prefetch(exact.text);
+                prefetch(&exact.payload);
+            }
+        }
+        for (lane, (hash, text)) in hashes.into_iter().zip(texts).enumerate() {
+            self.matches_exact(hash, text, |_, payload| visit(lane, payload));
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::members::Members;
+use super::prefetch::prefetch;
 use super::subscribers::Subscribers;
 use super::text::TextAt;
 
@@ -54,12 +55,13 @@ impl<K, V> Lists<K, V> {
         self.all.iter_mut()
     }
 
-    /// Reads something of the list, if it is one, so that it is near when it is asked for.
+    /// Asks for the memory of a list, if it is one.
     #[inline(always)]
-    pub(super) fn touch(&self, list: &List<K, V>) -> u32 {
-        match list {
-            List::One { .. } => 0,
-            List::Many(place) => self.all.get(*place as usize).map_or(0, |entry| entry.text.get()),
+    pub(super) fn prefetch(&self, list: &List<K, V>) {
+        if let List::Many(place) = list
+            && let Some(entry) = self.all.get(*place as usize)
+        {
+            prefetch(entry);
         }
     }
 

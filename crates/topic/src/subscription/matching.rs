@@ -7,6 +7,9 @@ use super::subscribers::Subscribers;
 use super::trie::Walk;
 use crate::name::TopicName;
 
+/// How many names are searched for at once: about as many reads as a processor waits for at once.
+const LANES: usize = 8;
+
 impl<K, V> SubscriptionTree<K, V> {
     /// Calls `visit` once for each subscription that matches the name, and for one member of each shared group, [each in
     /// turn](RoundRobin).
@@ -41,7 +44,7 @@ impl<K, V> SubscriptionTree<K, V> {
                     }
                 }
             },
-            |list| self.lists.touch(list),
+            |list| self.lists.prefetch(list),
         );
         if let Some(groups) = &self.groups {
             groups.matches(name, &mut Walk::new(), |id| {
@@ -76,7 +79,47 @@ impl<K, V> SubscriptionTree<K, V> {
             |_, list| {
                 self.lists.subscribers(list).into_iter().for_each(&mut visit);
             },
-            |list| self.lists.touch(list),
+            |list| self.lists.prefetch(list),
         );
+    }
+
+    /// As [`matches_by_filter`](Self::matches_by_filter) for many names, faster if the tree is larger than the processor's caches: names are
+    /// searched for in groups of eight, whose waits for memory overlap.
+    ///
+    /// `visit` is told the place of the name in `names`; the calls for one name do not come one after the other.
+    ///
+    /// ```
+    /// # use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
+    /// let mut tree = SubscriptionTree::with_seed(7);
+    /// tree.subscribe(TopicFilter::parse("news/#")?, 1, ());
+    /// tree.subscribe(TopicFilter::parse("+/today")?, 2, ());
+    /// let names = [TopicName::parse("news/today")?, TopicName::parse("weather/today")?];
+    /// let mut ids = [const { Vec::new() }; 2];
+    /// tree.matches_batch(&names, |name, subscribers| ids[name].extend_from_slice(subscribers.keys()));
+    /// ids[0].sort();
+    /// assert_eq!(ids, [vec![1, 2], vec![2]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn matches_batch<'tree>(
+        &'tree self,
+        names: &[TopicName<'_>],
+        mut visit: impl FnMut(usize, Subscribers<'tree, K, V>),
+    ) {
+        let (groups, rest) = names.as_chunks::<LANES>();
+        let (mut before, mut walk) = (0, Walk::new());
+        for group in groups {
+            self.index.matches_all(
+                group,
+                &mut walk,
+                |lane, list| {
+                    self.lists.subscribers(list).into_iter().for_each(|all| visit(before + lane, all));
+                },
+                |list| self.lists.prefetch(list),
+            );
+            before += LANES;
+        }
+        for (name, number) in rest.iter().zip(before..) {
+            self.matches_by_filter(*name, |subscribers| visit(number, subscribers));
+        }
     }
 }

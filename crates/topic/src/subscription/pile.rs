@@ -26,6 +26,7 @@ impl<T: Copy, const SHORT: usize> Pile<T, SHORT> {
                 self.len += 1;
                 return;
             }
+            self.long.reserve(8 * SHORT);
             self.long.extend_from_slice(&self.short);
         }
         self.long.push(item);
@@ -38,10 +39,9 @@ impl<T: Copy, const SHORT: usize> Pile<T, SHORT> {
         self.long.clear();
     }
 
-    /// Whether it is on the stack.
     #[inline(always)]
-    pub(super) const fn is_short(&self) -> bool {
-        self.long.is_empty()
+    pub(super) const fn len(&self) -> usize {
+        if self.long.is_empty() { self.len } else { self.long.len() }
     }
 
     #[inline(always)]

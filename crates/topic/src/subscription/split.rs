@@ -29,7 +29,7 @@ impl Level<'_> {
 }
 
 /// Cuts a text into levels, first to last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Split<'a> {
     text: &'a [u8],
     /// Where the next level begins; behind the last level, more than the text is long.

@@ -16,6 +16,8 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use super::prefetch::prefetch;
+
 /// An item that knows its hash, from what it stores or, with a seed, from what it is.
 pub(super) trait Hashed {
     fn hash(&self, seed: u64) -> u32;
@@ -100,11 +102,12 @@ impl<T: Hashed> Table<T> {
         }
     }
 
-    /// Something of what is stored at the home of a hash, so that it is near when it is asked for. Asked for many homes before any of them
-    /// is searched, the waits for memory overlap.
+    /// Asks for the memory that a search for this hash begins in.
     #[inline(always)]
-    pub(super) fn touch(&self, hash: u32) -> bool {
-        self.slots.get(self.home(hash)).is_some_and(Option::is_some)
+    pub(super) fn prefetch(&self, hash: u32) {
+        if let Some(slot) = self.slots.get(self.home(hash)) {
+            prefetch(slot);
+        }
     }
 
     /// Enters an item that is not there yet. What else is there may move.

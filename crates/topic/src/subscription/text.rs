@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::ops::Range;
 
+use super::prefetch::prefetch;
+
 /// Where a text begins.
 pub(super) type TextAt = NonZeroU32;
 
@@ -88,10 +90,12 @@ impl Texts {
         span(all, at).and_then(|span| all.get(span)).unwrap_or_else(|| nowhere(at))
     }
 
-    /// The first byte of what is stored here, so that it is near when it is asked for.
+    /// Asks for the memory of the text that was added here.
     #[inline(always)]
-    pub(super) fn touch(&self, at: TextAt) -> u8 {
-        self.all.as_bytes().get(at.get() as usize).copied().unwrap_or_default()
+    pub(super) fn prefetch(&self, at: TextAt) {
+        if let Some(first) = self.all.as_bytes().get(at.get() as usize) {
+            prefetch(first);
+        }
     }
 
     /// Forgets a text; it can be read until the texts move.

@@ -9,6 +9,12 @@ use super::Tree;
 /// Our name in the tables.
 pub const NAME: &str = "headwater-topic";
 
+/// The same with many names in one call.
+pub const BATCHED: &str = "headwater-topic, batches of 64";
+
+/// How many names that are.
+pub const BATCH: usize = 64;
+
 /// Our subscription tree.
 pub struct Subscriptions(SubscriptionTree<u32, ()>);
 
@@ -37,6 +43,19 @@ impl Tree for Subscriptions {
         if let Ok(name) = TopicName::parse(name) {
             self.0.matches_by_filter(name, |subscribers| ids.extend_from_slice(subscribers.keys()));
         }
+    }
+}
+
+impl Subscriptions {
+    /// As [`matches`](Tree::matches) for a batch of names, a list for each; a name that is refused is left out.
+    pub fn matches_batch<'a>(&self, names: impl Iterator<Item = &'a str>, ids: &mut [Vec<u32>; BATCH]) {
+        let mut batch = [TopicName::parse("-").unwrap_or_else(|_| unreachable!()); BATCH];
+        let mut count = 0;
+        for (place, name) in batch.iter_mut().zip(names.filter_map(|name| TopicName::parse(name).ok())) {
+            *place = name;
+            count += 1;
+        }
+        self.0.matches_batch(&batch[..count], |name, subscribers| ids[name].extend_from_slice(subscribers.keys()));
     }
 }
 

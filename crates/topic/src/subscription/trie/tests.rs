@@ -40,7 +40,7 @@ impl Bed {
         let mut found = Vec::new();
         let mut walk = Walk::new();
         let visited =
-            self.trie.walk(name.as_bytes(), &self.texts, &mut walk, |_, number| found.push(*number), |_| 0);
+            self.trie.walk(name.as_bytes(), &self.texts, &mut walk, |_, number| found.push(*number), |_| {});
         found.sort_unstable();
         (found, visited)
     }

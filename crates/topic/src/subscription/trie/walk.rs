@@ -9,16 +9,16 @@
 //!   c       2, `a/+`          c: filter 1 matches
 //! ```
 //!
-//! When a node is found, the memory that its branches for the next level are in is touched; it is looked at only when all nodes of the
+//! When a node is found, the memory that its branches for the next level are in is asked for; it is looked at only when all nodes of the
 //! level are found, so the waits for memory overlap. Hints of a node say which branches it may have, so little is looked for in vain.
-//! A filter that no other begins like is compared at the end by its text; that is touched when it is found.
+//! A filter that no other begins like is compared at the end by its text; that is asked for when it is found.
 
-use core::hint::black_box;
 use core::mem;
 
 use super::edge::{Branch, Hints, NodeId, ROOT, Step, Tail, To};
 use super::{Place, Trie, wildcard};
 use crate::subscription::pile::Pile;
+use crate::subscription::prefetch::prefetch;
 use crate::subscription::split::{Level, Split};
 use crate::subscription::text::Texts;
 use crate::subscription::words::{END, HASH, Token};
@@ -35,6 +35,8 @@ struct Reached {
 /// A filter that matches as far as it was looked at.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
+    /// Which name it may match.
+    lane: usize,
     place: Place,
     filter_rest: u32,
     name_rest: u32,
@@ -56,9 +58,19 @@ impl Walk {
     #[inline(always)]
     pub(in crate::subscription) const fn new() -> Self {
         let reached = Reached { id: ROOT, hints: Hints::NONE, before: 0 };
-        let candidate = Candidate { place: Place::Edge(0), filter_rest: 0, name_rest: 0 };
+        let candidate = Candidate { lane: 0, place: Place::Edge(0), filter_rest: 0, name_rest: 0 };
         Self { now: Pile::new(reached), next: Pile::new(reached), candidates: Pile::new(candidate) }
     }
+}
+
+/// How far the search for one name is.
+#[derive(Clone, Copy)]
+struct Lane<'n> {
+    split: Split<'n>,
+    level: Option<Level<'n>>,
+    aim: Aim,
+    /// Where the nodes that its levels so far lead to end; they begin where those of the lane before end.
+    until: usize,
 }
 
 /// What branches are looked for by at one level.
@@ -78,7 +90,8 @@ struct Search<'t, 'w, P, F, T> {
     next: &'w mut Nodes,
     candidates: &'w mut Candidates,
     visit: F,
-    touch: T,
+    prefetch: T,
+    lane: usize,
     /// What the next level is looked for by.
     aim: Aim,
     /// The name ends with this level.
@@ -86,11 +99,13 @@ struct Search<'t, 'w, P, F, T> {
     /// Where the rest of the name begins.
     name_rest: u32,
     visited: usize,
-    /// Of no meaning; but what is read has to go somewhere.
-    touched: u32,
 }
 
-impl<'t, P, F: FnMut(Place, &'t P), T: Fn(&P) -> u32> Search<'t, '_, P, F, T> {
+impl<'t, P, F, T> Search<'t, '_, P, F, T>
+where
+    F: FnMut(usize, Place, &'t P),
+    T: Fn(&P),
+{
     /// Goes where a branch leads; `before` bytes of a filter lie before what is behind it.
     #[inline(always)]
     fn follow(&mut self, place: Place, branch: &'t Branch<P>, before: u32) {
@@ -98,10 +113,7 @@ impl<'t, P, F: FnMut(Place, &'t P), T: Fn(&P) -> u32> Search<'t, '_, P, F, T> {
         match &branch.to {
             To::Node { id, hints } => {
                 if hints.have(self.aim.any) {
-                    // Of many, the processor overlaps the waits by itself, and what is touched first is pushed out by what is last.
-                    if self.next.is_short() {
-                        self.touched ^= self.trie.touch(*id, *hints, self.aim);
-                    }
+                    self.trie.prefetch(*id, *hints, self.aim);
                     self.next.push(Reached { id: *id, hints: *hints, before });
                 }
             }
@@ -109,115 +121,146 @@ impl<'t, P, F: FnMut(Place, &'t P), T: Fn(&P) -> u32> Search<'t, '_, P, F, T> {
                 let tail = branch.tail();
                 if matches!(tail, Tail::Literal | Tail::More) {
                     if !self.is_last {
-                        self.touched ^= u32::from(self.texts.touch(*text)) ^ (self.touch)(payload);
-                        let name_rest = self.name_rest;
-                        self.candidates.push(Candidate { place, filter_rest: before, name_rest });
+                        self.texts.prefetch(*text);
+                        (self.prefetch)(payload);
+                        let (lane, name_rest) = (self.lane, self.name_rest);
+                        self.candidates.push(Candidate { lane, place, filter_rest: before, name_rest });
                     }
                 } else if self.is_last || tail == Tail::Hash {
                     // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
-                    (self.visit)(place, payload);
+                    (self.visit)(self.lane, place, payload);
                 }
+            }
+        }
+    }
+
+    /// Follows the branches that a level leads to.
+    #[inline(always)]
+    fn level(&mut self, lane: &mut Lane<'_>, nodes: &[Reached]) {
+        let trie = self.trie;
+        let length = low(lane.level.map_or(0, |level| level.bytes.len()));
+        let (is_end, aim) = (lane.level.is_none(), lane.aim);
+        self.name_rest = low(lane.split.at());
+        self.is_last = lane.split.rest().is_none();
+        lane.level = lane.split.next();
+        lane.aim = trie.aim(lane.level.as_ref());
+        self.aim = lane.aim;
+        for Reached { id, hints, before } in nodes {
+            let (id, before) = (*id, *before);
+            if hints.have(Hints::HASH)
+                && let Some((place, branch)) = trie.rare_branch(Step { node: id, token: HASH })
+            {
+                self.follow(place, branch, before);
+            }
+            if is_end {
+                if hints.have(Hints::END)
+                    && let Some((place, branch)) = trie.rare_branch(Step { node: id, token: END })
+                {
+                    self.follow(place, branch, before);
+                }
+                continue;
+            }
+            let Some(node) = trie.node(id) else { continue };
+            // [MQTT-4.7.1-2]
+            if let Some(branch) = &node.plus
+                && hints.have(Hints::PLUS)
+            {
+                self.follow(Place::Plus(id), branch, before + 2);
+            }
+            if !hints.have(aim.literal) {
+                continue;
+            }
+            if let Some(branch) = &node.literal
+                && branch.is(aim.token)
+            {
+                self.follow(Place::Literal(id), branch, before + length + 1);
+            } else if hints.have(Hints::SPILLED)
+                && let Some((place, branch)) = trie.spilled_branch(Step { node: id, token: aim.token })
+            {
+                self.follow(place, branch, before + length + 1);
             }
         }
     }
 }
 
 impl<P> Trie<P> {
-    /// Calls `visit` for each filter that matches the name, with its place, and says how many branches it came to. `touch` reads
-    /// something of what a payload refers to.
+    /// Calls `visit` for each filter that matches the name, with its place, and says how many branches it came to. `prefetch` asks
+    /// for the memory of what a payload refers to.
     #[inline]
     pub(in crate::subscription) fn walk<'t>(
         &'t self,
         name: &[u8],
         texts: &'t Texts,
         walk: &mut Walk,
-        visit: impl FnMut(Place, &'t P),
-        touch: impl Fn(&P) -> u32,
+        mut visit: impl FnMut(Place, &'t P),
+        prefetch: impl Fn(&P),
+    ) -> usize {
+        self.walk_all(&[name], texts, walk, |_, place, payload| visit(place, payload), prefetch)
+    }
+
+    /// As [`walk`](Self::walk), for several names, all a level further in turn, so that their waits for memory overlap too. `visit` is told
+    /// which name it is.
+    #[inline]
+    pub(in crate::subscription) fn walk_all<'t, const N: usize>(
+        &'t self,
+        names: &[&[u8]; N],
+        texts: &'t Texts,
+        walk: &mut Walk,
+        visit: impl FnMut(usize, Place, &'t P),
+        prefetch: impl Fn(&P),
     ) -> usize {
         let Walk { now, next, candidates } = walk;
         let mut now = now;
         now.clear();
         candidates.clear();
-        let mut split = Split::new(name);
-        let mut level = split.next();
-        let mut aim = self.aim(level.as_ref());
-        // [MQTT-4.7.2-1] The wildcards that a filter can begin with leave the root.
-        let hints = if name.first() == Some(&b'$') { self.hints.literals() } else { self.hints };
-        now.push(Reached { id: ROOT, hints, before: 0 });
-        let (is_last, name_rest, visited, touched) = (false, 0, 0, 0);
+        let mut until = 0;
+        let mut lanes = names.map(|name| {
+            let mut split = Split::new(name);
+            let level = split.next();
+            let aim = self.aim(level.as_ref());
+            // [MQTT-4.7.2-1] The wildcards that a filter can begin with leave the root.
+            let hints = if name.first() == Some(&b'$') { self.hints.literals() } else { self.hints };
+            now.push(Reached { id: ROOT, hints, before: 0 });
+            until += 1;
+            Lane { split, level, aim, until }
+        });
+        let aim = Aim { token: END, literal: Hints::NONE, any: Hints::NONE };
+        let (lane, is_last, name_rest, visited) = (0, false, 0, 0);
         let mut search = Search {
             trie: self,
             texts,
             next,
             candidates,
             visit,
-            touch,
+            prefetch,
+            lane,
             aim,
             is_last,
             name_rest,
             visited,
-            touched,
         };
-        loop {
-            let nodes = now.items();
-            if nodes.is_empty() {
-                break;
-            }
-            let length = low(level.map_or(0, |level| level.bytes.len()));
-            let is_end = level.is_none();
-            search.name_rest = low(split.at());
-            search.is_last = split.rest().is_none();
-            level = split.next();
-            search.aim = self.aim(level.as_ref());
-            search.touched = black_box(search.touched);
+        while !now.items().is_empty() {
             search.next.clear();
-            for Reached { id, hints, before } in nodes {
-                let (id, before) = (*id, *before);
-                if hints.have(Hints::HASH)
-                    && let Some((place, branch)) = self.rare_branch(Step { node: id, token: HASH })
-                {
-                    search.follow(place, branch, before);
+            let mut from = 0;
+            for (number, lane) in lanes.iter_mut().enumerate() {
+                let nodes = now.items().get(from..lane.until).unwrap_or_default();
+                from = lane.until;
+                if !nodes.is_empty() {
+                    search.lane = number;
+                    search.level(lane, nodes);
                 }
-                if is_end {
-                    if hints.have(Hints::END)
-                        && let Some((place, branch)) = self.rare_branch(Step { node: id, token: END })
-                    {
-                        search.follow(place, branch, before);
-                    }
-                    continue;
-                }
-                let Some(node) = self.node(id) else { continue };
-                // [MQTT-4.7.1-2]
-                if let Some(branch) = &node.plus
-                    && hints.have(Hints::PLUS)
-                {
-                    search.follow(Place::Plus(id), branch, before + 2);
-                }
-                if !hints.have(aim.literal) {
-                    continue;
-                }
-                if let Some(branch) = &node.literal
-                    && branch.is(aim.token)
-                {
-                    search.follow(Place::Literal(id), branch, before + length + 1);
-                } else if hints.have(Hints::SPILLED)
-                    && let Some((place, branch)) = self.spilled_branch(Step { node: id, token: aim.token })
-                {
-                    search.follow(place, branch, before + length + 1);
-                }
+                lane.until = search.next.len();
             }
             mem::swap(&mut now, &mut search.next);
-            aim = search.aim;
         }
-        black_box(search.touched);
         let Search { candidates, mut visit, visited, .. } = search;
-        for candidate in candidates.items() {
-            let Some(branch) = self.branch(candidate.place) else { continue };
+        for Candidate { lane, place, filter_rest, name_rest } in candidates.items() {
+            let Some((branch, name)) = self.branch(*place).zip(names.get(*lane)) else { continue };
             let To::Filter { text, payload } = &branch.to else { continue };
-            let filter = texts.get_bytes(*text).get(candidate.filter_rest as usize..).unwrap_or_default();
-            let name = name.get(candidate.name_rest as usize..).unwrap_or_default();
+            let filter = texts.get_bytes(*text).get(*filter_rest as usize..).unwrap_or_default();
+            let name = name.get(*name_rest as usize..).unwrap_or_default();
             if filter == name || branch.tail() == Tail::More && rest_matches(filter, name) {
-                visit(candidate.place, payload);
+                visit(*lane, *place, payload);
             }
         }
         visited
@@ -245,15 +288,15 @@ impl<P> Trie<P> {
         self.spilled_branch(step)
     }
 
-    /// Reads something of the memory that the branches of a node for a level are in.
+    /// Asks for the memory that the branches of a node for a level are in.
     #[inline(always)]
-    fn touch(&self, id: NodeId, hints: Hints, aim: Aim) -> u32 {
-        let mut touched = u32::from(self.node(id).is_some_and(|node| node.plus.is_some()));
-        if hints.have(Hints::SPILLED) && hints.have(aim.literal) {
-            let hash = Step { node: id, token: aim.token }.hash(self.edges.seed());
-            touched ^= u32::from(self.edges.touch(hash));
+    fn prefetch(&self, id: NodeId, hints: Hints, aim: Aim) {
+        if let Some(node) = self.node(id) {
+            prefetch(node);
         }
-        touched
+        if hints.have(Hints::SPILLED) && hints.have(aim.literal) {
+            self.edges.prefetch(Step { node: id, token: aim.token }.hash(self.edges.seed()));
+        }
     }
 }
 
