@@ -32,6 +32,8 @@ impl<K: Hash + Eq + Clone, V> SubscriptionTree<K, V> {
             let groups = self.groups.get_or_insert_with(|| Box::new(Groups::new(&self.seed)));
             return groups.subscribe(shared, filter.as_str(), key, owner, value, &self.seed);
         }
+        // Asked for now, waited for after the filter is found.
+        self.owners.prefetch(&owner, &self.seed);
         let wanted = self.index.wanted(filter);
         let text = match self.index.find(wanted) {
             None => self.index.insert(wanted, List::One { key, value }),
@@ -82,6 +84,8 @@ impl<K: Hash + Eq, V> SubscriptionTree<K, V> {
             self.return_groups();
             return value;
         }
+        // Asked for now, waited for after the filter is found.
+        self.owners.prefetch(key, &self.seed);
         let place = self.find_filter(filter)?;
         let (text, _) = self.index.payload(place)?;
         let value = self.leave(place, filter, key)?;

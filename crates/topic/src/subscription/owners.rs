@@ -109,6 +109,12 @@ impl<K> Owners<K> {
 }
 
 impl<K: Hash + Eq> Owners<K> {
+    /// Asks for the memory that an owner is in.
+    #[inline]
+    pub(super) fn prefetch<Q: Hash + ?Sized>(&self, key: &Q, seed: &Seed) {
+        self.table.prefetch(seed.key(key) & !IS_MANY);
+    }
+
     fn find<Q>(&self, key: &Q, hash: u32) -> Option<usize>
     where
         K: Borrow<Q>,
