@@ -46,6 +46,7 @@ pub fn topic(input: &[u8]) {
         change(&mut tree, &mut model, &mut changes, number, line);
     }
     agree(&tree, &model, name);
+    batch(&tree, name, &lines);
 
     // Costs more than all the rest: by the length of the input it is a matter of chance, and the same each time.
     if input.len().is_multiple_of(4) {
@@ -114,6 +115,23 @@ fn concurrently(changes: &[Change<'_, usize, Asked>], model: &Model<'_>, name: T
     // The other copy.
     concurrent.apply(&[]);
     agree(&concurrent.read(), model, name);
+}
+
+/// Whether many names in one call get what each gets alone.
+fn batch(tree: &SubscriptionTree<usize, Asked>, name: TopicName<'_>, lines: &[&str]) {
+    let others = lines.iter().filter_map(|line| TopicName::parse(line).ok());
+    let names: Vec<TopicName<'_>> = others.chain([name; 8]).collect();
+    let mut found = vec![Vec::new(); names.len()];
+    tree.matches_batch(&names, |number, subscribers| {
+        found.get_mut(number).into_iter().for_each(|found: &mut Vec<_>| found.extend(subscribers));
+    });
+    for (name, mut found) in names.into_iter().zip(found) {
+        let mut alone = Vec::new();
+        tree.matches_by_filter(name, |subscribers| alone.extend(subscribers));
+        found.sort_unstable();
+        alone.sort_unstable();
+        assert_eq!(found, alone, "{name}");
+    }
 }
 
 /// Whether the tree finds for the name what the model says.

@@ -127,6 +127,18 @@ fn found(tree: &SubscriptionTree<usize, ()>, text: &str, buffer: &mut Matches) -
     found
 }
 
+/// What a tree finds for each of many names in one call.
+fn found_in_a_batch(tree: &SubscriptionTree<usize, ()>, texts: &[String]) -> Vec<BTreeSet<usize>> {
+    let names: Vec<TopicName<'_>> = texts.iter().map(|text| name(text)).collect();
+    let mut found = vec![BTreeSet::new(); names.len()];
+    tree.matches_batch(&names, |number, subscribers| {
+        for key in subscribers.keys() {
+            assert!(found[number].insert(*key), "visited twice: {key} for {}", names[number]);
+        }
+    });
+    found
+}
+
 #[test]
 fn subscription_tree_agrees_with_the_oracle() {
     let filters = filters();
@@ -143,12 +155,18 @@ fn subscription_tree_agrees_with_the_oracle() {
     let mut buffer = Matches::new();
     // Whole, and again with every second one gone; then it is as if those had never been there.
     for step in [1, 2] {
-        for text in &names() {
+        let names = names();
+        let batch = found_in_a_batch(&tree, &names);
+        // In batches of a few as well, in another order.
+        let few = names.rchunks(11).flat_map(|names| found_in_a_batch(&tree, names).into_iter().rev());
+        assert!(few.take(1000).eq(batch.iter().rev().take(1000).cloned()));
+        for (text, batch) in names.iter().zip(batch) {
             let expected: BTreeSet<usize> = (0..filters.len())
                 .step_by(step)
                 .filter(|&number| oracle::matches(&filters[number], text))
                 .collect();
             assert_eq!(found(&tree, text, &mut buffer), expected, "{text}");
+            assert_eq!(batch, expected, "{text}");
             assert_eq!(found(&concurrent.read(), text, &mut buffer), expected, "{text}");
         }
         for (number, text) in filters.iter().enumerate().skip(1).step_by(2) {
