@@ -78,7 +78,8 @@ pub fn run(options: &Options, kind: Kind, size: usize) -> Outcome {
         faults: Vec::new(),
     };
     let workload = Rc::new(workload);
-    let mut stage = Stage { options, workload, expected, ours: None, heats: Vec::new(), batched: Vec::new(), outcome };
+    let mut stage =
+        Stage { options, workload, expected, ours: None, heats: Vec::new(), batched: Vec::new(), outcome };
     stage.ours = stage.ready::<ours::Subscriptions>().map(Rc::new);
     match kind {
         Kind::Exact => {
@@ -342,7 +343,15 @@ mod tests {
             bytes: Vec::new(),
             faults: Vec::new(),
         };
-        Stage { options, workload: Rc::new(workload), expected, ours: None, heats: Vec::new(), batched: Vec::new(), outcome }
+        Stage {
+            options,
+            workload: Rc::new(workload),
+            expected,
+            ours: None,
+            heats: Vec::new(),
+            batched: Vec::new(),
+            outcome,
+        }
     }
 
     fn quick() -> Options {
@@ -370,6 +379,21 @@ mod tests {
         let outcome = stage.done();
         assert_eq!(outcome.faults, [("forgetful", "1 of 2 names panic: not timed".to_owned())]);
         assert!(outcome.publish.is_empty());
+    }
+
+    #[test]
+    fn batches_find_what_single_names_find() {
+        let workload = Workload::new(Kind::Deep, 1_000);
+        let mut tree = ours::Subscriptions::new(0);
+        for (id, filter) in (0..).zip(workload.filters.iter()) {
+            tree.subscribe(filter, id);
+        }
+        let mut ids = std::array::from_fn(|_| Vec::new());
+        tree.matches_batch(workload.names.iter().take(ours::BATCH), &mut ids);
+        for (name, mut ids) in workload.names.iter().zip(ids) {
+            ids.sort_unstable();
+            assert_eq!(matched(&tree, name), Some(ids), "{name}");
+        }
     }
 
     #[test]

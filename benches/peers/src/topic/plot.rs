@@ -13,7 +13,7 @@ use super::workload::Kind;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Everybody with a colour that stands on white; ours is drawn last and thick.
-const LINES: [(&str, RGBColor); 8] = [
+const LINES: [(&str, RGBColor); 9] = [
     ("mqtt_topic_tree", RGBColor(0xB0, 0x7A, 0xA1)),
     ("quill-pubsub", RGBColor(0xE0, 0x8A, 0x1E)),
     ("topic-engine, trie", RGBColor(0x3F, 0x92, 0x50)),
@@ -21,6 +21,7 @@ const LINES: [(&str, RGBColor); 8] = [
     ("submap", RGBColor(0x9C, 0x6B, 0x4E)),
     ("paho-mqtt", RGBColor(0x2A, 0x9D, 0xB5)),
     (limit::NAME, RGBColor(0x80, 0x80, 0x80)),
+    (ours::BATCHED, RGBColor(0xE8, 0x7A, 0x8C)),
     (ours::NAME, RGBColor(0xC8, 0x10, 0x2E)),
 ];
 
@@ -32,7 +33,7 @@ const LINES: [(&str, RGBColor); 8] = [
 pub fn write(path: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn Error>> {
     let canvas = SVGBackend::new(path, (980, 800)).into_drawing_area();
     canvas.fill(&WHITE)?;
-    let (panels, legend) = canvas.split_vertically(740);
+    let (panels, legend) = canvas.split_vertically(720);
     for (area, kind) in panels.split_evenly((2, 2)).iter().zip(Kind::SIZED) {
         panel(area, kind, outcomes)?;
     }
@@ -71,7 +72,7 @@ fn panel(area: &Canvas<'_>, kind: Kind, outcomes: &[Outcome]) -> Result<(), Box<
         let points = points(who);
         let dots = points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
         chart.draw_series(dots)?;
-        let line = colour.stroke_width(if who == ours::NAME { 3 } else { 1 });
+        let line = colour.stroke_width(if who.starts_with(ours::NAME) { 3 } else { 1 });
         if who == limit::NAME {
             chart.draw_series(DashedLineSeries::new(points, 6, 4, line))?;
         } else {
@@ -81,11 +82,11 @@ fn panel(area: &Canvas<'_>, kind: Kind, outcomes: &[Outcome]) -> Result<(), Box<
     Ok(())
 }
 
-/// The legend: four columns, two lines.
+/// The legend: four columns.
 fn key(area: &Canvas<'_>) -> Result<(), Box<dyn Error>> {
     for (place, (who, colour)) in (0..).zip(LINES) {
         let (x, y) = (60 + place % 4 * 225, 12 + place / 4 * 24);
-        let line = colour.stroke_width(if who == ours::NAME { 3 } else { 1 });
+        let line = colour.stroke_width(if who.starts_with(ours::NAME) { 3 } else { 1 });
         area.draw(&PathElement::new([(x, y), (x + 30, y)], line))?;
         area.draw(&Circle::new((x + 15, y), 3, colour.filled()))?;
         let what = if who == limit::NAME { "LIMIT: one hash lookup" } else { who };

@@ -7,7 +7,7 @@ use super::workload::Kind;
 use super::{Run, one_off, retained};
 use crate::report::{Bound, Row, Target};
 
-/// Workload, how many times the best peer's speed at a million filters, or at its own size.
+/// Workload, how many times the best peer's speed at a million filters, or at its own size: names one by one, and names in batches.
 const RATIOS: [(Kind, f64); 7] = [
     (Kind::Exact, 12.0),
     (Kind::TenthPlus, 5.0),
@@ -65,15 +65,18 @@ impl Verdict {
         let wrong: Vec<_> = outcome.faults.iter().map(|(name, _)| *name).collect();
         let judged = outcome.size >= 1_000_000 || Kind::FIXED.contains(kind);
         let Some(publish) = row(case.clone(), &outcome.publish, &wrong) else { return };
+        let batched = row_of(ours::BATCHED, format!("{case}, in batches"), &outcome.publish, &wrong);
         if judged {
             for (_, ratio) in RATIOS.iter().filter(|(which, _)| which == kind) {
                 self.ahead(*ratio, &publish);
+                batched.iter().for_each(|batched| self.ahead(*ratio, batched));
             }
             if let (Kind::Exact, Some(limit)) = (kind, publish.limit) {
                 self.at_most(1.5, publish.ours / limit, format!("{case}: ours / one hash lookup"));
             }
         }
         self.publish.push(publish);
+        self.publish.extend(batched);
         // Both were to be judged where there are only exact filters and where there are many wildcards.
         if !judged || !matches!(kind, Kind::Exact | Kind::Deep) {
             return;
@@ -109,12 +112,18 @@ impl Verdict {
 
 /// Ours, the best of the others that were right, and the limit. `None` without ours.
 fn row(case: String, figures: &[(&'static str, f64)], wrong: &[&str]) -> Option<Row> {
+    row_of(ours::NAME, case, figures, wrong)
+}
+
+/// As [`row`], of ours the one with this name.
+fn row_of(name: &str, case: String, figures: &[(&'static str, f64)], wrong: &[&str]) -> Option<Row> {
     let of = |wanted: &str| figures.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
-    let is_peer =
-        |name: &str| !name.starts_with(ours::NAME) && !name.starts_with(limit::NAME) && name != retained::OUR_SCAN;
+    let is_peer = |name: &str| {
+        !name.starts_with(ours::NAME) && !name.starts_with(limit::NAME) && name != retained::OUR_SCAN
+    };
     let peers = figures.iter().filter(|(name, _)| is_peer(name) && !wrong.contains(name));
     let best = peers.min_by(|a, b| a.1.total_cmp(&b.1)).copied();
-    Some(Row { case, ours: of(ours::NAME)?, best, limit: of(limit::NAME) })
+    Some(Row { case, ours: of(name)?, best, limit: of(limit::NAME) })
 }
 
 #[cfg(test)]

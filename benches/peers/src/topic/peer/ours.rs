@@ -49,13 +49,19 @@ impl Tree for Subscriptions {
 impl Subscriptions {
     /// As [`matches`](Tree::matches) for a batch of names, a list for each; a name that is refused is left out.
     pub fn matches_batch<'a>(&self, names: impl Iterator<Item = &'a str>, ids: &mut [Vec<u32>; BATCH]) {
-        let mut batch = [TopicName::parse("-").unwrap_or_else(|_| unreachable!()); BATCH];
-        let mut count = 0;
-        for (place, name) in batch.iter_mut().zip(names.filter_map(|name| TopicName::parse(name).ok())) {
+        let mut names = names.filter_map(|name| TopicName::parse(name).ok());
+        let Some(first) = names.next() else { return };
+        let (mut batch, mut count) = ([first; BATCH], 1);
+        for (place, name) in batch.iter_mut().skip(1).zip(names) {
             *place = name;
             count += 1;
         }
-        self.0.matches_batch(&batch[..count], |name, subscribers| ids[name].extend_from_slice(subscribers.keys()));
+        let batch = batch.get(..count).unwrap_or_default();
+        self.0.matches_batch(batch, |name, subscribers| {
+            if let Some(ids) = ids.get_mut(name) {
+                ids.extend_from_slice(subscribers.keys());
+            }
+        });
     }
 }
 
