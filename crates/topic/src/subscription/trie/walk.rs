@@ -20,7 +20,7 @@ use super::{Place, Trie, wildcard};
 use crate::subscription::pile::Pile;
 use crate::subscription::prefetch::prefetch;
 use crate::subscription::split::{Level, Split};
-use crate::subscription::text::Texts;
+use crate::subscription::text::{TextAt, Texts};
 use crate::subscription::words::{END, HASH, Token};
 
 /// A node that the levels so far lead to.
@@ -36,10 +36,14 @@ struct Reached {
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     /// Which name it may match.
-    lane: usize,
+    lane: u32,
     place: Place,
+    /// Its text, and where the rest of it begins.
+    text: TextAt,
     filter_rest: u32,
     name_rest: u32,
+    /// Whether there is no wildcard in the rest.
+    is_literal: bool,
 }
 
 /// What a search writes down; used again, it allocates no more.
@@ -58,7 +62,14 @@ impl Walk {
     #[inline(always)]
     pub(in crate::subscription) const fn new() -> Self {
         let reached = Reached { id: ROOT, hints: Hints::NONE, before: 0 };
-        let candidate = Candidate { lane: 0, place: Place::Edge(0), filter_rest: 0, name_rest: 0 };
+        let candidate = Candidate {
+            lane: 0,
+            place: Place::Edge(0),
+            text: TextAt::MIN,
+            filter_rest: 0,
+            name_rest: 0,
+            is_literal: true,
+        };
         Self { now: Pile::new(reached), next: Pile::new(reached), candidates: Pile::new(candidate) }
     }
 }
@@ -123,8 +134,14 @@ where
                     if !self.is_last {
                         self.texts.prefetch(*text);
                         (self.prefetch)(payload);
-                        let (lane, name_rest) = (self.lane, self.name_rest);
-                        self.candidates.push(Candidate { lane, place, filter_rest: before, name_rest });
+                        self.candidates.push(Candidate {
+                            lane: low(self.lane),
+                            place,
+                            text: *text,
+                            filter_rest: before,
+                            name_rest: self.name_rest,
+                            is_literal: tail == Tail::Literal,
+                        });
                     }
                 } else if self.is_last || tail == Tail::Hash {
                     // [MQTT-4.7.1-1] `#` stands for its parent too: whether the name goes on does not matter.
@@ -254,13 +271,17 @@ impl<P> Trie<P> {
             mem::swap(&mut now, &mut search.next);
         }
         let Search { candidates, mut visit, visited, .. } = search;
-        for Candidate { lane, place, filter_rest, name_rest } in candidates.items() {
-            let Some((branch, name)) = self.branch(*place).zip(names.get(*lane)) else { continue };
-            let To::Filter { text, payload } = &branch.to else { continue };
-            let filter = texts.get_bytes(*text).get(*filter_rest as usize..).unwrap_or_default();
-            let name = name.get(*name_rest as usize..).unwrap_or_default();
-            if filter == name || branch.tail() == Tail::More && rest_matches(filter, name) {
-                visit(*lane, *place, payload);
+        for candidate in candidates.items() {
+            let lane = candidate.lane as usize;
+            let Some(name) = names.get(lane) else { continue };
+            let name = name.get(candidate.name_rest as usize..).unwrap_or_default();
+            let filter = texts.get_bytes(candidate.text);
+            let filter = filter.get(candidate.filter_rest as usize..).unwrap_or_default();
+            // Most do not match, and only who does is looked at again.
+            if (filter == name || !candidate.is_literal && rest_matches(filter, name))
+                && let Some((_, payload)) = self.payload(candidate.place)
+            {
+                visit(lane, candidate.place, payload);
             }
         }
         visited
