@@ -167,6 +167,8 @@ impl<P> Trie<P> {
         if step.token == PLUS {
             return node.plus.as_ref().map(|_| Place::Plus(step.node));
         }
+        // Asked for before the node has come.
+        self.edges.prefetch(step.hash(self.edges.seed()));
         if node.literal.as_ref().is_some_and(|branch| branch.is(step.token)) {
             return Some(Place::Literal(step.node));
         }
