@@ -55,7 +55,7 @@ impl Default for PageLimit {
 
 impl<V> RetainedTree<V> {
     /// Calls `visit` for some of the names the filter matches, those after `after`, in the order of the type; returns the
-    /// name after which to go on, or `None` if there are no more.
+    /// name after which to go on, or `None` if the end was seen: a page that is full says where it stopped, and the next one may be empty.
     ///
     /// So a hundred thousand messages are handed out while others insert and remove: a lock is held for one page, and what
     /// is kept between two of them is a name. A name that is there from the first page to the last is visited exactly
