@@ -30,6 +30,7 @@ const SANS_IO: &[&str] = &["topic", "codec", "session"];
 /// The only files that may contain `unsafe` code, each with its reason at its top.
 const MAY_BE_UNSAFE: &[&str] = &[
     "crates/log/src/storage/region.rs",
+    "crates/topic/src/subscription/prefetch.rs",
     "xtask/probe/src/lib.rs",
     "xtask/size/src/lib.rs",
     "crates/codec/tests/alloc.rs",
