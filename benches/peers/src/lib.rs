@@ -25,6 +25,7 @@
 #![expect(clippy::panic, reason = "a bench that gets a wrong answer should stop")]
 
 pub mod codec;
+pub mod log;
 pub mod memory;
 pub mod options;
 pub mod report;

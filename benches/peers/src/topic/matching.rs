@@ -206,7 +206,7 @@ impl Stage<'_> {
         let all = sets.len();
         let panics = sets.iter().filter(|set| set.is_none()).count();
         let wrong =
-            sets.iter().zip(&self.expected).filter(|(set, right)| set.as_ref() != Some(right)).count();
+            sets.iter().zip(&self.expected).filter(|(set, right)| set.as_ref() != Some(*right)).count();
         let fault = match (panics, wrong) {
             (0, 0) => return Some(()),
             (0, _) => format!("{wrong} of {all} sets wrong{when}: timed, not counted"),

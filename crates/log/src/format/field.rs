@@ -11,6 +11,7 @@ pub(crate) trait Sink {
 pub(crate) struct Count(pub(crate) usize);
 
 impl Sink for Count {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.0 = self.0.saturating_add(bytes.len());
     }
@@ -35,6 +36,7 @@ impl<'a> Fill<'a> {
 }
 
 impl Sink for Fill<'_> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         match std::mem::take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((target, rest)) => {
@@ -47,6 +49,7 @@ impl Sink for Fill<'_> {
 }
 
 impl Sink for Vec<u8> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }

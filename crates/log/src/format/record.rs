@@ -31,6 +31,7 @@ pub(crate) fn encode(record: &Record<'_>, timestamp_delta: i64, offset_delta: i6
     encode_body(record, timestamp_delta, offset_delta, sink);
 }
 
+#[inline]
 fn encode_body(record: &Record<'_>, timestamp_delta: i64, offset_delta: i64, sink: &mut impl Sink) {
     sink.put(&[0]); // attributes, none defined
     varint::put(timestamp_delta, sink);
@@ -44,6 +45,7 @@ fn encode_body(record: &Record<'_>, timestamp_delta: i64, offset_delta: i64, sin
     }
 }
 
+#[inline]
 fn put_nullable(bytes: Option<&[u8]>, sink: &mut impl Sink) {
     match bytes {
         None => varint::put(-1, sink),
@@ -55,6 +57,7 @@ fn put_nullable(bytes: Option<&[u8]>, sink: &mut impl Sink) {
 }
 
 /// A length that does not fit belongs to a batch that is refused for its size after it was counted.
+#[inline]
 fn put_len(len: usize, sink: &mut impl Sink) {
     varint::put(i64::try_from(len).unwrap_or(i64::MAX), sink);
 }

@@ -6,8 +6,21 @@
 use super::field::{Sink, take};
 
 /// Puts a number; the same bytes whether Kafka calls the field varint or varlong.
+#[inline]
 pub(crate) fn put(number: i64, sink: &mut impl Sink) {
-    let mut bits = (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned();
+    let bits = (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned();
+    // Almost every number of a record takes one byte or two.
+    let [low, next, ..] = bits.to_le_bytes();
+    if bits < 1 << 7 {
+        sink.put(&[low]);
+    } else if bits < 1 << 14 {
+        sink.put(&[low | 0x80, next << 1 | low >> 7]);
+    } else {
+        put_long(bits, sink);
+    }
+}
+
+fn put_long(mut bits: u64, sink: &mut impl Sink) {
     let mut bytes = [0_u8; 10];
     let mut len = 0;
     for byte in &mut bytes {

@@ -11,7 +11,8 @@ pub(super) const INDEX_ROOM_BYTES: usize = ENTRY_BYTES;
 /// A batch gives the time index one entry at most, and one more place is kept for the entry on roll or close.
 pub(super) const TIME_INDEX_ROOM_BYTES: usize = 2 * TIME_ENTRY_BYTES;
 
-/// An active segment in the hands of the partition's one appender. Nothing here makes a system call.
+/// An active segment in the hands of the partition's one appender. Nothing here makes a system call, but
+/// one for every 32 KiB.
 #[derive(Debug)]
 pub(crate) struct Active {
     tail: Arc<Tail>,
@@ -19,7 +20,12 @@ pub(crate) struct Active {
     index: Appender,
     time_index: Appender,
     builder: Builder,
+    /// Below this the storage was told what is to come.
+    prepared: usize,
 }
+
+/// So many bytes are prepared at a time: so few that the append that does it is not much slower than others.
+const PREPARE_BYTES: usize = 32 * 1024;
 
 /// What a batch needs before it can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +48,8 @@ impl Active {
         time_index: Appender,
         builder: Builder,
     ) -> Self {
-        Self { tail, log, index, time_index, builder }
+        let prepared = log.region().published().next_multiple_of(PREPARE_BYTES);
+        Self { tail, log, index, time_index, builder, prepared }
     }
 
     pub(crate) fn tail(&self) -> &Arc<Tail> {
@@ -98,6 +105,7 @@ impl Active {
             let exact = draft.encode(base_offset, leader_epoch, target);
             debug_assert!(exact, "the length of a batch is what its encoder counted");
         };
+        self.prepare(draft.bytes());
         let Some(position) = self.log.append(draft.bytes(), write) else { return false };
         let entries = self.builder.add(position, draft.bytes(), last_offset, draft.max_timestamp());
         let entries = entries.unwrap_or_default();
@@ -108,6 +116,19 @@ impl Active {
             self.time_index.append(TIME_ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));
         }
         true
+    }
+
+    /// Tells the storage of the next bytes, a piece at a time, and never of what is written.
+    fn prepare(&mut self, bytes: usize) {
+        let end = self.len().saturating_add(bytes);
+        if end <= self.prepared {
+            return;
+        }
+        let to = end.next_multiple_of(PREPARE_BYTES).min(self.log.region().writable());
+        if to > self.prepared {
+            self.tail.prepare(self.prepared, to);
+            self.prepared = to;
+        }
     }
 
     /// Ends the segment: gives the time index its last entry. The tail can be sealed from then on.

@@ -201,6 +201,11 @@ impl Tail {
         Ok(())
     }
 
+    /// Tells the storage what is about to be written for the first time.
+    pub(super) fn prepare(&self, from: usize, to: usize) {
+        self.file.prepare(from as u64, to as u64);
+    }
+
     /// Cuts the space that was allocated ahead. Nothing may be appended meanwhile, and [`Active::stop`] was called.
     pub(crate) fn trim(&self) -> Result<(), IoError> {
         let path = self.dir.file(self.segment.base_offset, names::LOG);

@@ -164,6 +164,13 @@ pub trait File: Send + Sync + fmt::Debug {
     /// [`io::ErrorKind::StorageFull`] when the disk is full; the file may have become longer.
     fn allocate(&self, from: u64, to: u64) -> io::Result<()>;
 
+    /// Told before the bytes from `from` to `to` are first written through a mapping: a storage may do what makes that
+    /// cheap. They are allocated and read as zeros, before and after; what goes wrong here goes wrong in silence. Does
+    /// nothing unless it is overridden.
+    fn prepare(&self, from: u64, to: u64) {
+        let _ = (from, to);
+    }
+
     /// Makes the file's bytes, those written through mappings too, and its length durable.
     ///
     /// # Errors
