@@ -36,6 +36,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "crates/codec/tests/alloc.rs",
     "crates/topic/tests/it/memory.rs",
     "benches/peers/src/memory.rs",
+    "benches/peers/src/log/peer/limit.rs",
 ];
 
 /// A source file of more lines is two rooms in one.

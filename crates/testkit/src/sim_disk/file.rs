@@ -114,6 +114,19 @@ impl File for SimFile {
         })
     }
 
+    /// Does nothing, but knows what may be prepared: space that the file has, and that nobody wrote to.
+    fn prepare(&self, from: u64, to: u64) {
+        let state = self.disk.lock_state();
+        let Some((inode, (from, to))) =
+            state.inodes.get(&self.id).zip(usize_of(from).ok().zip(usize_of(to).ok()))
+        else {
+            return;
+        };
+        let bytes = inode.read(from, to - from);
+        assert!(bytes.len() == to - from, "prepared beyond the end of the file");
+        assert!(bytes.iter().all(|byte| *byte == 0), "prepared where something is written");
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.with(Op::SyncData, |_, inode| {
             inode.sync(|| true);
