@@ -57,10 +57,12 @@ $version/$qos/factory/line-2/temperature 22.5" "$out/live.heard"
     done
 
     listen "$out/will" -V $version -t "$version/will" -v -C 2 -W 15
+    # Not the line of the one before, or this one is killed before it is connected.
+    rm -f "$out/doomed"
     mosquitto_sub -h 127.0.0.1 -p "$MQTT_PORT" -V $version -t "ready/$run" \
         --will-topic "$version/will" --will-payload died >"$out/doomed" &
     doomed=$!
-    until grep -q '^ready' "$out/doomed"; do sleep 0.05; done
+    until grep -q '^ready' "$out/doomed" 2>/dev/null; do sleep 0.05; done
     kill -9 $doomed
     wait $doomed 2>/dev/null || true
     heard "$out/will"
