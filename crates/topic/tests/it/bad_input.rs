@@ -136,6 +136,14 @@ fn slashes_65_535_pass_every_engine_on_a_small_stack() {
             assert_eq!(lookups, expected);
         }
 
+        let mut batch = [const { Vec::new() }; 10];
+        let many: Vec<TopicName<'_>> = names.into_iter().cycle().take(10).collect();
+        subscriptions.matches_batch(&many, |name, subscribers| batch[name].extend(subscribers.keys()));
+        for (number, mut found) in batch.into_iter().enumerate() {
+            found.sort_unstable();
+            assert_eq!(found, if number % 2 == 0 { vec![0, 2] } else { vec![1] });
+        }
+
         // Once removed one by one, and once dropped as they are.
         let (kept_subscriptions, kept_retained) = (subscriptions.clone(), retained.clone());
         for (number, filter) in filters.into_iter().enumerate() {
