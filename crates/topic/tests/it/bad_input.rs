@@ -136,7 +136,7 @@ fn slashes_65_535_pass_every_engine_on_a_small_stack() {
             assert_eq!(lookups, expected);
         }
 
-        let mut batch = [const { Vec::new() }; 10];
+        let mut batch: [Vec<usize>; 10] = Default::default();
         let many: Vec<TopicName<'_>> = names.into_iter().cycle().take(10).collect();
         subscriptions.matches_batch(&many, |name, subscribers| batch[name].extend(subscribers.keys()));
         for (number, mut found) in batch.into_iter().enumerate() {
