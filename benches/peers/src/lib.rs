@@ -16,6 +16,10 @@
 //!                   topic::plot       the figures as a picture
 //!                   memory            bytes, counted where they are allocated
 //!
+//!  bin/log.rs --> log::append, durable, reading, tailing, opening   what is timed
+//!                 log::peer::*     one file per log
+//!                 log::targets     what was to be held; log::plot the pictures
+//!
 //!  bin/strictness.rs --> strictness::malformed   packets that break a rule each
 //!                        strictness::judge       whom they get past
 //! ```
