@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod faults;
 mod foreign;
+mod histories;
 mod layout;
 mod loss;
 mod model;

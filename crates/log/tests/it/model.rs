@@ -1,5 +1,7 @@
 //! The log against a model of it: any history of operations, kills, crashes and failed syncs.
 
+use std::hash::{Hash, Hasher};
+
 use headwater_log::storage::Storage;
 use headwater_log::{Ack, Clock, Log, MaintainError, Partition, ReadError, ReadUpTo, Record};
 use headwater_testkit::sim_disk::{Fault, Op as DiskOp, SimDisk};
@@ -11,9 +13,11 @@ use crate::bed::{Bed, TOPIC, partition, small};
 pub(crate) enum Op {
     /// So many records as one batch.
     Append(u8, bool),
+    /// A record that fills most of a segment: it or the next batch begins another one.
+    Fill,
     Sync,
-    /// The clock goes on beyond the segments' age, and upkeep is done.
-    Roll,
+    /// The clock goes on beyond the segments' age, and upkeep is done: the segment is rolled, old ones go.
+    Maintain,
     /// Records before this share of the durable ones are deleted.
     Delete(u8),
     Reopen,
@@ -27,9 +31,10 @@ pub(crate) enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
+        1 => Just(Op::Fill),
         8 => (1..6_u8, any::<bool>()).prop_map(|(count, durable)| Op::Append(count, durable)),
         2 => Just(Op::Sync),
-        1 => Just(Op::Roll),
+        1 => Just(Op::Maintain),
         1 => (0..=255_u8).prop_map(Op::Delete),
         1 => Just(Op::Reopen),
         1 => Just(Op::Kill),
@@ -40,22 +45,33 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// What the log has to be: the identity of every record ever appended and not lost, and where batches begin.
-#[derive(Default)]
-struct Model {
-    records: Vec<u64>,
-    batches: Vec<usize>,
-    durable: usize,
-    start: usize,
+#[derive(Default, Clone)]
+pub(crate) struct Model {
+    pub(crate) records: Vec<u64>,
+    pub(crate) batches: Vec<usize>,
+    pub(crate) durable: usize,
+    pub(crate) start: usize,
     next_id: u64,
 }
 
+/// Marks the records that are long.
+const LONG: u64 = 1 << 63;
+/// The length of those.
+const LONG_BYTES: usize = 3500;
+
 impl Model {
-    fn append(&mut self, count: usize) -> Vec<Vec<u8>> {
+    fn append(&mut self, count: usize, long: bool) -> Vec<Vec<u8>> {
         self.batches.push(self.records.len());
         let ids = self.next_id..self.next_id + count as u64;
         self.next_id = ids.end;
+        let ids = ids.map(|id| if long { id | LONG } else { id });
         self.records.extend(ids.clone());
         ids.map(value).collect()
+    }
+
+    /// Where a deletion of this share goes.
+    pub(crate) fn share(&self, share: u8) -> usize {
+        self.durable * usize::from(share) / 255
     }
 
     /// The log was opened again and ends at `end`: at the border of a batch, with nothing durable lost.
@@ -71,7 +87,8 @@ impl Model {
 /// A value that no other record ever had, of some length.
 fn value(id: u64) -> Vec<u8> {
     let mut value = id.to_be_bytes().to_vec();
-    value.resize(8 + (id * 53 % 400) as usize, 0xa5);
+    let len = if id & LONG != 0 { LONG_BYTES } else { 8 + (id * 53 % 400) as usize };
+    value.resize(len, 0xa5);
     value
 }
 
@@ -79,8 +96,12 @@ pub(crate) struct Run {
     bed: Bed,
     log: Option<Log>,
     partition: Partition,
-    model: Model,
+    pub(crate) model: Model,
     failed: bool,
+    /// The disk before each sync, if it is kept.
+    moments: Option<Vec<SimDisk>>,
+    /// For messages.
+    history: Vec<Op>,
 }
 
 impl Run {
@@ -89,17 +110,51 @@ impl Run {
         let topic = small().segment_bytes(if seed.is_multiple_of(2) { 4096 } else { 3 * 4096 });
         let bed = Bed { topic, ..Bed::new(seed) };
         let (log, partition) = bed.open_partition();
-        Self { bed, log: Some(log), partition, model: Model::default(), failed: false }
+        Self {
+            bed,
+            log: Some(log),
+            partition,
+            model: Model::default(),
+            failed: false,
+            moments: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Begins on a bed whose log has an empty partition.
+    pub(crate) fn begin(bed: Bed) -> Self {
+        let (log, partition) = bed.open_partition();
+        Self {
+            bed,
+            log: Some(log),
+            partition,
+            model: Model::default(),
+            failed: false,
+            moments: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// Takes a step and gives the disks as they were before each sync in it, and at its end.
+    pub(crate) fn step_by_moments(&mut self, op: Op) -> Vec<SimDisk> {
+        self.moments = Some(Vec::new());
+        self.bed.disk.keep_moments();
+        self.step(op);
+        let mut moments = self.moments.take().unwrap_or_default();
+        moments.extend(self.bed.disk.take_moments());
+        moments
     }
 
     pub(crate) fn step(&mut self, op: Op) {
+        self.history.push(op);
         match op {
-            Op::Append(count, durable) => self.append(usize::from(count), durable),
+            Op::Append(count, durable) => self.append(usize::from(count), durable, false),
+            Op::Fill => self.append(1, false, true),
             Op::Sync => {
                 let outcome = self.partition.sync();
                 self.note_sync(outcome.is_ok());
             }
-            Op::Roll => {
+            Op::Maintain => {
                 self.bed.clock.advance_ms(8 * 24 * 3600 * 1000);
                 let now_ms = self.bed.clock.now_ms();
                 match self.log.as_ref().unwrap().maintain(now_ms) {
@@ -109,7 +164,7 @@ impl Run {
                 }
             }
             Op::Delete(share) => {
-                let before = self.model.durable * usize::from(share) / 255;
+                let before = self.model.share(share);
                 match self.partition.delete_records_before(before as u64) {
                     Ok(start) => {
                         self.model.start = self.model.start.max(before);
@@ -151,13 +206,13 @@ impl Run {
         self.check();
     }
 
-    fn append(&mut self, count: usize, durable: bool) {
+    fn append(&mut self, count: usize, durable: bool, long: bool) {
         if self.failed {
             assert!(self.partition.append(&Record::new("x"), Ack::Appended).is_err(), "P8");
             return;
         }
         let before = self.model.records.len();
-        let values = self.model.append(count);
+        let values = self.model.append(count, long);
         let records: Vec<_> = values.iter().map(Record::new).collect();
         let ack = if durable { Ack::Durable } else { Ack::Appended };
         match self.partition.append_batch(&records, ack) {
@@ -188,8 +243,12 @@ impl Run {
     }
 
     fn reopen(&mut self, disk: SimDisk) {
+        if let Some(moments) = &mut self.moments {
+            moments.extend(self.bed.disk.take_moments());
+            disk.keep_moments();
+        }
         // Whatever the old handles do at their end, they do it to a dead disk.
-        drop(self.bed.disk.kill());
+        self.bed.disk.halt();
         self.log = None;
         self.bed = self.bed.on(disk);
         let log = self.bed.open();
@@ -208,7 +267,10 @@ impl Run {
         let (start, durable) = (self.model.start, self.partition.durable_end() as usize);
         assert!(durable >= self.model.durable);
         self.model.durable = durable;
-        assert!(self.partition.start_offset() as usize >= start);
+        // Retention goes by the clock; what it has deleted is gone for good.
+        let risen = self.partition.start_offset() as usize;
+        assert!(risen >= start && risen <= durable);
+        self.model.start = risen;
         for up_to in [ReadUpTo::Durable, ReadUpTo::Appended] {
             let end = if up_to == ReadUpTo::Durable { durable } else { self.model.records.len() };
             let mut at = self.partition.start_offset() as usize;
@@ -230,25 +292,50 @@ impl Run {
 
     /// Checks what a loss of power now would leave, without ending the run.
     pub(crate) fn check_crash(&self, after: SimDisk) {
-        let bed = self.bed.on(after);
-        let log = bed.open();
+        self.check_image(after, &self.model);
+    }
+
+    /// Checks what a loss of power left that came between two states: not less than was durable in the first, not
+    /// more than was appended in the second.
+    pub(crate) fn check_image(&self, image: SimDisk, before: &Model) {
+        let (model, history) = (&self.model, &self.history);
+        let bed = self.bed.on(image);
+        let log = bed.try_open().unwrap_or_else(|error| unreachable!("{error} after {history:?}"));
         let Some(topic) = log.topic(TOPIC) else {
-            assert_eq!(self.model.durable, 0);
+            assert_eq!(before.durable, 0, "{history:?}");
             return;
         };
         let recovered = topic.partition(0).unwrap();
         let end = recovered.durable_end() as usize;
-        assert!(end >= self.model.durable && end <= self.model.records.len());
-        assert!(end == self.model.records.len() || self.model.batches.contains(&end), "part of a batch");
+        let ends = before.durable..=model.records.len();
+        assert!(ends.contains(&end), "ends at {end}, not in {ends:?}, after {history:?}");
+        let whole = end == model.records.len() || model.batches.contains(&end);
+        assert!(whole, "a part of a batch at {end} after {history:?}");
         let mut at = recovered.start_offset() as usize;
-        assert!(at >= self.model.start);
+        let starts = before.start..=model.start;
+        assert!(
+            starts.contains(&at),
+            "starts at {at}, not in {starts:?}, after {history:?}: {:?}",
+            log.recovery()
+        );
         while at < end {
             let fetched = recovered.read(at as u64, 1 << 20).unwrap();
             for view in fetched.views() {
-                assert_eq!(view.unwrap().value, Some(value(self.model.records[at]).as_slice()));
+                let expected = value(model.records[at]);
+                assert_eq!(view.unwrap().value, Some(expected.as_slice()), "offset {at} after {history:?}");
                 at += 1;
             }
         }
+        // What closing it would do is of no interest.
+        bed.disk.halt();
+    }
+
+    /// A number for what an image is compared with.
+    pub(crate) fn expectation(&self, before: &Model) -> u64 {
+        let model = &self.model;
+        let mut hasher = std::hash::DefaultHasher::new();
+        (before.durable, before.start, model.start, &model.records, &model.batches).hash(&mut hasher);
+        hasher.finish()
     }
 
     pub(crate) fn disk(&self) -> &SimDisk {
