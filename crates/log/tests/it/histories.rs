@@ -33,25 +33,56 @@ const ALPHABET: [Op; 7] = [
 ];
 
 /// How many images are taken of each moment in a history of 1, 2, ... operations. All there are, up to so many.
-const IMAGES: [usize; OPERATIONS_MAX] = [1024, 256, 64, 16, 8, 4];
+const IMAGES: [usize; OPERATIONS_MAX] = [8192, 2048, 256, 12, 4, 2];
+/// For histories of up to so many operations the power goes again in the recovery from each image.
+const TWICE_MAX: usize = 2;
+/// The images of each moment in such a recovery.
+const AGAIN: Bounds = Bounds { images: 4, torn: 1, seed: 11 };
 /// And how many more that are torn inside a sector.
-const TORN: [usize; OPERATIONS_MAX] = [256, 64, 16, 4, 2, 1];
+const TORN: [usize; OPERATIONS_MAX] = [256, 64, 16, 4, 1, 0];
 
 /// What all threads have done.
 #[derive(Default)]
 struct Tally {
     seen: Mutex<HashSet<(u64, u64)>>,
+    depths: [Depth; OPERATIONS_MAX],
+}
+
+/// What was done for histories of one length.
+#[derive(Default)]
+struct Depth {
     histories: AtomicUsize,
     moments: AtomicUsize,
+    /// Moments of which all images were taken.
     complete: AtomicUsize,
     images: AtomicUsize,
-    checked: AtomicUsize,
+    different: AtomicUsize,
+    of_recoveries: AtomicUsize,
 }
 
 impl Tally {
     fn is_new(&self, image: &SimDisk, expected: u64) -> bool {
         let key = (image.fingerprint(), expected);
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
+    /// Tells it all; gives the number of different images.
+    fn print(&self) -> usize {
+        let read = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        for (depth, of) in self.depths.iter().enumerate() {
+            eprintln!(
+                "{} operations: {} histories, {} moments, all images of {}; {} images, {} of them different, {} of \
+                 recoveries",
+                depth + 1,
+                read(&of.histories),
+                read(&of.moments),
+                read(&of.complete),
+                read(&of.images),
+                read(&of.different),
+                read(&of.of_recoveries),
+            );
+        }
+        self.depths.iter().map(|of| read(&of.different)).sum()
     }
 }
 
@@ -98,21 +129,27 @@ fn step(run: &mut Run, history: &[Op], op: Op, tally: &Tally) {
     let moments = run.step_by_moments(op);
     let last = moments.len() - 1;
     let depth = history.len();
-    tally.histories.fetch_add(1, Ordering::Relaxed);
+    let of = &tally.depths[depth];
+    let add = |count: &AtomicUsize, more| _ = count.fetch_add(more, Ordering::Relaxed);
+    add(&of.histories, 1);
+    add(&of.moments, moments.len());
     for (at, moment) in moments.into_iter().enumerate() {
-        let least = if at == last { run.model.clone() } else { before.clone() };
-        let expected = run.expectation(&least);
-        let seed = fastrand::Rng::with_seed((history.len() * 100 + at) as u64 ^ expected).u64(..);
-        let bounds = Bounds { images: IMAGES[depth], torn: TORN[depth], seed };
+        let least = if at == last { &run.model } else { &before };
+        let expected = run.expectation(least);
+        let bounds = Bounds { images: IMAGES[depth], torn: TORN[depth], seed: expected ^ at as u64 };
         let all = moment.crash_images(bounds, |image| {
-            tally.images.fetch_add(1, Ordering::Relaxed);
-            if tally.is_new(&image, expected) {
-                run.check_image(image, &least);
-                tally.checked.fetch_add(1, Ordering::Relaxed);
+            add(&of.images, 1);
+            if !tally.is_new(&image, expected) {
+                return;
+            }
+            add(&of.different, 1);
+            if depth < TWICE_MAX {
+                add(&of.of_recoveries, run.check_recovery(&image, least, AGAIN));
+            } else {
+                run.check_image(image, least);
             }
         });
-        tally.moments.fetch_add(1, Ordering::Relaxed);
-        tally.complete.fetch_add(usize::from(all), Ordering::Relaxed);
+        add(&of.complete, usize::from(all));
     }
 }
 
@@ -159,16 +196,7 @@ fn every_history_of_up_to_six_operations_survives_its_crashes() {
             });
         }
     });
-    let Tally { histories, moments, complete, images, checked, .. } = tally;
-    let checked = checked.into_inner();
-    eprintln!(
-        "{checked} different crash images of {} histories of up to {OPERATIONS_MAX} operations: {} moments, all \
-         images of {} of them, {} images in all, {:.0?}",
-        histories.into_inner(),
-        moments.into_inner(),
-        complete.into_inner(),
-        images.into_inner(),
-        begun.elapsed(),
-    );
+    let checked = tally.print();
+    eprintln!("{checked} different crash images of short histories in {:.0?}", begun.elapsed());
     assert!(checked >= 100_000, "{checked}");
 }

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use headwater_log::storage::Storage;
 use headwater_log::{Ack, Clock, Log, MaintainError, Partition, ReadError, ReadUpTo, Record};
-use headwater_testkit::sim_disk::{Fault, Op as DiskOp, SimDisk};
+use headwater_testkit::sim_disk::{Bounds, Fault, Op as DiskOp, SimDisk};
 use proptest::prelude::*;
 
 use crate::bed::{Bed, TOPIC, partition, small};
@@ -86,9 +86,10 @@ impl Model {
 
 /// A value that no other record ever had, of some length.
 fn value(id: u64) -> Vec<u8> {
+    const FILL: [u8; LONG_BYTES] = [0xa5; LONG_BYTES];
     let mut value = id.to_be_bytes().to_vec();
     let len = if id & LONG != 0 { LONG_BYTES } else { 8 + (id * 53 % 400) as usize };
-    value.resize(len, 0xa5);
+    value.extend_from_slice(&FILL[8..len]);
     value
 }
 
@@ -296,14 +297,14 @@ impl Run {
     }
 
     /// Checks what a loss of power left that came between two states: not less than was durable in the first, not
-    /// more than was appended in the second.
-    pub(crate) fn check_image(&self, image: SimDisk, before: &Model) {
+    /// more than was appended in the second. Gives where the log starts and ends.
+    pub(crate) fn check_image(&self, image: SimDisk, before: &Model) -> (usize, usize) {
         let (model, history) = (&self.model, &self.history);
         let bed = self.bed.on(image);
         let log = bed.try_open().unwrap_or_else(|error| unreachable!("{error} after {history:?}"));
         let Some(topic) = log.topic(TOPIC) else {
             assert_eq!(before.durable, 0, "{history:?}");
-            return;
+            return (0, 0);
         };
         let recovered = topic.partition(0).unwrap();
         let end = recovered.durable_end() as usize;
@@ -311,7 +312,8 @@ impl Run {
         assert!(ends.contains(&end), "ends at {end}, not in {ends:?}, after {history:?}");
         let whole = end == model.records.len() || model.batches.contains(&end);
         assert!(whole, "a part of a batch at {end} after {history:?}");
-        let mut at = recovered.start_offset() as usize;
+        let start = recovered.start_offset() as usize;
+        let mut at = start;
         let starts = before.start..=model.start;
         assert!(
             starts.contains(&at),
@@ -328,6 +330,26 @@ impl Run {
         }
         // What closing it would do is of no interest.
         bed.disk.halt();
+        (start, end)
+    }
+
+    /// Checks it, and what a loss of power leaves that comes in the recovery from it; gives how many disks those were.
+    /// What was seen once recovery was done stays.
+    pub(crate) fn check_recovery(&self, image: &SimDisk, before: &Model, bounds: Bounds) -> usize {
+        let disk = image.snapshot();
+        disk.keep_moments();
+        let seen = self.check_image(disk.clone(), before);
+        let moments = disk.take_moments();
+        let last = moments.len() - 1;
+        let mut count = 0;
+        for (at, moment) in moments.into_iter().enumerate() {
+            moment.crash_images(bounds, |again| {
+                let found = self.check_image(again, before);
+                assert!(at < last || found == seen, "{seen:?}, then {found:?}, after {:?}", self.history);
+                count += 1;
+            });
+        }
+        count
     }
 
     /// A number for what an image is compared with.
@@ -344,7 +366,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     /// P1, P2, P3, P4, P6, P7, P8 and P11 over any history.
     #[test]

@@ -15,8 +15,8 @@ use super::{ROOT, SimDisk};
 /// How many disks are looked at for each moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// All of them when there are at most so many; otherwise so many: nothing and everything kept, each thing
-    /// kept alone and lost alone, and then by chance.
+    /// All of them when there are at most so many, which is 2 or more; otherwise so many: nothing and everything kept, if
+    /// so many are left each thing kept alone and lost alone, and then by chance.
     pub images: usize,
     /// So many more, by chance, in which a page may have gone to the disk in the middle of a copy into it.
     pub torn: usize,
@@ -54,9 +54,8 @@ impl SimDisk {
     /// sectors.
     pub fn crash_images(&self, bounds: Bounds, mut each: impl FnMut(Self)) -> bool {
         let all = self.image_count() <= bounds.images as u64;
-        let mut odometer = Odometer::default();
-        let mut left = bounds.images;
         if all {
+            let mut odometer = Odometer::default();
             loop {
                 each(self.crash_by(&mut odometer));
                 if !odometer.advance() {
@@ -64,24 +63,22 @@ impl SimDisk {
                 }
             }
         } else {
-            'chosen: for but in (0..).map(|but: usize| but.checked_sub(1)) {
-                for keep in [true, false] {
-                    if left == 0 {
-                        break 'chosen;
-                    }
-                    let mut chooser = AllBut { keep, but, at: 0 };
-                    let image = self.crash_by(&mut chooser);
-                    if but.is_some_and(|but| but >= chooser.at) {
-                        continue;
-                    }
-                    each(image);
-                    left -= 1;
-                }
-                if but.is_some_and(|but| but > 64) {
-                    break;
-                }
+            let mut left = bounds.images;
+            let mut things = 0;
+            for keep in [false, true] {
+                let mut chooser = AllBut { keep, but: None, at: 0 };
+                each(self.crash_by(&mut chooser));
+                left = left.saturating_sub(1);
+                things = things.max(chooser.at);
             }
-            (0..left as u64).for_each(|at| each(self.crash(bounds.seed ^ at)));
+            if 2 * things <= left {
+                for but in 0..things {
+                    [false, true]
+                        .map(|keep| each(self.crash_by(&mut AllBut { keep, but: Some(but), at: 0 })));
+                }
+                left -= 2 * things;
+            }
+            (0..left as u64).for_each(|at| each(self.crash(bounds.seed.wrapping_add(at))));
         }
         (0..bounds.torn as u64).for_each(|at| each(self.crash(bounds.seed.wrapping_add(at) ^ (1 << 63))));
         all
@@ -106,5 +103,81 @@ impl SimDisk {
             }
         }
         hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use headwater_log::storage::{Access, Storage};
+
+    use super::super::{PAGE_BYTES, SECTOR_BYTES};
+    use super::*;
+
+    const PATH: &str = "/a";
+
+    fn disk(bytes: &[u8]) -> SimDisk {
+        let disk = SimDisk::new(1);
+        let file = disk.create(Path::new(PATH)).unwrap();
+        file.write_at(bytes, 0).unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        disk
+    }
+
+    fn write(disk: &SimDisk, bytes: &[u8], position: u64) {
+        disk.open(Path::new(PATH), Access::ReadWrite).unwrap().write_at(bytes, position).unwrap();
+    }
+
+    #[test]
+    fn all_images_are_all_subsets_of_sectors_names_and_lengths() {
+        let disk = disk(&[1; 2 * PAGE_BYTES]);
+        write(&disk, &[2; 2], SECTOR_BYTES as u64 - 1); // two sectors
+        write(&disk, &[2; PAGE_BYTES + 1], PAGE_BYTES as u64); // eight, and another length with one more
+        disk.create(Path::new("/b")).unwrap();
+        assert_eq!(disk.image_count(), (1 << 11) * 2 * 2);
+        let mut seen = BTreeSet::new();
+        let bounds = Bounds { images: 1 << 13, torn: 0, seed: 0 };
+        let mut count = 0;
+        assert!(disk.crash_images(bounds, |image| {
+            count += 1;
+            seen.insert(image.fingerprint());
+        }));
+        // Where the file is short there is no choice for what is behind its end.
+        assert_eq!((count, seen.len()), (2 * ((1 << 11) + (1 << 10)), 2 * ((1 << 11) + (1 << 10))));
+        let mut count = 0;
+        assert!(!disk.crash_images(Bounds { images: 100, torn: 7, seed: 0 }, |_| count += 1));
+        assert_eq!(count, 107);
+    }
+
+    /// A page of a mapped window may go to the disk at any moment of a copy into it.
+    #[test]
+    fn a_copy_is_torn_at_each_of_its_bytes() {
+        let disk = disk(&[0; PAGE_BYTES]);
+        write(&disk, &[7; 20], 100);
+        let mut seen = BTreeSet::new();
+        disk.crash_images(Bounds { images: 2, torn: 3000, seed: 0 }, |image| {
+            let bytes = image.content(Path::new(PATH)).unwrap();
+            let new: Vec<usize> = (0..PAGE_BYTES).filter(|at| bytes[*at] == 7).collect();
+            assert!(new.is_empty() || new.last().unwrap() - new[0] + 1 == new.len());
+            seen.insert((new.first().copied(), new.len()));
+        });
+        // Nothing, all, nineteen beginnings and nineteen ends.
+        assert_eq!(seen.len(), 40);
+    }
+
+    #[test]
+    fn the_moments_are_those_before_each_sync_and_now() {
+        let disk = disk(&[0; 10]);
+        disk.keep_moments();
+        write(&disk, &[1; 10], 0);
+        disk.open(Path::new(PATH), Access::ReadWrite).unwrap().sync_data().unwrap();
+        disk.create(Path::new("/b")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        let moments = disk.take_moments();
+        assert_eq!(moments.iter().map(SimDisk::image_count).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(disk.take_moments().len(), 1);
     }
 }

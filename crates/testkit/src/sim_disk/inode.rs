@@ -160,8 +160,7 @@ impl Inode {
         self.dirty.clear();
     }
 
-    /// How many choices there are for what a loss of power leaves: `(ways to choose, how often)` as one number of
-    /// images, which is `u64::MAX` when there are more.
+    /// How many files a loss of power may leave, those torn inside a sector not counted; at most `u64::MAX`.
     pub(super) fn images(&self) -> u64 {
         let content = self.content();
         let pages = self.dirty_pages(&content);
