@@ -10,6 +10,7 @@ mod bed;
 mod concurrency;
 mod crash;
 mod damage;
+mod fault_table;
 mod faults;
 mod foreign;
 mod histories;

@@ -73,8 +73,9 @@ impl SimDisk {
             }
             if 2 * things <= left {
                 for but in 0..things {
-                    [false, true]
-                        .map(|keep| each(self.crash_by(&mut AllBut { keep, but: Some(but), at: 0 })));
+                    for keep in [false, true] {
+                        each(self.crash_by(&mut AllBut { keep, but: Some(but), at: 0 }));
+                    }
                 }
                 left -= 2 * things;
             }
