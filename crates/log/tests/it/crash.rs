@@ -4,10 +4,11 @@ use std::path::Path;
 
 use headwater_log::storage::{Access, Storage};
 use headwater_log::{Ack, OpenError};
+use headwater_testkit::log_model::Op;
 use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
 
 use crate::bed::{Bed, TOPIC, append, append_batch, check_all, small};
-use crate::model::{Op, Run};
+use crate::model::run;
 
 /// Long histories, with a crash after every operation.
 #[test]
@@ -15,7 +16,7 @@ fn long_histories_survive_their_crashes() {
     let mut images = 0;
     for seed in 0..25 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut run = Run::new(seed);
+        let mut run = run(seed);
         for _ in 0..50 {
             run.step(match random.u8(..20) {
                 0 => Op::Maintain,

@@ -13,10 +13,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use headwater_log::TopicOptions;
+use headwater_testkit::log_model::{Model, Op, Run};
 use headwater_testkit::sim_disk::{Bounds, SimDisk};
 
 use crate::bed::{Bed, small};
-use crate::model::{Model, Op, Run};
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const OPERATIONS_MAX: usize = 6;
@@ -93,23 +94,22 @@ struct Beginning {
 
 impl Beginning {
     fn new() -> Self {
-        let bed = bed(SimDisk::new(7));
+        let bed = Bed { topic: topic(), ..Bed::new(7) };
         let (log, _) = bed.open_partition();
         log.close().unwrap();
         Self { disk: bed.disk.crash(0) }
     }
 
     fn replay(&self, history: &[Op]) -> Run {
-        let mut run = Run::begin(bed(self.disk.snapshot()));
+        let mut run = Run::new(self.disk.snapshot(), topic());
         history.iter().for_each(|op| run.step(*op));
         run
     }
 }
 
-fn bed(disk: SimDisk) -> Bed {
+fn topic() -> TopicOptions {
     // Of two upkeeps the first rolls a segment, the second deletes it.
-    let topic = small().retention_ms(Some(9 * DAY_MS));
-    Bed { topic, ..Bed::new(7) }.on(disk)
+    small().retention_ms(Some(9 * DAY_MS))
 }
 
 /// Whether an operation would change something.
