@@ -6,7 +6,10 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::command::{self, cargo};
-use crate::{clients, nostd, size, tidy};
+use crate::{clients, kill, nostd, size, strace, tidy};
+
+/// A few of the kills that a person lets `cargo x kill` do.
+const KILLS: u64 = 20;
 
 /// `cargo x ci`. Stops at the first step that fails.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -27,6 +30,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     step("documentation");
     let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    step("the log, killed");
+    kill::run(root, KILLS)?;
+    step("the log with system calls that fail");
+    strace::run(root)?;
     step("examples against real clients");
     clients::run(root, &[])?;
     step("unit tests inside the examples");

@@ -6,20 +6,28 @@
 //! | `cargo x tidy` | allowed imports between crates, file lengths, unfinished work, the map in `ARCHITECTURE.md`, the list in `docs/conformance.md` |
 //! | `cargo x nostd` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
+//! | `cargo x kill [ROUNDS]` | the log on a real disk, killed with SIGKILL at random times, 500 of them |
+//! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
+mod bed;
 mod ci;
 mod clients;
 mod command;
 mod conformance;
+mod kill;
 mod nostd;
 mod size;
+mod strace;
 mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+
+/// How many rounds `cargo x kill` does unless it is told.
+const KILLS: u64 = 500;
 
 fn main() -> ExitCode {
     match run() {
@@ -39,9 +47,14 @@ fn run() -> Result<()> {
         ["tidy"] => tidy::run(&root),
         ["nostd"] => nostd::run(&root),
         ["size"] => size::run(&root),
+        ["strace"] => strace::run(&root),
+        ["kill"] => kill::run(&root, KILLS),
+        ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
-        other => bail!("no such task: {other:?}; there are ci, tidy, nostd, size, clients [NAME ...]"),
+        other => bail!(
+            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], clients [NAME ...]"
+        ),
     }
 }
 

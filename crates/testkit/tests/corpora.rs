@@ -46,3 +46,13 @@ fn topic_match() {
 fn topic_retained() {
     replay("topic_retained", fuzz::retained);
 }
+
+#[test]
+fn log_directory() {
+    replay("log_directory", fuzz::log_directory);
+}
+
+#[test]
+fn log_operations() {
+    replay("log_operations", fuzz::log_operations);
+}

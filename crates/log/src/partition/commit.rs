@@ -110,16 +110,24 @@ impl Core {
         let outcome = self.sync_segments().map_err(Arc::new);
         match &outcome {
             Ok(()) => self.durable_moved.notify(),
-            Err(error) if error.is_sync() => {
-                let error = Arc::clone(self.failed.get_or_init(|| Arc::clone(error)));
-                self.durable_moved.notify();
-                self.appended_moved.notify();
-                return Err(SyncError::Failed(error));
-            }
+            Err(error) if error.is_sync() => return Err(self.poison(Arc::clone(error))),
             // Nothing was lost, the next sync tries again.
             Err(_) => {}
         }
         outcome.map_err(SyncError::Io)
+    }
+
+    /// A sync failed: nothing is appended any more until the log is opened anew.
+    fn poison(&self, error: Arc<IoError>) -> SyncError {
+        let error = Arc::clone(self.failed.get_or_init(|| error));
+        self.durable_moved.notify();
+        self.appended_moved.notify();
+        SyncError::Failed(error)
+    }
+
+    /// Makes the names of all segments durable.
+    pub(super) fn sync_names(&self, _leader: &Leader<'_>) -> Result<(), SyncError> {
+        self.dir.sync().map_err(|error| self.poison(Arc::new(error)))
     }
 
     fn sync_segments(&self) -> Result<(), IoError> {

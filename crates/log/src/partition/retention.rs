@@ -5,6 +5,7 @@
 //! deleted never comes back. Only where the disk is too full to keep that offset does the oldest segment go first:
 //! see [`Core::give_way`].
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Core;
@@ -111,12 +112,16 @@ impl Core {
         // No segment is deleted that somebody is about to sync or seal.
         let leader = self.take_lead()?;
         self.sync_all(&leader)?;
+        let is_before = |next: &&Arc<Segment>| next.base_offset() <= start;
+        let count = self.segment_list().iter().skip(1).take_while(is_before).count();
+        if count > 0 {
+            // The segment that becomes the first may be so new that its name is not durable. Were it lost, and a later
+            // one not, the log would begin with a hole.
+            self.sync_names(&leader)?;
+        }
         self.start.fetch_max(start, Ordering::AcqRel);
         let mut dropped = Vec::new();
-        self.change_segments(|segments| {
-            let count = segments.iter().skip(1).take_while(|next| next.base_offset() <= start).count();
-            dropped.extend(segments.drain(..count));
-        });
+        self.change_segments(|segments| dropped.extend(segments.drain(..count.min(segments.len()))));
         for segment in &dropped {
             // Readers that hold the segment read on: its mapping lives. What cannot be removed now is removed at
             // the next open.

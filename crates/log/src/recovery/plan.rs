@@ -208,7 +208,8 @@ impl Planner<'_> {
         }
         let sparse = self.is_sparse(files);
         let followed = next.filter(|next| self.proven.is_some_and(|proven| *next <= proven));
-        if files.log_bytes == 0 && !files.proves() && followed.is_none() {
+        // An empty segment of Kafka's gets a mark all the same: what says at the next open that a gap before it is right?
+        if files.log_bytes == 0 && !files.proves() && followed.is_none() && !sparse {
             // Nothing was appended, so there is nothing to read and nothing to seal.
             self.end = Some(base_offset);
             let mark = Mark { base_offset, next_offset: base_offset, sparse, ..Mark::default() };

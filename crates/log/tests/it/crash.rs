@@ -4,47 +4,11 @@ use std::path::Path;
 
 use headwater_log::storage::{Access, Storage};
 use headwater_log::{Ack, OpenError};
-use headwater_testkit::sim_disk::{Choose, Fault, Odometer, Op as DiskOp};
+use headwater_testkit::log_model::Op;
+use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
 
 use crate::bed::{Bed, TOPIC, append, append_batch, check_all, small};
-use crate::model::{Op, Run};
-
-/// Crash images of each history that are taken in order, before as many by chance.
-const IMAGES_IN_ORDER: usize = 8;
-
-/// Every history of up to 4 operations, each with a number of crash images.
-#[test]
-fn short_histories_survive_their_crashes() {
-    let alphabet =
-        [Op::Append(1, false), Op::Append(3, true), Op::Append(5, false), Op::Roll, Op::Delete(128)];
-    let mut images = 0;
-    let mut history = Odometer::default();
-    loop {
-        let mut run = Run::new(7);
-        let len = 1 + history.below(4);
-        for _ in 0..len {
-            run.step(alphabet[history.below(alphabet.len())]);
-        }
-        let mut choices = Odometer::default();
-        for round in 0..2 * IMAGES_IN_ORDER {
-            if round < IMAGES_IN_ORDER {
-                run.check_crash(run.disk().crash_by(&mut choices));
-                images += 1;
-                if !choices.advance() {
-                    break;
-                }
-            } else {
-                run.check_crash(run.disk().crash(round as u64));
-                images += 1;
-            }
-        }
-        if !history.advance() {
-            break;
-        }
-    }
-    eprintln!("{images} crash images of short histories");
-    assert!(images > 8000, "{images}");
-}
+use crate::model::run;
 
 /// Long histories, with a crash after every operation.
 #[test]
@@ -52,10 +16,10 @@ fn long_histories_survive_their_crashes() {
     let mut images = 0;
     for seed in 0..25 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut run = Run::new(seed);
+        let mut run = run(seed);
         for _ in 0..50 {
             run.step(match random.u8(..20) {
-                0 => Op::Roll,
+                0 => Op::Maintain,
                 1 => Op::Delete(random.u8(..)),
                 2 => Op::Reopen,
                 3 => Op::Kill,

@@ -228,3 +228,25 @@ fn a_directory_of_kafka_can_be_read_beside_it() {
     assert_eq!(partition.end_offset(ReadUpTo::Appended).unwrap(), 10);
     assert_eq!(partition.read(ReadUpTo::Appended, 3, 1 << 20).unwrap().records().count(), 7);
 }
+
+/// Compaction may leave a segment empty, in the middle or at the end. The gap before it is right at the second opening, too.
+#[test]
+fn an_empty_segment_behind_a_gap_stays_where_it_is() {
+    let first = moved(plain(), 0, 0);
+    for (segments, end) in [
+        (vec![(0, first.clone()), (20, Vec::new()), (30, moved(plain(), 30, 0))], 35),
+        (vec![(0, first.clone()), (20, Vec::new())], 20),
+        (vec![(0, Vec::new()), (20, Vec::new()), (30, moved(plain(), 30, 0))], 35),
+    ] {
+        let bed = kafka_dir(&segments, "0\n1\n0 0\n", None);
+        let (log, partition) = bed.open_partition();
+        assert_eq!(partition.durable_end(), end);
+        let records = offsets(&read_all(&partition, ReadUpTo::Durable));
+        let (_log, again) = bed.on(bed.disk.kill()).open_partition();
+        assert_eq!(again.durable_end(), end);
+        assert_eq!(offsets(&read_all(&again, ReadUpTo::Durable)), records);
+        // No offset is given to another record.
+        assert_eq!(append(&again, Ack::Durable), end);
+        drop(log);
+    }
+}

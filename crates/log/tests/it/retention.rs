@@ -226,3 +226,26 @@ impl Storage for Overtaken {
         self.disk.lock(path)
     }
 }
+
+/// The segment that is left may be so new that nothing made its name durable. When it is the first, its loss would be a
+/// hole at the beginning of what later segments have.
+#[test]
+fn what_becomes_the_first_segment_has_a_durable_name() {
+    let bed = Bed { topic: small().retention_ms(Some(60_000)).segment_age_ms(30_000), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    append(&partition, Ack::Durable);
+    // The old segment is rolled, then it goes.
+    for _ in 0..2 {
+        bed.clock.advance_ms(61_000);
+        log.maintain(bed.clock.now_ms()).unwrap();
+    }
+    assert_eq!((partition.start_offset(), partition.segments().len()), (1, 1));
+    while partition.segments().len() < 2 {
+        append(&partition, Ack::Appended);
+    }
+    for seed in 0..200 {
+        let (_log, crashed) = bed.on(bed.disk.crash(seed)).open_partition();
+        assert_eq!(crashed.start_offset(), 1);
+        check_all(&crashed);
+    }
+}

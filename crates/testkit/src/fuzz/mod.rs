@@ -10,6 +10,8 @@
 //!  codec_encode      revision, kind, limits | fields of a packet      what is written reads equal; what is not has a reason
 //!  topic_match       a topic name, filters, in lines                  one-off match and both trees agree with a naive matcher
 //!  topic_retained    names that come and go, filters, in lines        pages give what a list gives; relations contradict no name
+//!  log_directory     files of a partition, in pieces                  an error changes nothing; reopened, crashed, read beside: the same
+//!  log_operations    options | steps of two bytes                     the model of a log, with crashes, kills and failed syncs
 //! ```
 
 #![expect(clippy::expect_used, reason = "an oracle panics when the code is wrong")]
@@ -17,6 +19,8 @@
 mod build;
 mod encode;
 mod fan_out;
+mod log_directory;
+mod log_operations;
 mod packet;
 mod places;
 mod retained;
@@ -26,6 +30,8 @@ mod stream;
 mod topic;
 
 pub use encode::encode;
+pub use log_directory::log_directory;
+pub use log_operations::log_operations;
 pub use packet::packet;
 pub use retained::retained;
 pub use round_trip::round_trip;

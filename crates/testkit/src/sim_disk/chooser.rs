@@ -2,6 +2,12 @@
 pub trait Choose {
     /// Gives a number below `count`, which is at least 1.
     fn below(&mut self, count: usize) -> usize;
+
+    /// Whether each thing is to be decided on its own, down to whole sectors: so for those who go through all
+    /// choices. Chance decides for several at once now and then, and tears sectors.
+    fn one_by_one(&self) -> bool {
+        false
+    }
 }
 
 impl Choose for fastrand::Rng {
@@ -60,5 +66,30 @@ impl Choose for Odometer {
         };
         self.at += 1;
         choice
+    }
+
+    fn one_by_one(&self) -> bool {
+        true
+    }
+}
+
+/// Keeps nothing or everything, except for one thing; lengths are the shortest or the longest.
+#[derive(Debug)]
+pub(super) struct AllBut {
+    pub(super) keep: bool,
+    /// The number of the choice that is made the other way.
+    pub(super) but: Option<usize>,
+    pub(super) at: usize,
+}
+
+impl Choose for AllBut {
+    fn below(&mut self, count: usize) -> usize {
+        let keep = self.keep != (self.but == Some(self.at));
+        self.at += 1;
+        if keep { count - 1 } else { 0 }
+    }
+
+    fn one_by_one(&self) -> bool {
+        true
     }
 }

@@ -41,23 +41,40 @@ impl SimDisk {
     #[must_use]
     pub fn kill(&self) -> Self {
         let killed = self.snapshot();
-        self.lock_state().halted = true;
+        self.halt();
         killed
+    }
+
+    /// Every operation on this disk fails from now on: the process that had it is dead, or its end is of no interest.
+    pub fn halt(&self) {
+        self.lock_state().halted = true;
     }
 
     /// The disk as [`SimDisk::kill`] would leave it, while this one goes on.
     #[must_use]
     pub fn snapshot(&self) -> Self {
-        let mut state = self.lock_state();
-        let mut next = state.empty();
-        next.inodes = state.inodes.iter().map(|(id, inode)| (*id, inode.orphaned())).collect();
-        next.directories = state.directories.clone();
-        next.random = fastrand::Rng::with_seed(state.random.u64(..));
-        Self::from_state(next)
+        Self::from_state(self.lock_state().fork())
     }
 }
 
 impl State {
+    /// The same disk for another process.
+    fn fork(&mut self) -> Self {
+        let mut next = self.empty();
+        next.inodes = self.inodes.iter().map(|(id, inode)| (*id, inode.orphaned())).collect();
+        next.directories = self.directories.clone();
+        next.random = fastrand::Rng::with_seed(self.random.u64(..));
+        next
+    }
+
+    /// Keeps the disk as it is, if somebody wants to see the moments before each sync.
+    pub(super) fn keep_moment(&mut self) {
+        if self.moments.is_some() && !self.halted {
+            let moment = SimDisk::from_state(self.fork());
+            self.moments.get_or_insert_default().push(moment);
+        }
+    }
+
     /// A disk of the same properties with nothing on it.
     fn empty(&self) -> Self {
         Self {
@@ -71,6 +88,7 @@ impl State {
             short_io: self.short_io,
             space_bytes: self.space_bytes,
             halted: false,
+            moments: None,
         }
     }
 }

@@ -57,16 +57,26 @@ impl Directory {
         self.pending.clear();
     }
 
+    /// How many changes are pending.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// The names after a loss of power: each change since the last sync was kept or lost.
     pub(super) fn crashed(&self, choose: &mut dyn Choose) -> BTreeMap<String, Node> {
         let mut names = self.durable.clone();
         // All, none, or some: some alone would hardly ever be all.
-        match if self.pending.is_empty() { 0 } else { choose.below(3) } {
+        let fate = match (self.pending.is_empty(), choose.one_by_one()) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => choose.below(3),
+        };
+        match fate {
             0 => names = self.live.clone(),
             1 => {}
             _ => {
                 for change in &self.pending {
-                    if choose.below(2) == 0 {
+                    if choose.below(2) == 1 {
                         change.apply(&mut names);
                     }
                 }

@@ -22,6 +22,9 @@ impl SimFile {
 
     fn with<T>(&self, op: Op, act: impl FnOnce(&mut State, &mut Inode) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.disk.lock_state();
+        if op == Op::SyncData {
+            state.keep_moment();
+        }
         let counted = state.count(op, &self.path);
         // Taken out, so that the whole state can be asked while the file changes.
         let mut inode = state.inodes.remove(&self.id).unwrap_or_default();

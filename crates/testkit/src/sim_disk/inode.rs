@@ -1,9 +1,13 @@
+//! A file's bytes on each of their ways to the platter, and what a loss of power leaves of them.
+
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 
 use headwater_log::storage::{Access, HeapPeek, Window};
 
 use super::chooser::Choose;
+use super::pages::{Page, Pages, differing_sectors};
 use super::{PAGE_BYTES, SECTOR_BYTES};
 
 /// A file's bytes on each of their ways to the platter.
@@ -11,9 +15,9 @@ use super::{PAGE_BYTES, SECTOR_BYTES};
 pub(super) struct Inode {
     live: Live,
     /// What the kernel takes for written.
-    clean: Vec<u8>,
+    clean: Pages,
     /// What is written.
-    durable: Vec<u8>,
+    durable: Pages,
     /// Pages that were written since the last sync, even if with the bytes that they had.
     dirty: BTreeSet<usize>,
     /// The lengths the file had since the last sync.
@@ -22,7 +26,7 @@ pub(super) struct Inode {
 
 #[derive(Debug)]
 enum Live {
-    Bytes(Vec<u8>),
+    Bytes(Pages),
     /// Mapped for writing.
     Window {
         peek: HeapPeek,
@@ -32,20 +36,19 @@ enum Live {
 
 impl Default for Live {
     fn default() -> Self {
-        Self::Bytes(Vec::new())
+        Self::Bytes(Pages::default())
     }
 }
 
 impl Inode {
     /// A file with these bytes, all durable.
-    pub(super) fn durable(bytes: Vec<u8>) -> Self {
-        let lens = BTreeSet::from([bytes.len()]);
+    pub(super) fn durable(bytes: Pages) -> Self {
         Self {
+            lens: BTreeSet::from([bytes.len()]),
             live: Live::Bytes(bytes.clone()),
             clean: bytes.clone(),
             durable: bytes,
             dirty: BTreeSet::new(),
-            lens,
         }
     }
 
@@ -57,18 +60,19 @@ impl Inode {
     }
 
     /// The bytes as programs see them.
-    pub(super) fn content(&self) -> Vec<u8> {
+    pub(super) fn content(&self) -> Pages {
         match &self.live {
             Live::Bytes(bytes) => bytes.clone(),
             Live::Window { peek, len } => {
-                let mut bytes = peek.copy(0..usize::MAX);
-                let beyond = bytes.get(*len..).unwrap_or_default();
+                let bytes = peek.copy(0..usize::MAX);
+                let (inside, beyond) = bytes.split_at((*len).min(bytes.len()));
                 assert!(
                     beyond.iter().all(|byte| *byte == 0),
                     "written beyond the end of the file through a mapping: SIGBUS"
                 );
-                bytes.resize(*len, 0);
-                bytes
+                let mut pages = Pages::like(inside, &self.clean);
+                pages.resize(*len);
+                pages
             }
         }
     }
@@ -76,7 +80,7 @@ impl Inode {
     pub(super) fn read(&self, position: usize, len: usize) -> Vec<u8> {
         let end = position.saturating_add(len).min(self.len());
         match &self.live {
-            Live::Bytes(bytes) => bytes.get(position..end).unwrap_or_default().to_vec(),
+            Live::Bytes(bytes) => bytes.read(position, len),
             Live::Window { peek, .. } if position < end => {
                 let mut bytes = peek.copy(position..end);
                 bytes.resize(end - position, 0);
@@ -87,7 +91,7 @@ impl Inode {
     }
 
     /// The bytes for a program to change: not while they are mapped for writing.
-    fn bytes_mut(&mut self) -> io::Result<&mut Vec<u8>> {
+    fn bytes_mut(&mut self) -> io::Result<&mut Pages> {
         if let Live::Window { peek, .. } = &self.live {
             if !peek.writer_is_gone() {
                 return Err(io::Error::other("written by calls while it is mapped for writing"));
@@ -102,16 +106,10 @@ impl Inode {
 
     pub(super) fn write(&mut self, new: &[u8], position: usize) -> io::Result<()> {
         let bytes = self.bytes_mut()?;
-        let end = position.saturating_add(new.len());
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
-        if let Some(target) = bytes.get_mut(position..end) {
-            target.copy_from_slice(new);
-        }
+        bytes.write(new, position);
         let len = bytes.len();
         self.lens.insert(len);
-        self.dirty.extend(position / PAGE_BYTES..end.div_ceil(PAGE_BYTES));
+        self.dirty.extend(position / PAGE_BYTES..position.saturating_add(new.len()).div_ceil(PAGE_BYTES));
         Ok(())
     }
 
@@ -121,7 +119,7 @@ impl Inode {
         {
             *len = new;
         } else {
-            self.bytes_mut()?.resize(new, 0);
+            self.bytes_mut()?.resize(new);
         }
         self.lens.insert(new);
         Ok(())
@@ -134,17 +132,16 @@ impl Inode {
             }
             return Ok(Window::heap(&self.read(0, capacity), capacity, access).0);
         }
-        let content = self.bytes_mut()?.clone();
+        let content = self.bytes_mut()?.to_vec();
         let (window, peek) = Window::heap(&content, capacity, access);
         self.live = Live::Window { peek, len: content.len() };
         Ok(window)
     }
 
     /// The pages that a sync would write.
-    fn dirty_pages(&self, content: &[u8]) -> BTreeSet<usize> {
-        let pages = content.len().max(self.clean.len()).div_ceil(PAGE_BYTES);
-        let differs = |at: &usize| page(content, *at) != page(&self.clean, *at);
-        let mut dirty: BTreeSet<usize> = (0..pages).filter(differs).collect();
+    fn dirty_pages(&self, content: &Pages) -> BTreeSet<usize> {
+        let pages = content.count().max(self.clean.count());
+        let mut dirty: BTreeSet<usize> = (0..pages).filter(|at| !content.same(&self.clean, *at)).collect();
         dirty.extend(self.dirty.iter().copied().filter(|at| *at < pages));
         dirty
     }
@@ -154,37 +151,56 @@ impl Inode {
         let content = self.content();
         for at in self.dirty_pages(&content) {
             if keep() {
-                set_page(&mut self.durable, at, page(&content, at));
+                self.durable.set_page(at, Arc::clone(content.page(at)));
             }
         }
-        self.durable.resize(content.len(), 0);
+        self.durable.resize(content.len());
         self.lens = BTreeSet::from([content.len()]);
         self.clean = content;
         self.dirty.clear();
     }
 
-    /// The bytes after a loss of power.
-    pub(super) fn crashed(&self, choose: &mut dyn Choose) -> Vec<u8> {
+    /// How many files a loss of power may leave, those torn inside a sector not counted; at most `u64::MAX`.
+    pub(super) fn images(&self) -> u64 {
         let content = self.content();
-        let dirty = self.dirty_pages(&content);
-        let mut bytes = self.durable.clone();
+        let pages = self.dirty_pages(&content);
+        let sectors: usize =
+            pages.iter().map(|at| differing_sectors(self.durable.page(*at), content.page(*at)).count()).sum();
+        let lens = self.crash_lens(&content).len() as u64;
+        u32::try_from(sectors)
+            .ok()
+            .and_then(|bits| 1_u64.checked_shl(bits))
+            .map_or(u64::MAX, |ways| ways.saturating_mul(lens))
+    }
+
+    /// The lengths that the file may have after a loss of power.
+    fn crash_lens(&self, content: &Pages) -> BTreeSet<usize> {
         let mut lens = self.lens.clone();
-        lens.insert(self.durable.len());
-        lens.insert(content.len());
-        if !dirty.is_empty() {
-            match choose.below(3) {
-                0 => dirty.iter().for_each(|at| set_page(&mut bytes, *at, page(&content, *at))),
-                1 => {}
-                _ => {
-                    for at in &dirty {
-                        let new = crashed_page(page(&self.durable, *at), page(&content, *at), choose);
-                        set_page(&mut bytes, *at, &new);
-                    }
-                }
-            }
-        }
+        lens.extend([self.durable.len(), content.len()]);
+        lens
+    }
+
+    /// The bytes after a loss of power.
+    pub(super) fn crashed(&self, choose: &mut dyn Choose) -> Pages {
+        let content = self.content();
+        let mut bytes = self.durable.clone();
+        let lens = self.crash_lens(&content);
         let len = if lens.len() > 1 { choose.below(lens.len()) } else { 0 };
-        bytes.resize(lens.into_iter().nth(len).unwrap_or_default(), 0);
+        let len = lens.into_iter().nth(len).unwrap_or_default();
+        let mut pages = self.dirty_pages(&content);
+        // What is cut off, or is the same anyway, is no choice.
+        pages.retain(|at| at * PAGE_BYTES < len && !content.same(&self.durable, *at));
+        let fate = if pages.is_empty() || choose.one_by_one() { 2 } else { choose.below(3) };
+        for at in pages {
+            let (old, new) = (self.durable.page(at), content.page(at));
+            let page = match fate {
+                0 => Arc::clone(new),
+                1 => Arc::clone(old),
+                _ => Arc::new(crashed_page(old, new, choose)),
+            };
+            bytes.set_page(at, page);
+        }
+        bytes.resize(len);
         bytes
     }
 
@@ -200,43 +216,34 @@ impl Inode {
     }
 }
 
-fn page(bytes: &[u8], at: usize) -> &[u8] {
-    let start = (at * PAGE_BYTES).min(bytes.len());
-    let end = (start + PAGE_BYTES).min(bytes.len());
-    bytes.get(start..end).unwrap_or_default()
-}
-
-fn set_page(bytes: &mut Vec<u8>, at: usize, new: &[u8]) {
-    let (start, end) = (at * PAGE_BYTES, (at + 1) * PAGE_BYTES);
-    if bytes.len() < start + new.len() {
-        bytes.resize(start + new.len(), 0);
-    }
-    let end = end.min(bytes.len());
-    if let Some(target) = bytes.get_mut(start..end) {
-        target.fill(0);
-        for (target, new) in target.iter_mut().zip(new) {
-            *target = *new;
-        }
-    }
-}
-
 /// A page that was being written when the power went: the old one, the new one, or a mixture.
-fn crashed_page(old: &[u8], new: &[u8], choose: &mut dyn Choose) -> Vec<u8> {
-    let byte = |bytes: &[u8], at: usize| bytes.get(at).copied().unwrap_or(0);
-    let len = old.len().max(new.len());
-    match choose.below(4) {
-        0 => old.to_vec(),
-        1 => new.to_vec(),
+fn crashed_page(old: &Page, new: &Page, choose: &mut dyn Choose) -> Page {
+    let mut page = *old;
+    let mut renew = |range: std::ops::Range<usize>| {
+        if let (Some(target), Some(new)) = (page.get_mut(range.clone()), new.get(range)) {
+            target.copy_from_slice(new);
+        }
+    };
+    let fate = if choose.one_by_one() { 2 } else { choose.below(5) };
+    match fate {
+        0 => {}
+        1 => return *new,
         // Sector by sector.
         2 => {
-            let kept: Vec<bool> = (0..PAGE_BYTES / SECTOR_BYTES).map(|_| choose.below(2) == 0).collect();
-            let is_new = |at: usize| kept.get(at / SECTOR_BYTES).copied().unwrap_or(false);
-            (0..len).map(|at| if is_new(at) { byte(new, at) } else { byte(old, at) }).collect()
+            for sector in differing_sectors(old, new) {
+                if choose.below(2) == 1 {
+                    renew(sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES);
+                }
+            }
         }
-        // The page went to the disk in the middle of a copy into it.
-        _ => {
-            let cut = choose.below(len.max(1));
-            (0..len).map(|at| if at < cut { byte(new, at) } else { byte(old, at) }).collect()
+        // The page went to the disk in the middle of a copy into it, be it one that goes forward or backward.
+        fate => {
+            let differs = |at: &usize| old.get(*at) != new.get(*at);
+            let first = (0..PAGE_BYTES).find(differs).unwrap_or(0);
+            let last = (0..PAGE_BYTES).rfind(differs).unwrap_or(0);
+            let cut = first + choose.below(last - first + 1);
+            renew(if fate == 3 { 0..cut } else { cut..PAGE_BYTES });
         }
     }
+    page
 }

@@ -9,8 +9,10 @@
 //! ```
 //!
 //! [`SimDisk::crash`] gives a disk as it may be after a loss of power: each page of 4 KiB that was written since
-//! the last sync is kept, lost, or torn (by sectors of 512 bytes, or in the middle of a copy); a file has one of
+//! the last sync is kept, lost, or torn, by sectors of 512 bytes or in the middle of a copy: a page of a mapped
+//! window may reach the disk while it is written, with any beginning or end of what is new; a file has one of
 //! the lengths it had since then; each change to a directory is kept or lost on its own, a rename as one change.
+//! [`SimDisk::crash_images`] gives all such disks, or so many of them.
 //! [`SimDisk::kill`] gives the disk as it is after the process died: everything that was written is seen, and
 //! what was not synced can still be lost by a later crash.
 //!
@@ -25,7 +27,9 @@ mod crash;
 mod directory;
 mod fault;
 mod file;
+mod images;
 mod inode;
+mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -38,7 +42,9 @@ pub use chooser::{Choose, Odometer};
 use directory::{Change, Directory, Node};
 pub use fault::{Fault, Op};
 use file::SimFile;
+pub use images::Bounds;
 use inode::Inode;
+use pages::Pages;
 
 /// The bytes of a page.
 pub const PAGE_BYTES: usize = 4096;
@@ -80,6 +86,8 @@ struct State {
     short_io: bool,
     space_bytes: Option<u64>,
     halted: bool,
+    /// The disk before each sync, if wanted.
+    moments: Option<Vec<SimDisk>>,
 }
 
 /// The directory `/`, which is always there.
@@ -100,6 +108,7 @@ impl SimDisk {
             short_io: false,
             space_bytes: None,
             halted: false,
+            moments: None,
         })
     }
 
@@ -154,7 +163,7 @@ impl SimDisk {
     #[must_use]
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.lock_state();
-        state.file_id(path).ok().and_then(|id| state.inodes.get(&id)).map(Inode::content)
+        state.file_id(path).ok().and_then(|id| state.inodes.get(&id)).map(|inode| inode.content().to_vec())
     }
 
     /// Replaces the bytes of a file, durably, as damage does; false when there is no such file.
@@ -163,9 +172,9 @@ impl SimDisk {
         let Some(inode) = state.file_id(path).ok().and_then(|id| state.inodes.get_mut(&id)) else {
             return false;
         };
-        let mut content = inode.content();
+        let mut content = inode.content().to_vec();
         change(&mut content);
-        *inode = Inode::durable(content);
+        *inode = Inode::durable(Pages::of(&content));
         true
     }
 
@@ -365,6 +374,7 @@ impl Storage for SimDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.begin(Op::SyncDir, dir)?;
+        state.keep_moment();
         state.directory(dir)?.sync();
         Ok(())
     }
