@@ -135,7 +135,7 @@ fn hit(bed: &Bed, place: &str) -> Result<Ending> {
         (_, Some(SIGKILL)) if place.contains("SIGKILL") => Ending::Killed,
         _ => bail!("{status}: {}", bed.said()),
     };
-    if ending == Ending::Whole && bed.acknowledged()? < RECORDS as usize {
+    if ending == Ending::Whole && (bed.acknowledged()? as u64) < RECORDS {
         bail!("it ended well with {} records of {RECORDS}", bed.acknowledged()?);
     }
     bed.check()?;

@@ -55,6 +55,8 @@ pub struct Model {
     pub durable: usize,
     /// The log start offset.
     pub start: usize,
+    /// The log start offset that a deletion asked for which failed: it may have got as far as the disk.
+    pub asked: usize,
     next_id: u64,
 }
 

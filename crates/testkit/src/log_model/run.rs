@@ -97,11 +97,15 @@ impl Run {
                 match self.log.as_ref().unwrap().maintain(now_ms) {
                     // A checkpoint that could not be written harms no append.
                     Ok(_) | Err(MaintainError::Io(_)) => self.note_sync(true),
-                    Err(_) => self.note_sync(false),
+                    Err(_) => {
+                        self.note_sync(false);
+                        self.model.asked = self.model.durable;
+                    }
                 }
             }
             Op::Delete(share) => {
                 let before = self.model.share(share);
+                self.model.asked = self.model.asked.max(before);
                 match self.partition.delete_records_before(before as u64) {
                     Ok(start) => {
                         self.model.start = self.model.start.max(before);
@@ -197,6 +201,7 @@ impl Run {
         let start = self.partition.start_offset() as usize;
         assert!(start >= self.model.start && start <= self.model.durable, "start {start}");
         self.model.start = start;
+        self.model.asked = start;
     }
 
     /// Reads everything that can be read and compares.
@@ -250,7 +255,7 @@ impl Run {
         assert!(whole, "a part of a batch at {end} after {history:?}");
         let start = recovered.start_offset() as usize;
         let mut at = start;
-        let starts = before.start..=model.start;
+        let starts = before.start..=model.start.max(model.asked);
         assert!(
             starts.contains(&at),
             "starts at {at}, not in {starts:?}, after {history:?}: {:?}",
@@ -293,7 +298,8 @@ impl Run {
     pub fn expectation(&self, before: &Model) -> u64 {
         let model = &self.model;
         let mut hasher = std::hash::DefaultHasher::new();
-        (before.durable, before.start, model.start, &model.records, &model.batches).hash(&mut hasher);
+        (before.durable, before.start, model.start.max(model.asked), &model.records, &model.batches)
+            .hash(&mut hasher);
         hasher.finish()
     }
 

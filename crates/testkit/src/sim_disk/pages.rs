@@ -63,7 +63,7 @@ impl Pages {
         Arc::ptr_eq(mine, theirs) || mine == theirs
     }
 
-    /// Puts a page there; the file becomes longer if it has to.
+    /// Puts a page there; the file becomes longer if it has to. To be followed by [`Pages::resize`].
     pub(super) fn set_page(&mut self, at: usize, page: Arc<Page>) {
         if self.pages.len() <= at {
             self.resize((at + 1) * PAGE_BYTES);
@@ -75,9 +75,10 @@ impl Pages {
 
     pub(super) fn resize(&mut self, len: usize) {
         self.pages.resize_with(len.div_ceil(PAGE_BYTES), || Arc::clone(&ZEROS));
-        if len < self.len
-            && !len.is_multiple_of(PAGE_BYTES)
+        // A page that was put there may have bytes behind the end.
+        if !len.is_multiple_of(PAGE_BYTES)
             && let Some(last) = self.pages.last_mut()
+            && last.iter().skip(len % PAGE_BYTES).any(|byte| *byte != 0)
             && let Some(beyond) = Arc::make_mut(last).get_mut(len % PAGE_BYTES..)
         {
             beyond.fill(0);
@@ -144,4 +145,23 @@ pub(super) fn differing_sectors<'a>(old: &'a Page, new: &'a Page) -> impl Iterat
         .enumerate()
         .filter(|(_, (old, new))| old != new)
         .map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_behind_the_end_does_not_come_back() {
+        let mut pages = Pages::of(&[1; 10]);
+        pages.set_page(0, Arc::new([2; PAGE_BYTES]));
+        pages.resize(10);
+        pages.resize(20);
+        assert_eq!(pages.to_vec(), [[2; 10], [0; 10]].concat());
+        pages.write(&[3; PAGE_BYTES], 15);
+        pages.resize(16);
+        pages.resize(2 * PAGE_BYTES);
+        assert_eq!((pages.count(), pages.read(14, 4)), (2, vec![0, 3, 0, 0]));
+        assert!(pages.same(&Pages::like(&pages.to_vec(), &pages), 0));
+    }
 }
