@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_log::storage::{Access, HeapPeek, Window};
 
 use super::chooser::Choose;
-use super::pages::{Page, Pages, differing_sectors};
+use super::pages::{Page, Pages, differing_sectors, is_zero};
 use super::{PAGE_BYTES, SECTOR_BYTES};
 
 /// A file's bytes on each of their ways to the platter.
@@ -66,10 +66,7 @@ impl Inode {
             Live::Window { peek, len } => {
                 let bytes = peek.copy(0..usize::MAX);
                 let (inside, beyond) = bytes.split_at((*len).min(bytes.len()));
-                assert!(
-                    beyond.iter().all(|byte| *byte == 0),
-                    "written beyond the end of the file through a mapping: SIGBUS"
-                );
+                assert!(is_zero(beyond), "written beyond the end of the file through a mapping: SIGBUS");
                 let mut pages = Pages::like(inside, &self.clean);
                 pages.resize(*len);
                 pages
