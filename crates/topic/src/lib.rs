@@ -53,6 +53,7 @@
 //!
 //! * A subscription tree holds 4 GiB of filter text at most, and panics beyond.
 #![no_std]
+#![deny(unsafe_code)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

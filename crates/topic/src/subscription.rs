@@ -65,7 +65,7 @@ pub use subscribers::Subscribers;
 ///
 /// | | |
 /// |---|---|
-/// | [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`get`](Self::get) | O(bytes of the filter), amortised, whatever the number of subscriptions |
+/// | [`subscribe`](Self::subscribe), [`unsubscribe`](Self::unsubscribe), [`get`](Self::get) | O(bytes of the filter), amortised, whatever the number of subscriptions; at worst that for each level it shares with one other filter only |
 /// | [`unsubscribe_all`](Self::unsubscribe_all) | that, for each subscription of the one who leaves |
 /// | [`matches`](Self::matches) | O(bytes of the name + edges visited + bytes of the filters those lead to + matches) |
 ///

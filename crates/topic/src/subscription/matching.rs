@@ -7,7 +7,7 @@ use super::subscribers::Subscribers;
 use super::trie::Walk;
 use crate::name::TopicName;
 
-/// How many names are searched for at once: about as many reads as a processor waits for at once.
+/// How many names are searched for at once.
 const LANES: usize = 8;
 
 impl<K, V> SubscriptionTree<K, V> {
@@ -83,10 +83,15 @@ impl<K, V> SubscriptionTree<K, V> {
         );
     }
 
-    /// As [`matches_by_filter`](Self::matches_by_filter) for many names, faster if the tree is larger than the processor's caches: names are
-    /// searched for in groups of eight, whose waits for memory overlap.
+    /// Calls `visit` with all subscribers of each filter that matches one of many names, shared groups aside, and with the place of
+    /// the name in `names`.
     ///
-    /// `visit` is told the place of the name in `names`; the calls for one name do not come one after the other.
+    /// Names are searched for in groups of eight, whose waits for memory overlap: in a tree that is larger than the processor's caches
+    /// that takes less time for each name than [`matches_by_filter`](Self::matches_by_filter), in a small one more. Fewer than eight, and what is
+    /// left over, are searched for one by one. The calls for one name do not come one after the other.
+    ///
+    /// Costs what the names cost one by one. What a search writes down is on the stack while it is short, and is allocated once for
+    /// each call where it is not.
     ///
     /// ```
     /// # use headwater_topic::{SubscriptionTree, TopicFilter, TopicName};
@@ -105,11 +110,11 @@ impl<K, V> SubscriptionTree<K, V> {
         names: &[TopicName<'_>],
         mut visit: impl FnMut(usize, Subscribers<'tree, K, V>),
     ) {
-        let (groups, rest) = names.as_chunks::<LANES>();
+        let (eights, rest) = names.as_chunks::<LANES>();
         let (mut before, mut walk) = (0, Walk::new());
-        for group in groups {
+        for names in eights {
             self.index.matches_all(
-                group,
+                names,
                 &mut walk,
                 |lane, list| {
                     self.lists.subscribers(list).into_iter().for_each(|all| visit(before + lane, all));
