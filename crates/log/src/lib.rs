@@ -93,8 +93,8 @@ mod topic;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{
-    AppendError, CloseError, Corruption, Damage, InvalidOptions, InvalidTopicName, IoError, MaintainError,
-    OpenError, ReadError, SyncError, TopicError,
+    AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
+    MaintainError, OpenError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::Log;

@@ -4,10 +4,12 @@
 //! refuses is [`IoError`], always with the path. The enums of the operations are built from these.
 
 mod corruption;
+mod invalid_batch;
 mod io_error;
 mod operation;
 
 pub use corruption::{Corruption, Damage};
+pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
     AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ReadError,

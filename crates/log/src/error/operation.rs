@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Corruption, IoError};
+use super::{Corruption, InvalidBatch, IoError};
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +166,9 @@ pub enum AppendError {
     /// A batch needs at least one record.
     #[error("a batch without records cannot be appended")]
     EmptyBatch,
+    /// The bytes given are not a record batch that can be appended.
+    #[error("the record batch was refused: {0}")]
+    InvalidBatch(#[from] InvalidBatch),
     /// A record's timestamp is before 1970. Kafka's clients refuse these too.
     #[error("timestamp {timestamp} of record {record} is negative")]
     NegativeTimestamp {

@@ -11,10 +11,8 @@
 //!
 //! Source: Apache Kafka, `DefaultRecordBatch`, and the protocol documentation "Record Batch".
 
-use super::field::{self, Fill, Sink};
-use super::record;
+use super::field::{self, Sink};
 use crate::error::Damage;
-use crate::record::Record;
 
 /// The bytes of a batch before its records.
 pub(crate) const HEADER_BYTES: usize = 61;
@@ -31,8 +29,10 @@ pub(crate) const MAGIC: i8 = 2;
 pub(crate) const OFFSET_END: u64 = i64::MAX.cast_unsigned();
 
 const CODEC_MASK: u16 = 0x07;
-const LOG_APPEND_TIME: u16 = 0x08;
+pub(super) const LOG_APPEND_TIME: u16 = 0x08;
+const TRANSACTIONAL: u16 = 0x10;
 const CONTROL: u16 = 0x20;
+const DELETE_HORIZON: u16 = 0x40;
 const ATTRIBUTES_UNUSED: u16 = 0xff80;
 
 const BASE_OFFSET_BYTES: usize = 8;
@@ -151,6 +151,16 @@ impl Header {
         self.attributes & CONTROL != 0
     }
 
+    /// Whether the records are part of a transaction.
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL != 0
+    }
+
+    /// Whether `base_timestamp` is the time at which compaction may drop tombstones, which only a broker sets.
+    pub(crate) fn has_delete_horizon(&self) -> bool {
+        self.attributes & DELETE_HORIZON != 0
+    }
+
     /// Whether `max_timestamp` is the timestamp of every record.
     pub(crate) fn is_log_append_time(&self) -> bool {
         self.attributes & LOG_APPEND_TIME != 0
@@ -196,92 +206,19 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// A batch that is ready to be written but for its offset: its records, timestamps and length.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Draft<'a> {
-    records: &'a [Record<'a>],
-    now_ms: i64,
-    base_timestamp: i64,
-    max_timestamp: i64,
-    bytes: usize,
-    last_offset_delta: u32,
-}
-
-impl<'a> Draft<'a> {
-    /// Measures a batch; `None` without records, or with more than a batch can count. Records without a
-    /// timestamp get `now_ms`.
-    pub(crate) fn new(records: &'a [Record<'a>], now_ms: i64) -> Option<Self> {
-        let first = records.first()?;
-        let last_offset_delta = i32::try_from(records.len() - 1).ok()?.cast_unsigned();
-        let base_timestamp = first.timestamp.unwrap_or(now_ms);
-        let max_timestamp =
-            records.iter().map(|record| record.timestamp.unwrap_or(now_ms)).fold(base_timestamp, Ord::max);
-        let mut draft = Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta };
-        let mut count = field::Count(HEADER_BYTES);
-        draft.encode_records(&mut count);
-        draft.bytes = count.0;
-        Some(draft)
-    }
-
-    /// The whole batch with its header.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(crate) fn last_offset_delta(&self) -> u32 {
-        self.last_offset_delta
-    }
-
-    pub(crate) fn max_timestamp(&self) -> i64 {
-        self.max_timestamp
-    }
-
-    fn encode_records(&self, sink: &mut impl Sink) {
-        for (delta, record) in (0_i64..).zip(self.records) {
-            let timestamp = record.timestamp.unwrap_or(self.now_ms);
-            // Java's arithmetic wraps, so that any pair of timestamps comes back.
-            record::encode(record, timestamp.wrapping_sub(self.base_timestamp), delta, sink);
-        }
-    }
-
-    /// Writes the batch into `target`, which has exactly [`Draft::bytes`] bytes; false when it has not.
-    pub(crate) fn encode(&self, base_offset: u64, leader_epoch: i32, target: &mut [u8]) -> bool {
-        let Some((uncovered, covered)) = target.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
-        let mut header = Header {
-            base_offset,
-            bytes: self.bytes,
-            leader_epoch,
-            crc: 0,
-            attributes: 0, // no codec, create time, neither transactional nor control
-            last_offset: base_offset.saturating_add(u64::from(self.last_offset_delta)),
-            base_timestamp: self.base_timestamp,
-            max_timestamp: self.max_timestamp,
-            producer_id: -1, // none
-            producer_epoch: -1,
-            base_sequence: -1,
-            record_count: self.last_offset_delta.saturating_add(1),
-        };
-        let mut sink = Fill::new(covered);
-        header.encode_covered(&mut sink);
-        self.encode_records(&mut sink);
-        let exact = sink.is_exact();
-        header.crc = crc32c(covered);
-        let mut sink = Fill::new(uncovered);
-        header.encode_uncovered(&mut sink);
-        exact && sink.is_exact()
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::draft::Draft;
+    use super::super::placed::{Batch, Place};
     use super::*;
-    use crate::record::Header as RecordHeader;
+    use crate::record::{Header as RecordHeader, Record};
 
     /// Encodes a batch as the log would.
     pub(crate) fn encoded(records: &[Record<'_>], base_offset: u64, leader_epoch: i32) -> Vec<u8> {
         let draft = Draft::new(records, 0).unwrap();
-        let mut bytes = vec![0; draft.bytes()];
-        assert!(draft.encode(base_offset, leader_epoch, &mut bytes));
+        let mut bytes = vec![0; draft.size().bytes];
+        let place = Place { base_offset, leader_epoch, log_append_ms: None };
+        assert!(draft.encode(place, &mut bytes));
         bytes
     }
 
@@ -335,10 +272,5 @@ pub(crate) mod tests {
     fn zeros_are_no_batch() {
         assert_eq!(Header::parse(&[0; 4096]), Err(Damage::UnsupportedMagic { magic: 0 }));
         assert_eq!(Header::parse(&[0; 60]), Err(Damage::HeaderCut { left: 60 }));
-    }
-
-    #[test]
-    fn a_batch_without_records_is_not_made() {
-        assert!(Draft::new(&[], 0).is_none());
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod checkpoint;
 #[cfg(test)]
 mod document;
+pub(crate) mod draft;
 pub(crate) mod field;
 #[cfg(test)]
 mod golden;
@@ -13,5 +14,7 @@ pub(crate) mod index;
 pub(crate) mod mark;
 pub(crate) mod metadata;
 pub(crate) mod names;
+pub(crate) mod placed;
+pub(crate) mod ready;
 pub(crate) mod record;
 pub(crate) mod varint;

@@ -6,7 +6,10 @@ use std::sync::atomic::{Ordering, fence};
 use super::Core;
 use super::state::Writer;
 use crate::error::{AppendError, SyncError};
-use crate::format::batch::{Draft, OFFSET_END};
+use crate::format::batch::OFFSET_END;
+use crate::format::draft::Draft;
+use crate::format::placed::{Batch, Place};
+use crate::format::ready::Ready;
 use crate::options::Ack;
 use crate::record::Record;
 use crate::segment::{Room, Tail};
@@ -14,11 +17,21 @@ use crate::segment::{Room, Tail};
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
         let draft = self.draft(records)?;
+        self.append_batch(&draft, ack)
+    }
+
+    pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
+        self.check_size(bytes.len() as u64)?;
+        self.append_batch(&Ready::new(bytes)?, ack)
+    }
+
+    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
+        let size = batch.size();
         let (offset, tail) = loop {
-            if let Some(appended) = self.try_append(&draft)? {
+            if let Some(appended) = self.try_append(batch)? {
                 break appended;
             }
-            self.make_room(&draft)?;
+            self.make_room(size)?;
         };
         fence(Ordering::SeqCst);
         self.appended_moved.notify_after_fence();
@@ -28,7 +41,7 @@ impl Core {
         }
         drop(tail); // Who waits does not keep the segment open.
         if ack == Ack::Durable {
-            self.wait_durable(offset.saturating_add(u64::from(draft.last_offset_delta())))
+            self.wait_durable(offset.saturating_add(u64::from(size.last_offset_delta)))
                 .map_err(|error| AppendError::NotDurable { offset, error })?;
         }
         Ok(offset)
@@ -47,36 +60,43 @@ impl Core {
             }
         }
         let now_ms = if untimed { self.shared.clock.now_ms().max(0) } else { 0 };
-        let max = self.batch_bytes_max.load(Ordering::Acquire);
         let Some(draft) = Draft::new(records, now_ms) else {
+            if records.is_empty() {
+                return Err(AppendError::EmptyBatch);
+            }
             // A batch counts its records in 31 bits; so many cannot fit a segment either.
-            let bytes = u64::MAX;
-            return Err(if records.is_empty() {
-                AppendError::EmptyBatch
-            } else {
-                AppendError::BatchTooLarge { bytes, max }
-            });
+            let max = self.batch_bytes_max.load(Ordering::Acquire);
+            return Err(AppendError::BatchTooLarge { bytes: u64::MAX, max });
         };
-        let bytes = draft.bytes() as u64;
-        if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(draft) }
+        self.check_size(draft.size().bytes as u64)?;
+        Ok(draft)
+    }
+
+    fn check_size(&self, bytes: u64) -> Result<(), AppendError> {
+        let max = self.batch_bytes_max.load(Ordering::Acquire);
+        if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(()) }
     }
 
     /// Appends if there is room; the offset, and the segment it went to.
-    fn try_append(&self, draft: &Draft<'_>) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
+    fn try_append(&self, batch: &impl Batch) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
+        let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
         let Writer { active, next_offset, frozen, .. } = &mut *writer;
         let offset = *next_offset;
-        let end =
-            offset.checked_add(u64::from(draft.last_offset_delta())).and_then(|last| last.checked_add(1));
+        let end = offset.checked_add(u64::from(size.last_offset_delta)).and_then(|last| last.checked_add(1));
         let Some(end) = end.filter(|end| *end <= OFFSET_END) else {
             return Err(AppendError::OffsetsExhausted { next: offset });
         };
-        let Some(active) = active.as_mut().filter(|_| !*frozen) else { return Ok(None) };
+        let Some(active) =
+            active.as_mut().filter(|active| !*frozen && active.room(size, offset) == Room::Fits)
+        else {
+            return Ok(None);
+        };
         let now_ms = || self.shared.clock.now_ms();
-        if active.room(draft, offset) != Room::Fits
-            || !active.append(draft, offset, self.dir.epochs.current(), now_ms)
-        {
+        let place =
+            Place { base_offset: offset, leader_epoch: self.dir.epochs.current(), log_append_ms: None };
+        if !active.append(batch, place, now_ms) {
             return Ok(None);
         }
         *next_offset = end;

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::error::{AppendError, SyncError};
-use crate::format::batch::Draft;
 use crate::format::mark::Mark;
+use crate::format::placed::Size;
 use crate::segment::{Active, Room, Segment, Tail, create_files, remove_files};
 
 /// An appender that finds more rolled segments than this waiting to be sealed syncs itself.
@@ -34,14 +34,14 @@ enum Need {
 
 impl Core {
     /// Makes room for a batch that had none.
-    pub(super) fn make_room(&self, draft: &Draft<'_>) -> Result<(), AppendError> {
+    pub(super) fn make_room(&self, size: Size) -> Result<(), AppendError> {
         let rolled = {
             let _growth = self.growth.lock();
-            match self.need(draft)? {
+            match self.need(size)? {
                 Need::Nothing => return Ok(()),
                 Need::Activate => return self.activate(),
                 Need::Renew => return self.renew(),
-                Need::Allocate(tail) => return Ok(tail.allocate(draft.bytes())?),
+                Need::Allocate(tail) => return Ok(tail.allocate(size.bytes)?),
                 Need::Roll => self.roll()?,
             }
         };
@@ -53,19 +53,19 @@ impl Core {
     }
 
     /// What a batch needs. Under the growth lock.
-    fn need(&self, draft: &Draft<'_>) -> Result<Need, AppendError> {
+    fn need(&self, size: Size) -> Result<Need, AppendError> {
         let writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
         let next_offset = writer.next_offset;
         let Some(active) = &writer.active else { return Ok(Need::Activate) };
-        match active.room(draft, next_offset) {
+        match active.room(size, next_offset) {
             Room::Fits => Ok(Need::Nothing),
             Room::Extend => Ok(Need::Allocate(Arc::clone(active.tail()))),
             Room::Roll => Ok(Need::Roll),
             // The options were raised since it was opened.
             Room::Never if self.options().segment_bytes > active.capacity() as u64 => Ok(Need::Renew),
             Room::Never => {
-                Err(AppendError::BatchTooLarge { bytes: draft.bytes() as u64, max: active.capacity() as u64 })
+                Err(AppendError::BatchTooLarge { bytes: size.bytes as u64, max: active.capacity() as u64 })
             }
         }
     }

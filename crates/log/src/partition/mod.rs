@@ -101,6 +101,54 @@ impl Partition {
         self.core.append(records, ack)
     }
 
+    /// Appends a record batch that is encoded already, as Kafka's Produce carries it, and returns the offset of its
+    /// first record.
+    ///
+    /// `batch` is one batch of format version 2 with base offset 0. It is checked as a Kafka broker checks it;
+    /// [`InvalidBatch`](crate::InvalidBatch) lists the rules. Several batches in one call are refused, as Kafka refuses
+    /// them ([`InvalidBatch::MoreThanOne`](crate::InvalidBatch::MoreThanOne)): a batch is what is there whole or not at
+    /// all. The log sets base offset and leader epoch; with [`TimestampType::LogAppendTime`](crate::TimestampType) also
+    /// the timestamp and its type; and with create time the largest timestamp, if the batch misstates it, as Kafka
+    /// does. Everything else is kept: producer id, epoch and sequence too, but nobody remembers them, so a batch that
+    /// is sent twice is there twice. A timestamp that is far from now is taken (Kafka has `message.timestamp.before.max.ms`
+    /// and `..after.max.ms`).
+    ///
+    /// A compressed batch is kept as it is and served by [`Fetched::bytes`]; what is in it was not looked at, so the
+    /// header's record count and largest timestamp are believed. A Kafka broker decompresses it to check.
+    ///
+    /// It costs one walk over the bytes for the checksum, one over the records if they are not compressed, and one
+    /// copy, into the log's file; with log append time a second checksum.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::InvalidBatch`] says which rule is broken, where, and how to mend it; [`AppendError::BatchTooLarge`].
+    /// Otherwise as [`Partition::append`].
+    ///
+    /// # Examples
+    ///
+    /// Batches read from one partition are appended to another:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, Log, LogOptions, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let from = log.create_topic("from", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+    /// let to = log.create_topic("to", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+    /// from.append_batch(&[Record::new("a"), Record::new("b")], Ack::Durable)?;
+    ///
+    /// let batch = from.read(0, 1)?; // one batch, and its base offset is 0
+    /// assert_eq!(to.append_record_batch(batch.bytes(), Ack::Durable)?, 0);
+    /// assert_eq!(to.append_record_batch(batch.bytes(), Ack::Durable)?, 2);
+    /// assert_eq!(to.read(2, 1)?.views().count(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn append_record_batch(&self, batch: &[u8], ack: Ack) -> Result<u64, AppendError> {
+        self.core.append_record_batch(batch, ack)
+    }
+
     /// Makes everything appended so far durable and returns the durable end.
     ///
     /// It makes no system call when there is nothing to do. Many threads may call it; one works for all.

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{NO_TIME, Tail};
-use crate::format::batch::Draft;
 use crate::format::index::{self, Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
+use crate::format::placed::{Batch, Place, Size};
 use crate::storage::Appender;
 
 /// A batch gives the offset index one entry at most.
@@ -66,16 +66,16 @@ impl Active {
         self.log.region().capacity()
     }
 
-    pub(crate) fn room(&self, draft: &Draft<'_>, base_offset: u64) -> Room {
-        let last_offset = base_offset.saturating_add(u64::from(draft.last_offset_delta()));
-        let spent = self.log.room_max() < draft.bytes()
+    pub(crate) fn room(&self, size: Size, base_offset: u64) -> Room {
+        let last_offset = base_offset.saturating_add(u64::from(size.last_offset_delta));
+        let spent = self.log.room_max() < size.bytes
             || self.index.room_max() < INDEX_ROOM_BYTES
             || self.time_index.room_max() < TIME_INDEX_ROOM_BYTES
             || index::relative(self.tail.segment().base_offset(), last_offset).is_none();
         if spent {
             return if self.len() == 0 { Room::Never } else { Room::Roll };
         }
-        let fits = self.log.room() >= draft.bytes()
+        let fits = self.log.room() >= size.bytes
             && self.index.room() >= INDEX_ROOM_BYTES
             && self.time_index.room() >= TIME_INDEX_ROOM_BYTES;
         if fits { Room::Fits } else { Room::Extend }
@@ -88,26 +88,22 @@ impl Active {
 
     /// Appends a batch for which [`Active::room`] said [`Room::Fits`]; false, with nothing appended, when it
     /// does not fit after all.
-    pub(crate) fn append(
-        &mut self,
-        draft: &Draft<'_>,
-        base_offset: u64,
-        leader_epoch: i32,
-        now_ms: impl FnOnce() -> i64,
-    ) -> bool {
+    pub(crate) fn append(&mut self, batch: &impl Batch, place: Place, now_ms: impl FnOnce() -> i64) -> bool {
         let segment = self.tail.segment();
         if segment.first_append_ms.load(Ordering::Relaxed) == NO_TIME {
             segment.first_append_ms.store(now_ms(), Ordering::Release);
         }
-        let last_offset = base_offset.saturating_add(u64::from(draft.last_offset_delta()));
-        segment.max_timestamp.fetch_max(draft.max_timestamp(), Ordering::AcqRel);
+        let Size { bytes, last_offset_delta } = batch.size();
+        let last_offset = place.base_offset.saturating_add(u64::from(last_offset_delta));
+        let max_timestamp = place.log_append_ms.unwrap_or_else(|| batch.max_timestamp());
+        segment.max_timestamp.fetch_max(max_timestamp, Ordering::AcqRel);
         let write = |target: &mut [u8]| {
-            let exact = draft.encode(base_offset, leader_epoch, target);
+            let exact = batch.encode(place, target);
             debug_assert!(exact, "the length of a batch is what its encoder counted");
         };
-        self.prepare(draft.bytes());
-        let Some(position) = self.log.append(draft.bytes(), write) else { return false };
-        let entries = self.builder.add(position, draft.bytes(), last_offset, draft.max_timestamp());
+        self.prepare(bytes);
+        let Some(position) = self.log.append(bytes, write) else { return false };
+        let entries = self.builder.add(position, bytes, last_offset, max_timestamp);
         let entries = entries.unwrap_or_default();
         if let Some(entry) = entries.offset {
             self.index.append(ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));

@@ -20,6 +20,7 @@ mod model;
 mod read_only;
 mod reading;
 mod real_disk;
+mod record_batch;
 mod retention;
 mod room;
 mod strangers;

@@ -1,0 +1,101 @@
+//! A batch made of records, in two steps: it is measured outside of any lock, and written when its offset is known.
+
+use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
+use super::field::{self, Fill, Sink};
+use super::placed::{Batch, Place, Size};
+use super::record;
+use crate::record::Record;
+
+/// A batch that is ready to be written but for its offset: its records, timestamps and length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft<'a> {
+    records: &'a [Record<'a>],
+    now_ms: i64,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    bytes: usize,
+    last_offset_delta: u32,
+}
+
+impl<'a> Draft<'a> {
+    /// Measures a batch; `None` without records, or with more than a batch can count. Records without a
+    /// timestamp get `now_ms`.
+    pub(crate) fn new(records: &'a [Record<'a>], now_ms: i64) -> Option<Self> {
+        let first = records.first()?;
+        let last_offset_delta = i32::try_from(records.len() - 1).ok()?.cast_unsigned();
+        let base_timestamp = first.timestamp.unwrap_or(now_ms);
+        let max_timestamp =
+            records.iter().map(|record| record.timestamp.unwrap_or(now_ms)).fold(base_timestamp, Ord::max);
+        let mut draft = Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta };
+        let mut count = field::Count(HEADER_BYTES);
+        draft.encode_records(&mut count);
+        draft.bytes = count.0;
+        Some(draft)
+    }
+
+    fn encode_records(&self, sink: &mut impl Sink) {
+        for (delta, record) in (0_i64..).zip(self.records) {
+            let timestamp = record.timestamp.unwrap_or(self.now_ms);
+            // Java's arithmetic wraps, so that any pair of timestamps comes back.
+            record::encode(record, timestamp.wrapping_sub(self.base_timestamp), delta, sink);
+        }
+    }
+}
+
+impl Batch for Draft<'_> {
+    fn size(&self) -> Size {
+        Size { bytes: self.bytes, last_offset_delta: self.last_offset_delta }
+    }
+
+    fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    fn encode(&self, place: Place, target: &mut [u8]) -> bool {
+        let Some((uncovered, covered)) = target.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
+        let mut header = Header {
+            base_offset: place.base_offset,
+            bytes: self.bytes,
+            leader_epoch: place.leader_epoch,
+            crc: 0,
+            // No codec, neither transactional nor control.
+            attributes: if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 },
+            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
+            producer_id: -1, // none
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.last_offset_delta.saturating_add(1),
+        };
+        let mut sink = Fill::new(covered);
+        header.encode_covered(&mut sink);
+        self.encode_records(&mut sink);
+        let exact = sink.is_exact();
+        header.crc = crc32c(covered);
+        let mut sink = Fill::new(uncovered);
+        header.encode_uncovered(&mut sink);
+        exact && sink.is_exact()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_without_records_is_not_made() {
+        assert!(Draft::new(&[], 0).is_none());
+    }
+
+    #[test]
+    fn log_append_time_is_in_the_header_and_the_records_keep_theirs() {
+        let records = [Record::new("a").timestamp(5), Record::new("b").timestamp(9)];
+        let draft = Draft::new(&records, 0).unwrap();
+        let mut bytes = vec![0; draft.size().bytes];
+        assert!(draft.encode(Place { base_offset: 3, leader_epoch: 0, log_append_ms: Some(77) }, &mut bytes));
+        let header = Header::parse(&bytes).unwrap();
+        assert_eq!((header.base_timestamp, header.max_timestamp, header.is_log_append_time()), (5, 77, true));
+        assert_eq!(header.verify(&bytes), Ok(()));
+    }
+}
