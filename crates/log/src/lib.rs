@@ -98,7 +98,7 @@ pub use error::{
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::Log;
-pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TopicOptions};
+pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
 pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};

@@ -26,6 +26,17 @@ pub enum ReadUpTo {
     Appended,
 }
 
+/// Which time a record has when it is read: Kafka's `message.timestamp.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TimestampType {
+    /// The one that its producer gave it, or the log's clock at the append when it gave none.
+    #[default]
+    CreateTime,
+    /// That of the append of its batch, by the log's clock; what the producer gave stays in the file, unseen. It is bit 3
+    /// of the batch's attributes, and the time is the batch's largest timestamp (KIP-32).
+    LogAppendTime,
+}
+
 /// The options of a log.
 ///
 /// # Examples
@@ -136,6 +147,9 @@ pub struct TopicOptions {
     /// The oldest segments are deleted as long as the rest has at least so many bytes. So a partition has up to a
     /// segment more than that, its indexes, 8 KiB a segment, and the space allocated ahead. Default: `None`.
     pub retention_bytes: Option<u64>,
+    /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
+    /// neither, but by when the log took them. Default: [`TimestampType::CreateTime`].
+    pub timestamp_type: TimestampType,
     /// An index entry is written when more than so many bytes were appended since the last one.
     /// Default: 4096.
     pub index_interval_bytes: u32,
@@ -160,6 +174,7 @@ impl Default for TopicOptions {
             segment_age_ms: 7 * 24 * 3600 * 1000,
             retention_ms: None,
             retention_bytes: None,
+            timestamp_type: TimestampType::CreateTime,
             index_interval_bytes: 4096,
             segment_index_bytes: 10 * 1024 * 1024,
             batch_bytes_max: 1_048_588,
@@ -197,6 +212,12 @@ impl TopicOptions {
     #[must_use]
     pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
         Self { retention_bytes, ..self }
+    }
+
+    /// Sets which time records have.
+    #[must_use]
+    pub fn timestamp_type(self, timestamp_type: TimestampType) -> Self {
+        Self { timestamp_type, ..self }
     }
 
     /// Sets the distance of index entries.

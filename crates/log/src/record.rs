@@ -18,7 +18,8 @@ use crate::format::record as wire;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Milliseconds since 1970-01-01 UTC; `None` lets the log's clock decide at the append.
+    /// Milliseconds since 1970-01-01 UTC; `None` lets the log's clock decide at the append. Readers do not see it where the
+    /// topic has [`TimestampType::LogAppendTime`](crate::TimestampType).
     pub timestamp: Option<i64>,
     /// The key, which also chooses the partition in [`Topic::append`](crate::Topic::append).
     pub key: Option<&'a [u8]>,

@@ -6,7 +6,7 @@ use super::Signal;
 use super::commit::Lead;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
-use crate::options::{ReadUpTo, TopicOptions};
+use crate::options::{ReadUpTo, TimestampType, TopicOptions};
 use crate::report::SegmentInfo;
 use crate::segment::{Active, Dir, Segment, Tail};
 use crate::sync::{Mutex, RwLock};
@@ -28,6 +28,7 @@ pub(crate) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) options: RwLock<TopicOptions>,
     pub(super) batch_bytes_max: AtomicU64,
+    pub(super) log_append_time: AtomicBool,
     pub(super) growth: Mutex<()>,
     pub(super) lead: Lead,
     pub(super) writer: Mutex<Writer>,
@@ -71,6 +72,7 @@ impl Core {
             dir,
             shared,
             batch_bytes_max: AtomicU64::new(batch_limit(&options)),
+            log_append_time: AtomicBool::new(is_log_append_time(&options)),
             options: RwLock::new(options),
             growth: Mutex::default(),
             lead: Lead::default(),
@@ -145,6 +147,7 @@ impl Core {
     pub(crate) fn set_options(&self, options: TopicOptions) {
         *self.options.write() = options;
         self.batch_bytes_max.store(batch_limit(&options), Ordering::Release);
+        self.log_append_time.store(is_log_append_time(&options), Ordering::Release);
     }
 
     /// The outcome of waiting for a record; `None` while it has to go on.
@@ -187,6 +190,10 @@ impl Core {
         };
         list.iter().zip(nexts).map(describe).collect()
     }
+}
+
+fn is_log_append_time(options: &TopicOptions) -> bool {
+    options.timestamp_type == TimestampType::LogAppendTime
 }
 
 /// A batch has to fit into a segment.

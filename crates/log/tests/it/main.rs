@@ -24,5 +24,6 @@ mod record_batch;
 mod retention;
 mod room;
 mod strangers;
+mod timestamp_type;
 mod topics;
 mod two_writers;
