@@ -102,7 +102,9 @@ pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TimestampType, Top
 pub use partition::{Partition, Reached};
 pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
-pub use report::{MaintainReport, PartitionRecovery, RecoveryReport, SegmentInfo};
+pub use report::{
+    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, TopicDescription,
+};
 pub use topic::{Position, Topic};
 
 /// What the README shows compiles.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::options::TopicOptions;
+
 /// What was found and done when the log was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +79,50 @@ pub struct MaintainReport {
     pub segments_deleted: usize,
     /// The bytes of the segments that were deleted.
     pub bytes_deleted: u64,
+}
+
+/// A topic, as [`Topic::describe`](crate::Topic::describe) describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicDescription {
+    /// The topic's name.
+    pub name: String,
+    /// The options in force, the number of partitions among them.
+    pub options: TopicOptions,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+impl TopicDescription {
+    /// The bytes of all batches in all partitions.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.partitions.iter().map(PartitionDescription::bytes).sum()
+    }
+}
+
+/// A partition in a [`TopicDescription`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartitionDescription {
+    /// The partition's number, from 0.
+    pub number: u32,
+    /// The first offset that can be read: Kafka's log start offset.
+    pub start_offset: u64,
+    /// The offset behind the last durable record: Kafka's high watermark.
+    pub durable_end: u64,
+    /// The next offset to be given: Kafka's log end offset.
+    pub appended_end: u64,
+    /// The segments, oldest first; the last one takes the appends.
+    pub segments: Vec<SegmentInfo>,
+}
+
+impl PartitionDescription {
+    /// The bytes of all batches in all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
 }
 
 /// A segment, as [`Partition::segments`](crate::Partition::segments) describes it.

@@ -9,6 +9,7 @@ use crate::options::{Ack, TopicOptions};
 use crate::partition::{Core, Partition};
 use crate::partitioner;
 use crate::record::Record;
+use crate::report::TopicDescription;
 use crate::sync::RwLock;
 
 /// Where a record is: its partition and its offset there.
@@ -28,7 +29,8 @@ pub struct Topic {
 
 struct Inner {
     name: String,
-    partitions: Vec<Arc<Core>>,
+    /// By number. They are added to, never taken from.
+    partitions: RwLock<Arc<[Arc<Core>]>>,
     options: RwLock<TopicOptions>,
     turn: AtomicU32,
 }
@@ -36,6 +38,7 @@ struct Inner {
 impl Topic {
     pub(crate) fn new(name: &str, partitions: Vec<Arc<Core>>, options: TopicOptions) -> Self {
         let turn = AtomicU32::new(0);
+        let partitions = RwLock::new(partitions.into());
         let inner = Inner { name: name.to_owned(), partitions, options: RwLock::new(options), turn };
         Self { inner: Arc::new(inner) }
     }
@@ -49,18 +52,18 @@ impl Topic {
     /// The number of partitions, at least 1.
     #[must_use]
     pub fn partition_count(&self) -> u32 {
-        u32::try_from(self.inner.partitions.len()).unwrap_or(u32::MAX)
+        count(&self.inner.partitions.read())
     }
 
     /// The partition of this number; `None` when there are fewer.
     #[must_use]
     pub fn partition(&self, number: u32) -> Option<Partition> {
-        self.inner.partitions.get(usize::try_from(number).ok()?).map(|core| Partition::new(Arc::clone(core)))
+        at(&self.inner.partitions.read(), number).map(Partition::new)
     }
 
-    /// All partitions, by number.
+    /// All partitions there are now, by number.
     pub fn partitions(&self) -> impl ExactSizeIterator<Item = Partition> + '_ {
-        self.cores().iter().map(|core| Partition::new(Arc::clone(core)))
+        self.cores().to_vec().into_iter().map(Partition::new)
     }
 
     /// The partition that [`Topic::append`] chooses for a key: the same as Kafka's own clients.
@@ -73,6 +76,18 @@ impl Topic {
     #[must_use]
     pub fn options(&self) -> TopicOptions {
         *self.inner.options.read()
+    }
+
+    /// What the topic has now, for a program to print: Kafka's `describe`. Costs a step for each segment.
+    ///
+    /// Partitions that are appended to meanwhile are each described as they are at their turn.
+    #[must_use]
+    pub fn describe(&self) -> TopicDescription {
+        TopicDescription {
+            name: self.name().to_owned(),
+            options: self.options(),
+            partitions: self.cores().iter().map(|core| core.describe()).collect(),
+        }
     }
 
     /// Appends one record to the partition of its key, or in turn to each when it has none.
@@ -97,28 +112,46 @@ impl Topic {
     /// # }
     /// ```
     pub fn append(&self, record: &Record<'_>, ack: Ack) -> Result<Position, AppendError> {
-        let number = match record.key {
-            Some(key) => self.partition_for_key(key),
-            None => self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.partition_count().max(1),
+        let (number, core) = {
+            // One look: the number and the partition are of the same list.
+            let cores = self.inner.partitions.read();
+            let number = match record.key {
+                Some(key) => partitioner::partition_for_key(key, count(&cores)),
+                None => self.inner.turn.fetch_add(1, Ordering::Relaxed) % count(&cores).max(1),
+            };
+            (number, at(&cores, number))
         };
         // The number is below the count, so there is such a partition.
-        let core = usize::try_from(number).ok().and_then(|number| self.cores().get(number));
         let core = core.ok_or(AppendError::Refused(SyncError::Closed))?;
         let offset = core.append(std::slice::from_ref(record), ack)?;
         Ok(Position { partition: number, offset })
     }
 
-    pub(crate) fn cores(&self) -> &[Arc<Core>] {
-        &self.inner.partitions
+    pub(crate) fn cores(&self) -> Arc<[Arc<Core>]> {
+        Arc::clone(&self.inner.partitions.read())
     }
 
-    /// Puts options in force, except for the number of partitions.
+    /// Puts options in force.
     pub(crate) fn set_options(&self, options: TopicOptions) {
         *self.inner.options.write() = options;
-        for core in self.cores() {
+        for core in &*self.cores() {
             core.set_options(options);
         }
     }
+
+    /// Adds partitions behind those that are there.
+    pub(crate) fn add(&self, partitions: Vec<Arc<Core>>) {
+        let mut known = self.inner.partitions.write();
+        *known = known.iter().cloned().chain(partitions).collect();
+    }
+}
+
+fn count(cores: &[Arc<Core>]) -> u32 {
+    u32::try_from(cores.len()).unwrap_or(u32::MAX)
+}
+
+fn at(cores: &[Arc<Core>], number: u32) -> Option<Arc<Core>> {
+    cores.get(usize::try_from(number).ok()?).cloned()
 }
 
 impl fmt::Debug for Topic {

@@ -103,7 +103,7 @@ pub enum InvalidTopicName {
     },
 }
 
-/// Why a topic could not be created, opened or deleted.
+/// Why a topic could not be created, opened, altered or deleted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
@@ -132,6 +132,18 @@ pub enum TopicError {
         /// The number asked for.
         wanted: u32,
     },
+    /// Partitions are added, never removed: their records would go with them, and keys would change places.
+    #[error(
+        "topic {topic} has {found} partitions, {wanted} are fewer; partitions are never removed, delete the topic"
+    )]
+    FewerPartitions {
+        /// The topic.
+        topic: String,
+        /// The number on disk.
+        found: u32,
+        /// The number asked for.
+        wanted: u32,
+    },
     /// An option has a value that cannot be.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
@@ -145,6 +157,9 @@ pub enum TopicError {
         /// The directory.
         path: PathBuf,
     },
+    /// `partition.metadata` of the topic, read for the partitions that are added, cannot be understood.
+    #[error(transparent)]
+    Open(Box<OpenError>),
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),

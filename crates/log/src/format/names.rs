@@ -25,7 +25,7 @@ pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// In the directory of partition 0 while the topic is being deleted.
 pub(crate) const DELETING: &str = ".headwater_deleting";
 
-/// In the directory of partition 0 while the topic is being created.
+/// In the directory of the first partition while a topic is being created, or partitions are added to one.
 pub(crate) const CREATING: &str = ".headwater_creating";
 
 /// Whether a name in a partition's directory is one that the log, or Kafka, gives to its files.
@@ -38,7 +38,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
         || is_swap()
 }
 
-/// Whether a name in the directory of partition 0 says that the topic is not whole.
+/// Whether a name in a partition's directory says that something is not whole.
 pub(crate) fn is_note(name: &str) -> bool {
     [CREATING, DELETING].contains(&name)
 }

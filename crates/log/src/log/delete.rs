@@ -34,9 +34,9 @@ impl Root {
         }
         self.topics.write().remove(name);
         topic.cores().iter().for_each(|core| core.abandon());
-        self.shared.starts.forget(name)?;
+        self.shared.starts.forget(name, 0)?;
         // A Kafka broker must not take the recovery point of this topic for that of a later one.
-        self.shared.recovery_points.forget(name)?;
+        self.shared.recovery_points.forget(name, 0)?;
         Ok(remove_topic(storage, self.path(), name, &(0..topic.partition_count()).collect())?)
     }
 }
@@ -52,8 +52,8 @@ pub(super) fn remove_topic(
 ) -> Result<(), IoError> {
     let sync = |dir: &Path| storage.sync_dir(dir).map_err(IoError::of("sync", dir));
     for partition in partitions.iter().rev() {
-        if *partition == 0 {
-            sync(path)?; // Partition 0, which has the note, goes when the others are gone for good.
+        if Some(partition) == partitions.first() {
+            sync(path)?; // The first, which has the note, goes when the others are gone for good.
         }
         let dir = path.join(names::partition_dir(topic, *partition));
         let entries = match storage.list(&dir) {

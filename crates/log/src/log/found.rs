@@ -4,6 +4,7 @@
 //!   <topic>-<number>/   has                                 is
 //!                       a `.log` file, partition.metadata   a partition
 //!                       a note, and the number is 0         of a topic that is being created or deleted
+//!                       a note of a creation, above 0       with all above it, being added to its topic
 //!                       anything else, or nothing           left alone
 //! ```
 
@@ -13,7 +14,7 @@ use std::path::Path;
 
 use crate::error::IoError;
 use crate::format::names;
-use crate::storage::Storage;
+use crate::storage::{Access, Storage};
 
 /// Topics by name, each with the numbers of its partitions.
 pub(crate) type TopicsOnDisk = BTreeMap<String, BTreeSet<u32>>;
@@ -23,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) topics: TopicsOnDisk,
     /// Topics whose creation or deletion was interrupted, with every directory of their name.
     pub(crate) unfinished: TopicsOnDisk,
+    /// Topics to which partitions were being added, with every directory of their name from the first of these on.
+    pub(crate) growing: TopicsOnDisk,
 }
 
 /// What a directory is that is named like one of a partition.
@@ -31,8 +34,10 @@ pub(crate) enum Kind {
     /// There is nothing in it.
     Empty,
     Partition,
-    /// A partition with a note: if it is the first, its topic is being created or deleted.
-    Noted,
+    /// A partition with the note of a creation: of its topic if it is the first, otherwise of it and those above it.
+    Creating,
+    /// A partition with the note of a deletion: if it is the first, its topic is being deleted.
+    Deleting,
     /// There is something in it, and no partition.
     Foreign,
 }
@@ -45,8 +50,10 @@ pub(crate) fn kind(storage: &dyn Storage, dir: &Path) -> Result<Kind, IoError> {
     }
     let mut kind = Kind::Foreign;
     for entry in entries.iter().filter(|entry| !entry.is_dir) {
-        if names::is_note(&entry.name) {
-            return Ok(Kind::Noted);
+        match entry.name.as_str() {
+            names::CREATING => return Ok(Kind::Creating),
+            names::DELETING => return Ok(Kind::Deleting),
+            _ => {}
         }
         let is_segment = || names::parse_segment_file(&entry.name).is_some_and(|(_, end)| end == names::LOG);
         if entry.name == names::PARTITION_METADATA || is_segment() {
@@ -71,27 +78,61 @@ pub(crate) fn list_dirs(storage: &dyn Storage, path: &Path) -> Result<TopicsOnDi
 pub(crate) fn find_topics(storage: &dyn Storage, path: &Path) -> Result<Found, IoError> {
     let mut found = Found::default();
     for (name, dirs) in list_dirs(storage, path)? {
-        let (mut partitions, mut noted) = (BTreeSet::new(), false);
+        let (mut partitions, mut noted, mut growing) = (BTreeSet::new(), false, None);
         for number in &dirs {
-            let kind = kind(storage, &path.join(names::partition_dir(&name, *number)))?;
-            noted |= kind == Kind::Noted && *number == 0;
-            if matches!(kind, Kind::Partition | Kind::Noted) {
-                partitions.insert(*number);
+            match kind(storage, &path.join(names::partition_dir(&name, *number)))? {
+                Kind::Creating | Kind::Deleting if *number == 0 => noted = true,
+                Kind::Creating => {
+                    growing = Some(*number);
+                    break;
+                }
+                Kind::Partition | Kind::Deleting => {
+                    partitions.insert(*number);
+                }
+                Kind::Empty | Kind::Foreign => {}
             }
         }
         if noted {
             found.unfinished.insert(name, dirs);
-        } else if !partitions.is_empty() {
+            continue;
+        }
+        if let Some(first) = growing {
+            found.growing.insert(name.clone(), dirs.into_iter().filter(|number| *number >= first).collect());
+        }
+        if !partitions.is_empty() {
             found.topics.insert(name, partitions);
         }
     }
     Ok(found)
 }
 
-/// Whether the topic of a partition is being created or deleted.
-pub(crate) fn is_unfinished(storage: &dyn Storage, path: &Path, topic: &str) -> Result<bool, IoError> {
-    match kind(storage, &path.join(names::partition_dir(topic, 0))) {
-        Ok(kind) => Ok(kind == Kind::Noted),
+/// Whether a partition that is there is not one yet, because a note below it says so.
+pub(crate) fn is_being_added(
+    storage: &dyn Storage,
+    path: &Path,
+    topic: &str,
+    number: u32,
+) -> Result<bool, IoError> {
+    for below in 1..=number {
+        let note = path.join(names::partition_dir(topic, below)).join(names::CREATING);
+        match storage.open(&note, Access::Read) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(IoError::new("open", &note, error)),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a partition, the first of its topic or of those that were added to it, is being created or deleted.
+pub(crate) fn is_unfinished(
+    storage: &dyn Storage,
+    path: &Path,
+    topic: &str,
+    first: u32,
+) -> Result<bool, IoError> {
+    match kind(storage, &path.join(names::partition_dir(topic, first))) {
+        Ok(kind) => Ok(kind == Kind::Creating || (kind == Kind::Deleting && first == 0)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

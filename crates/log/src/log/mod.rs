@@ -1,5 +1,6 @@
 //! A log: one directory, one writer, topics.
 
+mod alter;
 mod close;
 mod delete;
 mod found;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::found::{Kind, find_topics, is_unfinished, kind};
+pub(crate) use self::found::{Kind, find_topics, is_being_added, is_unfinished, kind};
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
@@ -127,6 +128,47 @@ impl Log {
     /// number of partitions than the options ask for.
     pub fn open_or_create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         self.root.open_or_create_topic(name, options)
+    }
+
+    /// Puts other options in force for a topic that is there, and adds partitions to it: Kafka's
+    /// `incrementalAlterConfigs` and `createPartitions`.
+    ///
+    /// All options are replaced: begin with [`Topic::options`] to change one. `partitions` of `None` keeps the number; a
+    /// larger one adds partitions, which are there after a crash all or none. Partitions are never removed, as in
+    /// Kafka; and records of a key that were appended before stay where they are, though
+    /// [`Topic::partition_for_key`] may say another number from then on. Handles of the topic see the new partitions.
+    /// A `Store` that has the topic open does not: open it again.
+    ///
+    /// The other options are in force when this returns and until the log is opened anew, as they are not on disk.
+    /// A segment that takes appends keeps the space it was given: when `segment_bytes` falls below what it has, the
+    /// next [`Log::maintain`] rolls it; when it rises, or an index option changes, the next segment obeys. Retention
+    /// goes by the new options from the next [`Log::maintain`] on.
+    ///
+    /// It costs nothing but a few stores in memory; each partition that is added costs the creation of six files and
+    /// four syncs or so.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError::FewerPartitions`], [`TopicError::NotFound`], [`TopicError::Options`], [`TopicError::Closed`];
+    /// [`TopicError::InTheWay`] and [`TopicError::Io`] as [`Log::create_topic`]. Then everything is as it was, but for what
+    /// the next attempt, or the next open, clears away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Log, LogOptions, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let topic = log.create_topic("telemetry", TopicOptions::default().partitions(2))?;
+    /// log.alter_topic("telemetry", topic.options().partitions(4).retention_bytes(Some(1 << 30)))?;
+    /// assert_eq!(topic.describe().partitions.len(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn alter_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
+        self.root.alter_topic(name, options)
     }
 
     /// Deletes a topic with all its records. A crash in the middle is made up for at the next open. Bytes that

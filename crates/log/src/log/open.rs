@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         closed: AtomicBool::new(false),
         mappings: Arc::new(Mappings::new(mapped_segments_max)),
     });
-    let Found { topics, unfinished } = find_topics(&*shared.storage, path)?;
+    let Found { topics, unfinished, growing } = find_topics(&*shared.storage, path)?;
     check_numbers(&topics)?;
 
     let mut plans = Vec::new();
@@ -57,8 +57,14 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     remove_clean_shutdown(&*shared.storage, path)?;
     for (name, partitions) in &unfinished {
         remove_topic(&*shared.storage, path, name, partitions)?;
-        shared.starts.forget(name)?;
-        shared.recovery_points.forget(name)?;
+        shared.starts.forget(name, 0)?;
+        shared.recovery_points.forget(name, 0)?;
+    }
+    for (name, partitions) in &growing {
+        remove_topic(&*shared.storage, path, name, partitions)?;
+        let first = partitions.first().copied().unwrap_or_default();
+        shared.starts.forget(name, first)?;
+        shared.recovery_points.forget(name, first)?;
     }
     let mut plans = plans.into_iter();
     let mut report = RecoveryReport::default();

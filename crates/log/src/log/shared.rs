@@ -68,9 +68,9 @@ impl OffsetFile {
         })
     }
 
-    /// Forgets a topic, durably.
-    pub(super) fn forget(&self, topic: &str) -> Result<(), IoError> {
-        self.change(|offsets| offsets.retain(|(name, _), _| name != topic))
+    /// Forgets a topic's partitions from this one on, durably.
+    pub(super) fn forget(&self, topic: &str, from: u32) -> Result<(), IoError> {
+        self.change(|offsets| offsets.retain(|(name, partition), _| name != topic || *partition < from))
     }
 
     fn change(&self, change: impl FnOnce(&mut Offsets)) -> Result<(), IoError> {

@@ -4,9 +4,11 @@
 //!   directory of partition 0 with a note -> names synced -> all partitions -> names synced -> note removed, synced
 //! ```
 //!
-//! As long as the note is there, the topic is not: the next open removes what there is of it.
+//! As long as the note is there, the topic is not: the next open removes what there is of it. Partitions that are added
+//! later go the same way, with the note in the first of them.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,48 +62,61 @@ impl Root {
     fn create(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         let count = options.partitions.unwrap_or(1);
         let options = TopicOptions { partitions: Some(count), ..options };
-        self.clear_way(name, count)?;
-        // What an earlier topic of this name left in the checkpoints must not speak for this one.
-        self.shared.starts.forget(name)?;
-        self.shared.recovery_points.forget(name)?;
         let id = new_topic_id().map_err(IoError::of("take randomness for", self.path()))?;
+        let cores = self.create_partitions(name, 0..count, Some(id), options)?;
+        let topic = Topic::new(name, cores, options);
+        self.topics.write().insert(name.to_owned(), topic.clone());
+        Ok(topic)
+    }
+
+    /// Creates partitions, of which after a crash all are there or none. Under the lock of topics.
+    pub(super) fn create_partitions(
+        &self,
+        name: &str,
+        numbers: Range<u32>,
+        id: Option<TopicId>,
+        options: TopicOptions,
+    ) -> Result<Vec<Arc<Core>>, TopicError> {
+        self.clear_way(name, &numbers)?;
+        // What an earlier topic of this name left in the checkpoints must not speak for this one.
+        self.shared.starts.forget(name, numbers.start)?;
+        self.shared.recovery_points.forget(name, numbers.start)?;
         let topic: Arc<str> = name.into();
-        let note = self.begin_creation(name)?;
+        let note = self.begin_creation(name, numbers.start)?;
         let mut cores = Vec::new();
-        for partition in 0..count {
-            if partition > 0 {
+        for partition in numbers.clone() {
+            if partition > numbers.start {
                 self.create_dir(&self.path().join(names::partition_dir(name, partition)))?;
             }
             cores.push(Arc::new(Core::create(Arc::clone(&self.shared), &topic, partition, id, options)?));
         }
         self.sync_names()?;
         self.end_creation(&note)?;
-        let topic = Topic::new(name, cores, options);
-        self.topics.write().insert(name.to_owned(), topic.clone());
-        Ok(topic)
+        Ok(cores)
     }
 
     /// Removes what a creation or deletion that failed on its way left, and refuses to write over anything else.
-    fn clear_way(&self, name: &str, count: u32) -> Result<(), TopicError> {
+    fn clear_way(&self, name: &str, numbers: &Range<u32>) -> Result<(), TopicError> {
         let storage = &*self.shared.storage;
-        let dirs = list_dirs(storage, self.path())?.remove(name).unwrap_or_default();
-        if is_unfinished(storage, self.path(), name)? {
+        let mut dirs = list_dirs(storage, self.path())?.remove(name).unwrap_or_default();
+        let dirs = dirs.split_off(&numbers.start);
+        if is_unfinished(storage, self.path(), name, numbers.start)? {
             return Ok(remove_topic(storage, self.path(), name, &dirs)?);
         }
         for number in dirs {
             let path = self.path().join(names::partition_dir(name, number));
             match kind(storage, &path)? {
                 Kind::Empty => {}
-                Kind::Foreign if number >= count => {}
+                Kind::Foreign if number >= numbers.end => {}
                 _ => return Err(TopicError::InTheWay { path }),
             }
         }
         Ok(())
     }
 
-    /// Makes the directory of partition 0 with the note, durably and before anything else of the topic is there.
-    fn begin_creation(&self, name: &str) -> Result<PathBuf, TopicError> {
-        let first = self.path().join(names::partition_dir(name, 0));
+    /// Makes the directory of the first partition with the note, durably and before anything else of them is there.
+    fn begin_creation(&self, name: &str, first: u32) -> Result<PathBuf, TopicError> {
+        let first = self.path().join(names::partition_dir(name, first));
         self.create_dir(&first)?;
         let note = first.join(names::CREATING);
         self.shared.storage.create_new(&note).map_err(IoError::of("create", &note))?;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Core;
-use crate::error::{IoError, OpenError};
+use crate::error::{IoError, OpenError, TopicError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
 use crate::format::metadata::{self, TopicId};
 use crate::format::names;
-use crate::log::Shared;
+use crate::log::{Shared, malformed};
 use crate::options::TopicOptions;
 use crate::recovery::{Known, Plan, Recovered};
 use crate::report::PartitionRecovery;
@@ -38,12 +38,20 @@ impl Core {
         Ok((Self::new(dir, shared, options, segments, start, end), report))
     }
 
+    /// The identity of the topic, which all its partitions have in common; `None` where nobody gave it one.
+    pub(crate) fn topic_id(&self) -> Result<Option<TopicId>, TopicError> {
+        let Some(text) = self.dir.read_named(names::PARTITION_METADATA)? else { return Ok(None) };
+        let path = self.dir.path.join(names::PARTITION_METADATA);
+        let id = metadata::decode(&text).map_err(|invalid| malformed(path, invalid));
+        id.map(Some).map_err(|error| TopicError::Open(Box::new(error)))
+    }
+
     /// Creates an empty partition in its directory, which is there and empty but for a note.
     pub(crate) fn create(
         shared: Arc<Shared>,
         topic: &Arc<str>,
         partition: u32,
-        id: TopicId,
+        id: Option<TopicId>,
         options: TopicOptions,
     ) -> Result<Self, IoError> {
         let dir = dir(&shared, topic, partition, Epochs::beginning_at(0));
@@ -51,12 +59,12 @@ impl Core {
         create_files(&dir, 0)?;
         storage::replace_file(storage, &dir.path, names::LEADER_EPOCHS, dir.epochs.encode().as_bytes())?;
         // Last, and with a sync of the names, so that all of it is there for good.
-        storage::replace_file(
-            storage,
-            &dir.path,
-            names::PARTITION_METADATA,
-            metadata::encode(id).as_bytes(),
-        )?;
+        match id.map(metadata::encode) {
+            Some(text) => {
+                storage::replace_file(storage, &dir.path, names::PARTITION_METADATA, text.as_bytes())?;
+            }
+            None => dir.sync()?,
+        }
         let dir = Arc::new(dir);
         let segment = Segment::closed(Arc::clone(&dir), Mark::default(), options.index_interval_bytes, true);
         Ok(Self::new(dir, shared, options, vec![Arc::new(segment)], 0, 0))

@@ -63,14 +63,16 @@ impl Core {
         Ok(dropped)
     }
 
-    /// Rolls the active segment if it is older than the options allow, or holds nothing that retention by time
-    /// keeps.
+    /// Rolls the active segment if it is older or larger than the options allow, or holds nothing that retention by
+    /// time keeps.
     pub(crate) fn roll_if_due(&self, now_ms: i64) -> Result<bool, MaintainError> {
         let options = self.options();
         let due = |segment: &Segment| {
             let old = |time: Option<i64>, age| time.is_some_and(|time| age_ms(time, now_ms) >= age);
             old(segment.first_append_ms(), options.segment_age_ms)
                 || options.retention_ms.is_some_and(|age| old(segment.last_append_ms(), age))
+                // The options were lowered since it was opened.
+                || segment.len() >= options.segment_bytes
         };
         Ok(self.roll_if(due)?)
     }

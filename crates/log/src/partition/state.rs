@@ -7,7 +7,7 @@ use super::commit::Lead;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
 use crate::options::{ReadUpTo, TimestampType, TopicOptions};
-use crate::report::SegmentInfo;
+use crate::report::{PartitionDescription, SegmentInfo};
 use crate::segment::{Active, Dir, Segment, Tail};
 use crate::sync::{Mutex, RwLock};
 
@@ -173,6 +173,14 @@ impl Core {
 
     pub(crate) fn size_bytes(&self) -> u64 {
         self.segment_list().iter().map(|segment| segment.len()).sum()
+    }
+
+    pub(crate) fn describe(&self) -> PartitionDescription {
+        // In this order none of them is above the next: each only rises.
+        let (start_offset, durable_end) = (self.start_offset(), self.durable_end());
+        let appended_end = self.appended_end();
+        let segments = self.segment_infos();
+        PartitionDescription { number: self.number(), start_offset, durable_end, appended_end, segments }
     }
 
     pub(crate) fn segment_infos(&self) -> Vec<SegmentInfo> {

@@ -12,7 +12,7 @@ use crate::format::index;
 use crate::format::mark::{self, IndexSum, Mark, VERSION};
 use crate::format::metadata::{self, TopicId};
 use crate::format::names;
-use crate::log::{Kind, is_unfinished, kind, malformed, read_offsets};
+use crate::log::{Kind, is_being_added, is_unfinished, kind, malformed, read_offsets};
 use crate::options::ReadUpTo;
 use crate::segment::{Dir, Mappings, first_at_or_after};
 use crate::storage::{Access, File, Storage};
@@ -70,7 +70,9 @@ impl ReadOnlyPartition {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         }
-        if is_unfinished(&*dir.storage, root, topic)? {
+        if is_unfinished(&*dir.storage, root, topic, 0)?
+            || is_being_added(&*dir.storage, root, topic, partition)?
+        {
             return Ok(None);
         }
         let mut partition = Self { root: root.to_owned(), dir, id: None, cursor: Mutex::new(None) };

@@ -6,6 +6,7 @@
     reason = "tests assert, and count in small numbers"
 )]
 
+mod alter;
 mod bed;
 mod concurrency;
 mod crash;
