@@ -10,7 +10,8 @@ use crate::storage::{Disk, Storage};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ack {
     /// The record is in the operating system's page cache: it survives the end of this process, not the loss
-    /// of power. The next sync makes it durable.
+    /// of power. The next sync makes it durable; when that comes is what [`TopicOptions::flush_ms`] and
+    /// [`TopicOptions::flush_bytes`] say.
     Appended,
     /// The record is on disk: it survives the loss of power.
     Durable,
@@ -147,6 +148,17 @@ pub struct TopicOptions {
     /// The oldest segments are deleted as long as the rest has at least so many bytes. So a partition has up to a
     /// segment more than that, its indexes, 8 KiB a segment, and the space allocated ahead. Default: `None`.
     pub retention_bytes: Option<u64>,
+    /// [`Log::maintain`](crate::Log::maintain) makes durable what it has seen not to be for so long: what was only appended is
+    /// at risk for this and two intervals of upkeep. 0: all of it, each time. `None`: none of it. A roll, retention and
+    /// closing sync what they need all the same. Kafka's `flush.ms`. Default: `Some(0)`.
+    pub flush_ms: Option<u64>,
+    /// An append that leaves so many bytes that are not durable syncs before it returns, whatever it was asked for; so
+    /// no more than this and one batch of each appending thread is ever at risk. If that sync is refused, the append has succeeded
+    /// all the same, and the next one says or does what is due. Kafka has `flush.messages` for it. Default: `None`.
+    ///
+    /// With both `None` only the program decides: by [`Ack::Durable`], [`Log::sync`](crate::Log::sync), or a thread
+    /// that waits for [`Log::wait_unsynced`](crate::Log::wait_unsynced).
+    pub flush_bytes: Option<u64>,
     /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
     /// neither, but by when the log took them. Default: [`TimestampType::CreateTime`].
     pub timestamp_type: TimestampType,
@@ -174,6 +186,8 @@ impl Default for TopicOptions {
             segment_age_ms: 7 * 24 * 3600 * 1000,
             retention_ms: None,
             retention_bytes: None,
+            flush_ms: Some(0),
+            flush_bytes: None,
             timestamp_type: TimestampType::CreateTime,
             index_interval_bytes: 4096,
             segment_index_bytes: 10 * 1024 * 1024,
@@ -212,6 +226,18 @@ impl TopicOptions {
     #[must_use]
     pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
         Self { retention_bytes, ..self }
+    }
+
+    /// Sets after how long upkeep makes durable what was only appended.
+    #[must_use]
+    pub fn flush_ms(self, flush_ms: Option<u64>) -> Self {
+        Self { flush_ms, ..self }
+    }
+
+    /// Sets after how many bytes an append makes durable what was only appended.
+    #[must_use]
+    pub fn flush_bytes(self, flush_bytes: Option<u64>) -> Self {
+        Self { flush_bytes, ..self }
     }
 
     /// Sets which time records have.

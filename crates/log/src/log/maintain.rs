@@ -81,9 +81,9 @@ impl Upkeep {
         self.first_error.get_or_insert(error);
     }
 
-    /// Makes a partition durable and rolls its active segment if that is due; tells whether nothing failed.
+    /// Makes a partition durable as its options say, and rolls its active segment if that is due; tells whether nothing failed.
     fn keep_up(&mut self, core: &Core, now_ms: i64) -> bool {
-        let kept_up = core.settle().map_err(MaintainError::from).and_then(|()| {
+        let kept_up = core.flush_if_due(now_ms).map_err(MaintainError::from).and_then(|()| {
             let rolled = core.roll_if_due(now_ms)?;
             if rolled {
                 self.report.segments_rolled += 1;

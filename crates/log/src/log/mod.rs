@@ -204,8 +204,9 @@ impl Log {
         self.root.wait_unsynced(timeout)
     }
 
-    /// Does the upkeep that is due at `now_ms`: makes everything appended before durable, rolls segments that are
-    /// too old, and deletes those that retention does not keep. Call it every second or so.
+    /// Does the upkeep that is due at `now_ms`: makes what was appended before durable as
+    /// [`TopicOptions::flush_ms`] says (by default all of it), rolls segments that are too old, and deletes those that
+    /// retention does not keep. Call it every second or so.
     ///
     /// # Errors
     ///

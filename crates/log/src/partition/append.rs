@@ -27,7 +27,7 @@ impl Core {
 
     fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
         let size = batch.size();
-        let (offset, tail) = loop {
+        let (offset, tail, unsynced_bytes) = loop {
             if let Some(appended) = self.try_append(batch)? {
                 break appended;
             }
@@ -43,6 +43,8 @@ impl Core {
         if ack == Ack::Durable {
             self.wait_durable(offset.saturating_add(u64::from(size.last_offset_delta)))
                 .map_err(|error| AppendError::NotDurable { offset, error })?;
+        } else {
+            self.flush_if_too_much(unsynced_bytes);
         }
         Ok(offset)
     }
@@ -77,12 +79,12 @@ impl Core {
         if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(()) }
     }
 
-    /// Appends if there is room; the offset, and the segment it went to.
-    fn try_append(&self, batch: &impl Batch) -> Result<Option<(u64, Arc<Tail>)>, AppendError> {
+    /// Appends if there is room; the offset, the segment it went to, and the bytes that are not durable now.
+    fn try_append(&self, batch: &impl Batch) -> Result<Option<(u64, Arc<Tail>, u64)>, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
-        let Writer { active, next_offset, frozen, .. } = &mut *writer;
+        let Writer { active, next_offset, frozen, unsynced_bytes, .. } = &mut *writer;
         let offset = *next_offset;
         let end = offset.checked_add(u64::from(size.last_offset_delta)).and_then(|last| last.checked_add(1));
         let Some(end) = end.filter(|end| *end <= OFFSET_END) else {
@@ -104,9 +106,10 @@ impl Core {
             return Ok(None);
         }
         *next_offset = end;
+        *unsynced_bytes = unsynced_bytes.saturating_add(size.bytes as u64);
         // Released after the bytes and the index entries were: who sees the end sees all below it.
         self.appended.store(*next_offset, Ordering::Release);
-        Ok(Some((offset, Arc::clone(active.tail()))))
+        Ok(Some((offset, Arc::clone(active.tail()), *unsynced_bytes)))
     }
 
     /// An error when nothing can be appended any more.

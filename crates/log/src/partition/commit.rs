@@ -99,10 +99,11 @@ impl Core {
         self.sync_all(&leader)
     }
 
-    /// The offset behind the last segment that is sealed, for whoever has just settled: the active one's first.
+    /// The offset behind the last segment that is sealed: the first of the active one, or of one that waits to be sealed.
     pub(crate) fn sealed_end(&self) -> u64 {
-        let first = self.segment_list().last().map_or(0, |segment| segment.base_offset());
-        first.min(self.durable_end())
+        let active = self.segment_list().last().map_or(0, |segment| segment.base_offset());
+        let waiting = self.writer.lock().rolled.first().map(|(tail, _)| tail.segment().base_offset());
+        waiting.unwrap_or(active).min(self.durable_end())
     }
 
     /// Makes everything durable that is appended when it begins.
@@ -131,10 +132,10 @@ impl Core {
     }
 
     fn sync_segments(&self) -> Result<(), IoError> {
-        let (rolled, active, end) = {
+        let (rolled, active, end, bytes) = {
             let writer = self.writer.lock();
             let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.len()));
-            (writer.rolled.clone(), active, writer.next_offset)
+            (writer.rolled.clone(), active, writer.next_offset, writer.unsynced_bytes)
         };
         let now_ms = self.shared.clock.now_ms();
         for (tail, next_offset) in rolled {
@@ -154,6 +155,9 @@ impl Core {
             Some((tail, _)) => tail.save_mark(now_ms)?,
             None => {}
         }
+        let mut writer = self.writer.lock();
+        writer.unsynced_bytes = writer.unsynced_bytes.saturating_sub(bytes);
+        drop(writer);
         self.durable.fetch_max(end, Ordering::AcqRel);
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod append;
 mod commit;
+mod flush;
 mod growth;
 mod open;
 mod read;

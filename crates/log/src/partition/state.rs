@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Signal;
 use super::commit::Lead;
+use super::flush::Overdue;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
 use crate::options::{ReadUpTo, TimestampType, TopicOptions};
@@ -29,6 +30,9 @@ pub(crate) struct Core {
     pub(super) options: RwLock<TopicOptions>,
     pub(super) batch_bytes_max: AtomicU64,
     pub(super) log_append_time: AtomicBool,
+    /// `u64::MAX` where no append syncs for the bytes before it.
+    pub(super) flush_bytes: AtomicU64,
+    pub(super) overdue: Mutex<Overdue>,
     pub(super) growth: Mutex<()>,
     pub(super) lead: Lead,
     pub(super) writer: Mutex<Writer>,
@@ -52,6 +56,8 @@ pub(super) struct Writer {
     /// A roll is under way: nothing may be appended to the active segment any more.
     pub(super) frozen: bool,
     pub(super) closed: bool,
+    /// The bytes appended since those that the last sync covered.
+    pub(super) unsynced_bytes: u64,
     /// Segments that were rolled and wait to be sealed, each with the offset behind it.
     pub(super) rolled: Vec<(Arc<Tail>, u64)>,
 }
@@ -66,13 +72,21 @@ impl Core {
         start: u64,
         end: u64,
     ) -> Self {
-        let writer =
-            Writer { active: None, next_offset: end, frozen: false, closed: false, rolled: Vec::new() };
+        let writer = Writer {
+            active: None,
+            next_offset: end,
+            frozen: false,
+            closed: false,
+            unsynced_bytes: 0,
+            rolled: Vec::new(),
+        };
         Self {
             dir,
             shared,
             batch_bytes_max: AtomicU64::new(batch_limit(&options)),
             log_append_time: AtomicBool::new(is_log_append_time(&options)),
+            flush_bytes: AtomicU64::new(options.flush_bytes.unwrap_or(u64::MAX)),
+            overdue: Mutex::default(),
             options: RwLock::new(options),
             growth: Mutex::default(),
             lead: Lead::default(),
@@ -148,6 +162,7 @@ impl Core {
         *self.options.write() = options;
         self.batch_bytes_max.store(batch_limit(&options), Ordering::Release);
         self.log_append_time.store(is_log_append_time(&options), Ordering::Release);
+        self.flush_bytes.store(options.flush_bytes.unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// The outcome of waiting for a record; `None` while it has to go on.

@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod fault_table;
 mod faults;
+mod flush;
 mod foreign;
 mod histories;
 mod layout;
