@@ -7,6 +7,7 @@
 use std::sync::{self, PoisonError};
 use std::time::Duration;
 
+pub(crate) use std::sync::atomic;
 pub(crate) use std::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
 #[derive(Debug, Default)]

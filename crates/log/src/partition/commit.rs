@@ -69,10 +69,9 @@ impl Core {
 
     fn sync_to(&self, end: u64) -> Result<(), SyncError> {
         let done = || {
-            if self.durable_end() >= end {
-                return Some(Ok(()));
-            }
-            self.hopeless().map(Err)
+            // Before the end: what became durable just before a failure is durable all the same.
+            let hopeless = self.hopeless();
+            if self.durable_end() >= end { Some(Ok(())) } else { hopeless.map(Err) }
         };
         match self.lead.take(done) {
             Err(outcome) => outcome,
@@ -81,7 +80,7 @@ impl Core {
     }
 
     /// Why nothing more can become durable, if so.
-    fn hopeless(&self) -> Option<SyncError> {
+    pub(super) fn hopeless(&self) -> Option<SyncError> {
         if let Some(error) = self.failed.get() {
             return Some(SyncError::Failed(Arc::clone(error)));
         }

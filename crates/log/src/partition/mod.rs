@@ -12,6 +12,7 @@ mod commit;
 mod flush;
 mod growth;
 mod open;
+mod reached;
 mod read;
 mod retention;
 mod signal;
@@ -22,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::signal::Reached;
+pub use self::reached::Reached;
 pub(crate) use self::signal::Signal;
 pub(crate) use self::state::Core;
 use crate::error::{AppendError, MaintainError, ReadError, SyncError};

@@ -1,23 +1,22 @@
 //! Waiting for an end to move: threads, and futures without a runtime.
+//!
+//! ```text
+//!   who waits                                 who changes the state
+//!   1. says so (`waiting`, its waker)         1. changes it (publishes an end)
+//!   2. fence                                  2. fence
+//!   3. looks at the state                     3. looks at `waiting`, and wakes
+//! ```
+//!
+//! One of the two sees the other, so no wake-up is lost; some are for nothing, and who is woken looks for himself. All
+//! interleavings of small cases are gone through by `tests/loom.rs`, which compiles this file once more over loom's locks.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::Core;
-use crate::error::SyncError;
-use crate::options::ReadUpTo;
+use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 use crate::sync::{Condvar, Mutex};
 
 /// Says that something changed, to threads and wakers that wait. Costs one load when nobody does.
-///
-/// Who waits raises `waiting` and then looks at the state; who changes the state does so and then looks at
-/// `waiting`. With a sequentially consistent fence between the two steps on both sides, one of them sees the
-/// other.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     waiting: AtomicUsize,
@@ -90,6 +89,28 @@ impl Signal {
         outcome
     }
 
+    /// The poll of a future that waits: ready when `ready` gives something, otherwise its waker is left behind. The place
+    /// of `ticket` is the future's until then; a future that is dropped gives it back by [`Signal::deregister`].
+    pub(crate) fn poll<T>(
+        &self,
+        ticket: &mut Option<usize>,
+        waker: &Waker,
+        mut ready: impl FnMut() -> Option<T>,
+    ) -> Poll<T> {
+        let mut outcome = ready();
+        if outcome.is_none() {
+            self.register(ticket, waker);
+            outcome = ready();
+        }
+        match outcome {
+            None => Poll::Pending,
+            Some(outcome) => {
+                self.deregister(ticket);
+                Poll::Ready(outcome)
+            }
+        }
+    }
+
     /// Leaves a waker in the place of `ticket`, taking a place first if it has none.
     fn register(&self, ticket: &mut Option<usize>, waker: &Waker) {
         let mut wakers = self.wakers.lock();
@@ -110,7 +131,8 @@ impl Signal {
         fence(Ordering::SeqCst);
     }
 
-    fn deregister(&self, ticket: &mut Option<usize>) {
+    /// Gives back the place of a future, and its waker.
+    pub(crate) fn deregister(&self, ticket: &mut Option<usize>) {
         let Some(at) = ticket.take() else { return };
         let mut wakers = self.wakers.lock();
         let old = wakers.places.get_mut(at).map(|place| std::mem::replace(place, Place::Free));
@@ -121,61 +143,10 @@ impl Signal {
     }
 }
 
-/// A future that is ready when a record can be read; made by
-/// [`Partition::readable`](crate::Partition::readable).
-#[must_use = "futures do nothing unless they are polled"]
-pub struct Reached {
-    core: Arc<Core>,
-    up_to: ReadUpTo,
-    offset: u64,
-    ticket: Option<usize>,
-}
-
-impl Reached {
-    pub(super) fn new(core: Arc<Core>, up_to: ReadUpTo, offset: u64) -> Self {
-        Self { core, up_to, offset, ticket: None }
-    }
-}
-
-impl Future for Reached {
-    type Output = Result<(), SyncError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let signal = this.core.signal(this.up_to);
-        let mut outcome = this.core.reached(this.up_to, this.offset);
-        if outcome.is_none() {
-            signal.register(&mut this.ticket, context.waker());
-            outcome = this.core.reached(this.up_to, this.offset);
-        }
-        match outcome {
-            None => Poll::Pending,
-            Some(outcome) => {
-                signal.deregister(&mut this.ticket);
-                Poll::Ready(outcome)
-            }
-        }
-    }
-}
-
-impl Drop for Reached {
-    fn drop(&mut self) {
-        self.core.signal(self.up_to).deregister(&mut self.ticket);
-    }
-}
-
-impl fmt::Debug for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reached")
-            .field("up_to", &self.up_to)
-            .field("offset", &self.offset)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
     use std::task::Wake;
 

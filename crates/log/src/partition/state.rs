@@ -167,13 +167,9 @@ impl Core {
 
     /// The outcome of waiting for a record; `None` while it has to go on.
     pub(super) fn reached(&self, up_to: ReadUpTo, offset: u64) -> Option<Result<(), SyncError>> {
-        if self.end(up_to) > offset {
-            return Some(Ok(()));
-        }
-        if let Some(error) = self.failed.get() {
-            return Some(Err(SyncError::Failed(Arc::clone(error))));
-        }
-        self.is_closed().then_some(Err(SyncError::Closed))
+        // Before the end: a record that came just before a failure is there all the same.
+        let hopeless = self.hopeless();
+        if self.end(up_to) > offset { Some(Ok(())) } else { hopeless.map(Err) }
     }
 
     pub(crate) fn wait_readable(

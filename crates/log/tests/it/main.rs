@@ -29,3 +29,4 @@ mod strangers;
 mod timestamp_type;
 mod topics;
 mod two_writers;
+mod waiting;
