@@ -58,7 +58,8 @@
 //! ```
 //!
 //! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
-//! thread and no runtime inside: who wants upkeep calls [`Log::maintain`], who wants durable records without
+//! runtime inside, and no thread that the program did not ask for: who wants upkeep calls [`Log::maintain`], or
+//! [`Log::start_maintenance`] once; who wants durable records without
 //! blocking lets one thread call [`Log::wait_unsynced`] and [`Log::sync`], and waits for
 //! [`Partition::readable`].
 //!
@@ -97,7 +98,7 @@ pub use error::{
     MaintainError, OpenError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
-pub use log::Log;
+pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
 pub use read_only::{ReadOnlyLog, ReadOnlyPartition};

@@ -5,6 +5,7 @@ mod close;
 mod delete;
 mod found;
 mod maintain;
+mod maintenance;
 mod open;
 mod root;
 mod shared;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::found::{Kind, find_topics, is_being_added, is_unfinished, kind};
+pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
-use crate::error::{CloseError, MaintainError, OpenError, SyncError, TopicError};
+use crate::error::{CloseError, IoError, MaintainError, OpenError, SyncError, TopicError};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::read_only::ReadOnlyLog;
 use crate::report::{MaintainReport, RecoveryReport};
@@ -214,6 +216,46 @@ impl Log {
     /// retention where only a roll failed. On a full disk retention works without more space.
     pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
         self.root.maintain(now_ms)
+    }
+
+    /// Starts a thread that calls [`Log::maintain`] with the log's clock, the first time after one interval; a second or so is
+    /// a good one. It does nothing else, and nothing starts it but this.
+    ///
+    /// `report` gets what each upkeep did, on that thread: the place to count or print errors. The upkeep goes on after
+    /// an error; [`MaintainError::Sync`] with [`SyncError::Failed`] comes back each time, until the log is opened anew. The
+    /// thread ends when the guard is dropped, or an interval after the log was closed. `Log::close` does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`IoError`] when the operating system gives no thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use headwater_log::{Log, LogOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let upkeep = log.start_maintenance(Duration::from_secs(1), |outcome| {
+    ///     if let Err(error) = outcome {
+    ///         eprintln!("upkeep: {error}");
+    ///     }
+    /// })?;
+    /// // .. the program works ..
+    /// upkeep.stop();
+    /// log.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start_maintenance(
+        &self,
+        interval: Duration,
+        report: impl FnMut(Result<MaintainReport, MaintainError>) + Send + 'static,
+    ) -> Result<Maintenance, IoError> {
+        Maintenance::start(Arc::clone(&self.root), interval, report)
     }
 
     /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or

@@ -29,4 +29,5 @@ mod strangers;
 mod timestamp_type;
 mod topics;
 mod two_writers;
+mod upkeep;
 mod waiting;
