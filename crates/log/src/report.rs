@@ -42,10 +42,13 @@ pub struct PartitionRecovery {
     pub end_offset: u64,
     /// The segments kept.
     pub segments: usize,
-    /// The segments that were read and checked whole; 0 after a clean close. Their indexes were rebuilt.
+    /// The segments that were not closed: what was not known to be durable of them was read and checked, and their indexes
+    /// were completed. 0 after a clean close.
     pub segments_scanned: usize,
-    /// The batches in the segments that were scanned.
+    /// The batches that were read for that.
     pub batches_scanned: u64,
+    /// The bytes of those batches.
+    pub bytes_scanned: u64,
     /// The bytes of a torn tail that were cut, trailing zeros not counted.
     pub bytes_cut: u64,
     /// Where the tail was cut: the segment's base offset and the position in its file.

@@ -96,6 +96,11 @@ pub(crate) fn time_floor(index: &[u8], timestamp: i64) -> Option<TimeEntry> {
     entries.get(before).map(|bytes| TimeEntry::decode(*bytes))
 }
 
+/// Returns the last entry of an offset index without zeros behind it.
+pub(crate) fn last(index: &[u8]) -> Option<Entry> {
+    index.as_chunks::<ENTRY_BYTES>().0.last().map(|bytes| Entry::decode(*bytes))
+}
+
 /// Returns the last entry of a time index.
 pub(crate) fn last_time(index: &[u8]) -> Option<TimeEntry> {
     index.as_chunks::<TIME_ENTRY_BYTES>().0.last().map(|bytes| TimeEntry::decode(*bytes))
@@ -129,7 +134,7 @@ impl Builder {
         }
     }
 
-    /// A builder that goes on where a closed segment with this time index ended.
+    /// A builder that goes on where a closed segment with this time index ended, or with the batch of its last entry.
     pub(crate) fn resume(base_offset: u64, interval_bytes: u32, time_index: &[u8]) -> Self {
         let last = last_time(time_index);
         Self {

@@ -49,8 +49,8 @@ impl Plan {
         for planned in segments {
             let (mark, checked) = match planned {
                 Planned::Trusted(mark) => (mark, false),
-                Planned::Scanned { mark, rebuilt, rewrite_from } => {
-                    (seal(&dir, mark, &rebuilt, rewrite_from)?, true)
+                Planned::Scanned { mark, rebuilt, whole, rewrite_from } => {
+                    (seal(&dir, mark, &rebuilt, rewrite_from)?, whole)
                 }
             };
             ready.push(Arc::new(Segment::closed(Arc::clone(&dir), mark, index_interval_bytes, checked)));
