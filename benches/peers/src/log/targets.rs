@@ -47,7 +47,7 @@ pub fn judge(run: &Run) -> Verdict {
         verdict.of_limit(&random(bytes), 0.5);
         verdict.ahead(&random(bytes), 1.0);
     }
-    for (case, most) in [(opening::KILLED, 50.0), (opening::CLOSED, 5.0)] {
+    for (case, most) in [(opening::KILLED, 50.0), (opening::UNSYNCED, 50.0), (opening::CLOSED, 5.0)] {
         if let Some(row) = verdict.row(case) {
             verdict.at_most(most, row.ours / 1e6, format!("{case}: milliseconds"));
         }
