@@ -56,6 +56,7 @@ impl Sink for Vec<u8> {
 }
 
 /// Takes `N` bytes from the front.
+#[inline(always)]
 pub(crate) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     let (front, rest) = from.split_first_chunk::<N>()?;
     *from = rest;
@@ -63,6 +64,7 @@ pub(crate) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// Takes `len` bytes from the front.
+#[inline(always)]
 pub(crate) fn take_slice<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (front, rest) = from.split_at_checked(len)?;
     *from = rest;

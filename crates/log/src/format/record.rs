@@ -63,6 +63,7 @@ fn put_len(len: usize, sink: &mut impl Sink) {
 }
 
 /// Takes a record from the front of `from`; the error names the field at fault.
+#[inline]
 pub(crate) fn decode<'a>(from: &mut &'a [u8]) -> Result<Decoded<'a>, &'static str> {
     let length = varint::take_i32(from).ok_or("length")?;
     let length = usize::try_from(length).map_err(|_| "length")?;
@@ -95,6 +96,7 @@ pub(crate) fn decode_header<'a>(from: &mut &'a [u8]) -> Result<Header<'a>, &'sta
 }
 
 /// The outer `None` is a malformed field, the inner one is null.
+#[inline(always)]
 #[expect(clippy::option_option, reason = "malformed and null are two things")]
 fn take_nullable<'a>(from: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     match varint::take_i32(from)? {

@@ -37,27 +37,37 @@ fn put_long(mut bits: u64, sink: &mut impl Sink) {
 }
 
 /// Takes a varint. `None` when the bytes end, go on beyond the fifth, or hold more than 32 bits.
+#[inline(always)]
 pub(crate) fn take_i32(from: &mut &[u8]) -> Option<i32> {
-    // Almost every varint of a record is one byte.
-    if let Some((&first, rest)) = from.split_first()
-        && first < 0x80
-    {
-        *from = rest;
-        let half = i32::from(first >> 1);
-        return Some(if first & 1 == 0 { half } else { -1 - half });
-    }
     let bits = take_bits(from, 5)?;
     let bits = u32::try_from(bits).ok()?;
     Some((bits >> 1).cast_signed() ^ -((bits & 1).cast_signed()))
 }
 
 /// Takes a varlong. `None` when the bytes end, go on beyond the tenth, or hold more than 64 bits.
+#[inline(always)]
 pub(crate) fn take_i64(from: &mut &[u8]) -> Option<i64> {
     let bits = take_bits(from, 10)?;
     Some((bits >> 1).cast_signed() ^ -((bits & 1).cast_signed()))
 }
 
+#[inline(always)]
 fn take_bits(from: &mut &[u8], bytes_max: u32) -> Option<u64> {
+    // Almost every number of a record has one byte or two.
+    match **from {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *from = rest;
+            Some(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *from = rest;
+            Some(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => take_long(from, bytes_max),
+    }
+}
+
+fn take_long(from: &mut &[u8], bytes_max: u32) -> Option<u64> {
     let mut bits = 0_u64;
     for group in 0..bytes_max {
         let [byte] = take(from)?;
