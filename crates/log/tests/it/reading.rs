@@ -59,6 +59,25 @@ fn a_read_gives_whole_batches_within_its_bytes_and_one_at_least() {
     }
 }
 
+/// P4: index entries behind the durable end lead nobody beyond it.
+#[test]
+fn a_read_stops_at_the_durable_end_however_much_follows() {
+    let bed = Bed { topic: small().segment_bytes(1 << 15), ..Bed::new(0) };
+    let (_log, partition) = bed.open_partition();
+    for _ in 0..40 {
+        append(&partition, Ack::Durable);
+    }
+    for _ in 0..40 {
+        append(&partition, Ack::Appended);
+    }
+    assert_eq!((partition.segments().len(), partition.durable_end()), (1, 40));
+    for from in 0..40 {
+        let fetched = partition.read(from, 1 << 20).unwrap();
+        assert_eq!((fetched.next_offset(), fetched.views().count() as u64), (40, 40 - from));
+        assert_eq!(partition.read_up_to(ReadUpTo::Appended, from, 1 << 20).unwrap().next_offset(), 80);
+    }
+}
+
 /// What is known to be right is passed by the index and by few fields of each header. It gives what looking at everything gives.
 #[test]
 fn what_is_known_is_read_as_what_is_not() {
