@@ -82,6 +82,9 @@ pub struct MaintainReport {
     pub segments_deleted: usize,
     /// The bytes of the segments that were deleted.
     pub bytes_deleted: u64,
+    /// How far the wall clock is ahead of the time that retention goes by, while it is not believed: see
+    /// [`LogOptions::clock_step_ms_max`](crate::LogOptions::clock_step_ms_max).
+    pub clock_ahead_ms: Option<u64>,
 }
 
 /// A topic, as [`Topic::describe`](crate::Topic::describe) describes it.

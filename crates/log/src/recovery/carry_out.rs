@@ -22,8 +22,8 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report } =
-            self;
+        let Self { dir, segments, remove, leftovers, write_epochs, .. } = self;
+        let Self { start, end, index_interval_bytes, report, .. } = self;
         for name in &leftovers {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;

@@ -28,6 +28,7 @@ pub(crate) struct Plan {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
+    pub(super) last_append_ms: Option<i64>,
     pub(super) report: PartitionRecovery,
 }
 
@@ -48,6 +49,11 @@ pub(super) enum Planned {
 }
 
 impl Plan {
+    /// A time after which nothing was appended, as the newest mark says it.
+    pub(crate) fn last_append_ms(&self) -> Option<i64> {
+        self.last_append_ms
+    }
+
     /// Looks at a partition and decides what to do.
     pub(crate) fn new(
         mut dir: Dir,
@@ -97,8 +103,21 @@ impl Plan {
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
+        let last_append_ms = listing.segments.values().filter_map(|files| files.mark);
+        let last_append_ms = last_append_ms.map(|mark| mark.last_append_ms).filter(|time| *time > 0).max();
         let leftovers = listing.leftovers;
-        Ok(Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report })
+        Ok(Self {
+            dir,
+            segments,
+            remove,
+            leftovers,
+            write_epochs,
+            start,
+            end,
+            index_interval_bytes,
+            last_append_ms,
+            report,
+        })
     }
 }
 
