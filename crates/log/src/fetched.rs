@@ -164,6 +164,8 @@ struct Batch<'a> {
     append_time: Option<i64>,
     record_count: u32,
     seen: u32,
+    /// What the next record's offset has to be at least.
+    next_offset: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -177,6 +179,7 @@ impl<'a> Batch<'a> {
             append_time: header.is_log_append_time().then_some(header.max_timestamp),
             record_count: header.record_count,
             seen: 0,
+            next_offset: header.base_offset,
         }
     }
 
@@ -186,10 +189,12 @@ impl<'a> Batch<'a> {
             let left_over = Damage::Record { record: self.seen, field: "recordCount" };
             return (!self.rest.is_empty()).then_some(Err(left_over));
         }
-        let malformed = |field| Damage::Record { record: self.seen, field };
+        let seen = self.seen;
+        let malformed = |field| Damage::Record { record: seen, field };
         let record = record::decode(&mut self.rest).map_err(malformed).and_then(|decoded| {
             let offset = self.base_offset.saturating_add(u64::from(decoded.offset_delta));
-            if offset <= self.last_offset {
+            if (self.next_offset..=self.last_offset).contains(&offset) {
+                self.next_offset = offset.saturating_add(1);
                 Ok(self.view(offset, &decoded))
             } else {
                 Err(malformed("offsetDelta"))
@@ -329,6 +334,22 @@ mod tests {
         let fetched = fetched(encoded(&records, 0, 0), 0);
         let timestamps: Vec<_> = fetched.views().map(|view| view.unwrap().timestamp).collect();
         assert_eq!(timestamps, [i64::MIN, i64::MAX]);
+    }
+
+    #[test]
+    fn records_whose_offsets_do_not_rise_or_leave_the_batch_are_damage() {
+        let batch = encoded(&[Record::new("a"), Record::new("b"), Record::new("c")], 10, 0);
+        let record = (batch.len() - HEADER_BYTES) / 3;
+        // Where the second record has its offset, behind length, attributes and timestamp; zig-zag of one byte.
+        let at = HEADER_BYTES + record + 3;
+        assert_eq!(batch[at], 2);
+        // With the last offset the second record is right in itself, but not the third one.
+        for (delta, record) in [(0, 1), (2, 2), (3, 1), (63, 1)] {
+            let seen = offsets(&fetched(with_header_byte(batch.clone(), at, 2 * delta), 0));
+            let Some(Err(ReadError::Corrupt(corruption))) = seen.last() else { unreachable!("{seen:?}") };
+            assert_eq!(corruption.what, Damage::Record { record, field: "offsetDelta" }, "{delta}");
+            assert_eq!(seen.len(), record as usize + 1);
+        }
     }
 
     #[test]

@@ -1,20 +1,8 @@
 //! Big-endian fields, taken from the front of a slice or put into a sink.
 
-/// Where encoded bytes go. The one encoder of each structure runs over [`Count`] to learn the length and over
-/// [`Fill`] to write, so the two cannot disagree.
+/// Where encoded bytes go.
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
-}
-
-/// Counts the bytes put.
-#[derive(Debug, Default)]
-pub(crate) struct Count(pub(crate) usize);
-
-impl Sink for Count {
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 = self.0.saturating_add(bytes.len());
-    }
 }
 
 /// Fills a slice from its front. What does not fit is left out and remembered.

@@ -6,9 +6,9 @@
 use super::field::{Sink, take};
 
 /// Puts a number; the same bytes whether Kafka calls the field varint or varlong.
-#[inline]
+#[inline(always)]
 pub(crate) fn put(number: i64, sink: &mut impl Sink) {
-    let bits = (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned();
+    let bits = zig_zag(number);
     // Almost every number of a record takes one byte or two.
     let [low, next, ..] = bits.to_le_bytes();
     if bits < 1 << 7 {
@@ -18,6 +18,22 @@ pub(crate) fn put(number: i64, sink: &mut impl Sink) {
     } else {
         put_long(bits, sink);
     }
+}
+
+/// The bytes that [`put`] puts.
+#[inline(always)]
+pub(crate) fn len(number: i64) -> usize {
+    match zig_zag(number) {
+        ..0x80 => 1,
+        0x80..0x4000 => 2,
+        // Seven bits a byte.
+        bits => usize::try_from(bits.ilog2() / 7 + 1).unwrap_or(10),
+    }
+}
+
+#[inline(always)]
+fn zig_zag(number: i64) -> u64 {
+    (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned()
 }
 
 fn put_long(mut bits: u64, sink: &mut impl Sink) {
@@ -128,6 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_number_comes_back(long in any::<i64>(), int in any::<i32>()) {
+            prop_assert_eq!((len(long), len(i64::from(int))), (encoded(long).len(), encoded(i64::from(int)).len()));
             prop_assert_eq!(take_i64(&mut encoded(long).as_slice()), Some(long));
             prop_assert_eq!(take_i32(&mut encoded(i64::from(int)).as_slice()), Some(int));
         }
