@@ -83,7 +83,9 @@ pub struct Many {
 /// Times them.
 pub(super) fn run(options: &Options, run: &mut Run) -> io::Result<()> {
     let records = if options.quick { 1_000 } else { BYTES >> 10 };
-    for (case, job) in [(KILLED, Job::FillFlushAndDie), (UNSYNCED, Job::FillAndDie), (CLOSED, Job::FillAndClose)] {
+    for (case, job) in
+        [(KILLED, Job::FillFlushAndDie), (UNSYNCED, Job::FillAndDie), (CLOSED, Job::FillAndClose)]
+    {
         if !case.contains(&options.only) {
             continue;
         }

@@ -24,8 +24,7 @@ impl Ours {
     fn with(dir: &Path, topic: TopicOptions) -> Self {
         let log = Log::open(dir, LogOptions::default().topic_defaults(topic));
         let log = log.unwrap_or_else(|error| panic!("{error}"));
-        let partition =
-            log.open_or_create_topic("bench", topic).ok().and_then(|topic| topic.partition(0));
+        let partition = log.open_or_create_topic("bench", topic).ok().and_then(|topic| topic.partition(0));
         Self { partition: partition.unwrap_or_else(|| panic!("no partition")), log }
     }
 
