@@ -8,6 +8,7 @@
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
 //! | `cargo x kill [ROUNDS]` | the log on a real disk, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
+//! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod bed;
@@ -16,6 +17,8 @@ mod clients;
 mod command;
 mod conformance;
 mod kill;
+mod mutate;
+mod mutations;
 mod nostd;
 mod size;
 mod strace;
@@ -50,10 +53,12 @@ fn run() -> Result<()> {
         ["strace"] => strace::run(&root),
         ["kill"] => kill::run(&root, KILLS),
         ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
+        ["mutate", words @ ..] => mutate::run(&root, words),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
-            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], clients [NAME ...]"
+            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], \
+             mutate [WORD ...], clients [NAME ...]"
         ),
     }
 }
