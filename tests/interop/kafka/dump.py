@@ -1,0 +1,88 @@
+"""Kafka's DumpLogSegments over segments, indexes and time indexes.
+
+Its exit status is 0 whatever it finds, so what it prints is read: a line of a form that is not known to be harmless is a
+finding. And it has to have seen everything: batches and index entries are counted against the files.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from processes import Failed
+
+# Up to 4.2, and the class that took over.
+MAIN = ["kafka.tools.DumpLogSegments", "org.apache.kafka.tools.DumpLogSegments"]
+ABSENT = "ClassNotFoundException"
+
+HARMLESS = {
+    "file": re.compile(r"Dumping (.*)"),
+    "start": re.compile(r"Log starting offset: \d+"),
+    "batch": re.compile(r"baseOffset: .* isvalid: true"),
+    "record": re.compile(r"\| offset: .*"),
+    "entry": re.compile(r"offset: \d+ position: \d+"),
+    "time entry": re.compile(r"timestamp: \d+ offset: \d+"),
+    "sane": re.compile(r".* passed sanity check\."),
+    "nothing": re.compile(r"\s*"),
+}
+SUFFIXES = ("log", "index", "timeindex")
+ENTRY_BYTES = {"index": 8, "timeindex": 12}
+HEADER_BYTES = 61
+LENGTH_END = 12
+
+
+def findings(tools, directories):
+    """What DumpLogSegments finds in the segments of partition directories; nothing when all is well."""
+    files = [file for directory in directories for suffix in SUFFIXES for file in sorted(Path(directory).glob(f"*.{suffix}"))]
+    told = []
+    for flag in ("--deep-iteration", "--index-sanity-check"):
+        # A sanity check of the segments themselves there is not.
+        chosen = [file for file in files if flag == "--deep-iteration" or file.suffix != ".log"]
+        told += read(run(tools, chosen, flag), chosen, flag)
+    return told
+
+
+def run(tools, files, flag):
+    """All that it prints: both outputs, errors last."""
+    for main in MAIN:
+        output, errors = tools.run(main, "--files", ",".join(str(file) for file in files), flag, status=None, timeout=300)
+        if ABSENT.encode() not in errors:
+            return output + errors
+    raise Failed(f"none of {MAIN} is in {tools.jars}")
+
+
+def read(output, files, flag):
+    told, seen, file = [], Counter(), None
+    for line in output.decode(errors="replace").splitlines():
+        kind = next((kind for kind, form in HARMLESS.items() if form.fullmatch(line)), None)
+        if kind is None:
+            told.append(f"DumpLogSegments {flag}: {line}")
+        elif kind == "file":
+            file = Path(line.removeprefix("Dumping ")).resolve()
+        elif kind != "nothing":
+            seen[file, kind] += 1
+    for path in files:
+        for kind, expected in should_see(path, flag).items():
+            if seen[path.resolve(), kind] != expected:
+                told.append(f"DumpLogSegments {flag}: {path}: {seen[path.resolve(), kind]} of {expected} {kind} lines")
+    return told
+
+
+def should_see(path, flag):
+    """How many lines of which kind a file gives."""
+    suffix = path.suffix[1:]
+    if flag == "--index-sanity-check":
+        return {"sane": 1}
+    if suffix in ENTRY_BYTES:
+        # An empty index has one entry for it, of zeros.
+        entries = path.stat().st_size // ENTRY_BYTES[suffix]
+        return {"entry" if suffix == "index" else "time entry": entries} if entries else {}
+    batches = records = position = 0
+    content = path.read_bytes()
+    while position + HEADER_BYTES <= len(content):
+        length = int.from_bytes(content[position + 8 : position + LENGTH_END], "big", signed=True)
+        if length < HEADER_BYTES - LENGTH_END:
+            break
+        batches += 1
+        records += int.from_bytes(content[position + 57 : position + HEADER_BYTES], "big")
+        position += LENGTH_END + length
+    return {"batch": batches, "record": records}
