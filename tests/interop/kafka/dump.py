@@ -22,6 +22,7 @@ HARMLESS = {
     "entry": re.compile(r"offset: \d+ position: \d+"),
     "time entry": re.compile(r"timestamp: \d+ offset: \d+"),
     "sane": re.compile(r".* passed sanity check\."),
+    "empty": re.compile(r".*index is empty\."),
     "nothing": re.compile(r"\s*"),
 }
 SUFFIXES = ("log", "index", "timeindex")
@@ -58,6 +59,9 @@ def read(output, files, flag):
             told.append(f"DumpLogSegments {flag}: {line}")
         elif kind == "file":
             file = Path(line.removeprefix("Dumping ")).resolve()
+        elif kind in ("sane", "empty"):
+            # These lines name their file.
+            seen[Path(re.split(r" passed| is empty", line)[0]).resolve(), kind] += 1
         elif kind != "nothing":
             seen[file, kind] += 1
     for path in files:
@@ -71,11 +75,10 @@ def should_see(path, flag):
     """How many lines of which kind a file gives."""
     suffix = path.suffix[1:]
     if flag == "--index-sanity-check":
-        return {"sane": 1}
+        return {"sane": 1} if path.stat().st_size else {"empty": 1}
     if suffix in ENTRY_BYTES:
-        # An empty index has one entry for it, of zeros.
         entries = path.stat().st_size // ENTRY_BYTES[suffix]
-        return {"entry" if suffix == "index" else "time entry": entries} if entries else {}
+        return {"entry" if suffix == "index" else "time entry": entries} if entries else {"empty": 1}
     batches = records = position = 0
     content = path.read_bytes()
     while position + HEADER_BYTES <= len(content):
