@@ -75,6 +75,9 @@ class Taken:
     def end(self, place):
         return 1 + max(offset for topic, partition, offset in self.expected if (topic, partition) == place)
 
+    def start(self, place):
+        return min(offset for topic, partition, offset in self.expected if (topic, partition) == place)
+
     def places(self):
         return sorted({(topic, partition) for topic, partition, _ in self.expected})
 
@@ -149,9 +152,10 @@ def is_about(line, broker, one):
 
 
 def is_expected(line, one, recovers):
-    """Recovery cuts the zeros that a kill leaves, exactly at our end; and a log that starts above 0 has no high watermark."""
-    if "Non-monotonic update of high watermark" in line:
-        return True
+    """Recovery cuts the zeros that a kill leaves, exactly at our end; a log that starts inside of a batch surprises it."""
+    watermark = re.search(r"partition=(\S+)-(\d+), .*Non-monotonic update of high watermark from \(offset=(\d+),", line)
+    if watermark:
+        return int(watermark[3]) == one.start((watermark[1], int(watermark[2]))) > 0
     if one.state != "left" or not recovers:
         return False
     cut = re.search(r"partition=(.*)-(\d+), .*Corruption found in segment \d+, truncating to offset (\d+)", line)
