@@ -68,16 +68,16 @@ class Broker:
         cluster = "AAAAAAAAAAAAAAAAAAAAKg"
         tools.run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self.properties)
 
-    def _configure(self):
+    def _configure(self, only=()):
         # New ports for every start: the old ones may be somebody else's by now.
         self.port, controller = free_ports(2)
         values = {"broker": self.port, "controller": controller, "metadata": self.folder / "metadata"}
-        text = PROPERTIES.format(**values, dirs=",".join(str(path) for path in self.dirs.values()))
+        text = PROPERTIES.format(**values, dirs=",".join(str(path) for name, path in self.dirs.items() if name in only or not only))
         self.properties.write_text(text)
 
-    def start(self):
-        """Returns when it serves; `Failed` with the last of what it said when it does not."""
-        self._configure()
+    def start(self, *only):
+        """Returns when it serves, with all its directories or only some; `Failed` with what it complained of when it does not."""
+        self._configure(only)
         self.seen = self.log.stat().st_size if self.log.exists() else 0
         self.process = self.tools.processes.start(self.tools.command("kafka.Kafka", self.properties, level="info"), self.log)
         deadline = time.monotonic() + START_SECS
