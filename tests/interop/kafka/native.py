@@ -18,8 +18,8 @@ from takeover import sent_differences
 
 STATE = "native"
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-COUNT = 4000
-VALUE_BYTES = 900
+COUNT = 3000
+VALUE_BYTES = 2400
 TOPICS = (STATE, f"{STATE}-stamped", f"{STATE}-packed")
 BATCHES = ["--batch-size", "16384", "--producer-property", "linger.ms=5"]
 
