@@ -112,8 +112,10 @@ class Broker:
     def server(self):
         return f"127.0.0.1:{self.port}"
 
-    def create_topic(self, name, partitions=1, **config):
-        options = [part for key, value in config.items() for part in ("--config", f"{key.replace('_', '.')}={value}")]
+    def create_topic(self, name, partitions, timestamps):
+        # Retention would delete what it takes for old; segments have to be of 1 MiB at least.
+        config = {"retention.ms": -1, "segment.bytes": 1 << 20, "message.timestamp.type": timestamps}
+        options = [part for key, value in config.items() for part in ("--config", f"{key}={value}")]
         command = ["--bootstrap-server", self.server, "--create", "--topic", name]
         self.tools.run("org.apache.kafka.tools.TopicCommand", *command, "--partitions", str(partitions), *options)
 

@@ -31,13 +31,16 @@ HEADER_BYTES = 61
 LENGTH_END = 12
 
 
-def findings(tools, directories):
+DEEP, SANITY = "--deep-iteration", "--index-sanity-check"
+
+
+def findings(tools, directories, flags=(DEEP, SANITY)):
     """What DumpLogSegments finds in the segments of partition directories; nothing when all is well."""
     files = [file for directory in directories for suffix in SUFFIXES for file in sorted(Path(directory).glob(f"*.{suffix}"))]
     told = []
-    for flag in ("--deep-iteration", "--index-sanity-check"):
+    for flag in flags:
         # A sanity check of the segments themselves there is not.
-        chosen = [file for file in files if flag == "--deep-iteration" or file.suffix != ".log"]
+        chosen = [file for file in files if flag == DEEP or file.suffix != ".log"]
         told += read(run(tools, chosen, flag), chosen, flag)
     return told
 
@@ -74,7 +77,7 @@ def read(output, files, flag):
 def should_see(path, flag):
     """How many lines of which kind a file gives."""
     suffix = path.suffix[1:]
-    if flag == "--index-sanity-check":
+    if flag == SANITY:
         return {"sane": 1} if path.stat().st_size else {"empty": 1}
     if suffix in ENTRY_BYTES:
         entries = path.stat().st_size // ENTRY_BYTES[suffix]

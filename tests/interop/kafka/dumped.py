@@ -21,4 +21,4 @@ def check(judge, tools, directory, topic, scratch):
     judge.holds(f"DumpLogSegments on {len(whole)} partitions of a closed log", dump.findings(tools, whole))
     for number, (name, fault, suffix, because) in enumerate(FAULTS):
         copied = damage.copy(whole[0], scratch / f"fault-{number}", suffix, 1, fault)
-        judge.says_no(name, dump.findings(tools, [copied]), because)
+        judge.says_no(name, dump.findings(tools, [copied], [dump.DEEP]), because)

@@ -14,6 +14,7 @@ import shutil
 import dump
 import records
 from exhibit import partitions
+from processes import at_once
 from takeover import sent_differences
 
 STATE = "native"
@@ -24,11 +25,11 @@ TOPICS = (STATE, f"{STATE}-stamped", f"{STATE}-packed")
 BATCHES = ["--batch-size", "16384", "--producer-property", "linger.ms=5"]
 
 
-def create_topics(broker):
-    config = {"retention_ms": -1, "segment_bytes": 1 << 20}
-    broker.create_topic(TOPICS[0], 2, **config)
-    broker.create_topic(TOPICS[1], 1, **config, message_timestamp_type="LogAppendTime")
-    broker.create_topic(TOPICS[2], 1, **config)
+def new_topics():
+    """Their names, partitions and types of timestamps."""
+    yield TOPICS[0], 2, "CreateTime"
+    yield TOPICS[1], 1, "LogAppendTime"
+    yield TOPICS[2], 1, "CreateTime"
 
 
 def text(maker, longest):
@@ -54,12 +55,12 @@ def write(broker, seed):
         (TOPICS[1], 0): list(made_up(maker, COUNT // 2)),
         (TOPICS[2], 0): list(made_up(maker, 50)),
     }
-    for (topic, _), made in list(sent.items()):
-        broker.produce(topic, made, *BATCHES)
+    at_once(broker.produce, [(topic, made, *BATCHES) for (topic, _), made in sent.items()])
     for codec, name in CODECS.items():
         # Enough of the same letters that the producer finds it worth while.
         sent[TOPICS[2], codec] = [(f"{name} {number}", "a" * 200, []) for number in range(20)]
-        broker.produce(TOPICS[2], sent[TOPICS[2], codec], "--compression-codec", name, *BATCHES)
+    packed = [(TOPICS[2], sent[TOPICS[2], codec], "--compression-codec", name, *BATCHES) for codec, name in CODECS.items()]
+    at_once(broker.produce, packed)
     more = list(made_up(maker, 30))
     broker.produce(TOPICS[2], more)
     sent[TOPICS[2], 0] += more
@@ -70,8 +71,8 @@ def check(judge, broker, exhibit, scratch, seed):
     """`broker` runs, has the topics, and is stopped in between."""
     sent = write(broker, seed)
     said = {}
-    for (topic, partition), end in broker.ends(TOPICS).items():
-        said |= broker.consume(topic, partition, end)
+    for part in at_once(broker.consume, [(*place, end) for place, end in broker.ends(TOPICS).items()]):
+        said |= part
     for topic in TOPICS:
         everything = [record for (name, _), made in sent.items() if name == topic for record in made]
         came = [record for record in said.values() if record["topic"] == topic]

@@ -14,16 +14,14 @@ The states:
 
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import dump
 import records
 from exhibit import partitions, topics
-from processes import Failed
+from processes import Failed, at_once
 
 STATES = ("left", "bare", "closed")
 ROOT_FILES = (".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "replication-offset-checkpoint")
-AT_A_TIME = 2
 RECOVERS = "Recovering unflushed segment"
 # What one topic is sent by Kafka's producer: key, value, headers.
 SENT = [("key", "by Kafka", [("h", "1"), ("h", None)]), (None, "no key", []), ("no value", None, []), ("", "", [("", "")])]
@@ -72,22 +70,20 @@ class Taken:
         files = [file for partition in self.partitions() for file in partition.iterdir() if file.suffix in suffixes]
         return {file: file.read_bytes().rstrip(b"\0") for file in files}
 
-    def end(self, place):
-        return 1 + max(offset for topic, partition, offset in self.expected if (topic, partition) == place)
+    def ranges(self):
+        """The first offset of each partition, and the one behind its last."""
+        ranges = {}
+        for *place, offset in sorted(self.expected):
+            start, _ = ranges.get(tuple(place), (offset, None))
+            ranges[tuple(place)] = (start, offset + 1)
+        return ranges
 
-    def start(self, place):
-        return min(offset for topic, partition, offset in self.expected if (topic, partition) == place)
 
-    def places(self):
-        return sorted({(topic, partition) for topic, partition, _ in self.expected})
-
-
-def create_topics(broker):
-    """`broker` runs. What it took for old it would delete, hence the retention; segments it wants to be of 1 MiB at least."""
-    config = {"retention_ms": -1, "segment_bytes": 1 << 20}
+def new_topics():
+    """Their names, partitions and types of timestamps."""
     for state in STATES:
-        broker.create_topic(state, 2, **config)
-        broker.create_topic(f"{state}-stamped", 1, **config, message_timestamp_type="LogAppendTime")
+        yield state, 2, "CreateTime"
+        yield f"{state}-stamped", 1, "LogAppendTime"
 
 
 def check(judge, broker, exhibit, scratch, seed):
@@ -105,9 +101,7 @@ def check(judge, broker, exhibit, scratch, seed):
         judge.holds(name, records.differences(one.expected, found))
         judge.holds(f"{one.state}: the broker has left our files as they were", changed(before[one.state], one.content()))
     a_lost_record(judge, one, found)
-    for one in taken:
-        for topic in topics(one.state):
-            broker.produce(topic, SENT)
+    at_once(broker.produce, [(topic, SENT) for one in taken for topic in topics(one.state)])
     broker.stop()
     for one in taken:
         goes_on(judge, broker, exhibit, one, seed + 100)
@@ -123,7 +117,8 @@ def check(judge, broker, exhibit, scratch, seed):
 def goes_on(judge, broker, exhibit, one, seed):
     """What the broker has appended is there as well; we append, and Kafka's inspector looks at what both have written."""
     found = exhibit.list(one.directory, *topics(one.state))
-    new = {place: record for place, record in found.items() if place[2] >= one.end(place[:2])}
+    ranges = one.ranges()
+    new = {place: record for place, record in found.items() if place[2] >= ranges[place[:2]][1]}
     told = records.differences(one.expected, {place: record for place, record in found.items() if place not in new})
     for topic in topics(one.state):
         told += sent_differences(SENT, [record for record in new.values() if record["topic"] == topic])
@@ -155,26 +150,24 @@ def is_expected(line, one, recovers):
     """Recovery cuts the zeros that a kill leaves, exactly at our end; a log that starts inside of a batch surprises it."""
     watermark = re.search(r"partition=(\S+)-(\d+), .*Non-monotonic update of high watermark from \(offset=(\d+),", line)
     if watermark:
-        return int(watermark[3]) == one.start((watermark[1], int(watermark[2]))) > 0
+        return int(watermark[3]) == one.ranges()[watermark[1], int(watermark[2])][0] > 0
     if one.state != "left" or not recovers:
         return False
     cut = re.search(r"partition=(.*)-(\d+), .*Corruption found in segment \d+, truncating to offset (\d+)", line)
     if cut:
-        return int(cut[3]) == one.end((cut[1], int(cut[2])))
+        return int(cut[3]) == one.ranges()[cut[1], int(cut[2])][1]
     return "Found invalid messages in log segment" in line or "Found record size 0 smaller than minimum" in line
 
 
 def served(broker, one):
     """What the console consumer returns; it is asked for as many records as there have to be."""
-    places = one.places()
-    counts = [sum(record[:2] == place for record in one.expected) for place in places]
-    ends = broker.ends([topic for topic, _ in places])
-    # Each that the broker has more is asked for too.
-    counts = [count + max(0, ends.get(place, 0) - one.end(place)) for place, count in zip(places, counts)]
+    ranges = one.ranges()
+    ends = broker.ends({topic for topic, _ in ranges})
+    # Offsets are dense here; each that the broker has more is asked for too.
+    wanted = [(*place, max(end, ends.get(place, 0)) - start) for place, (start, end) in ranges.items()]
     found = {}
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for part in pool.map(lambda place, count: broker.consume(*place, count), places, counts):
-            found |= part
+    for part in at_once(broker.consume, wanted):
+        found |= part
     return found
 
 
