@@ -41,9 +41,16 @@ group.initial.rebalance.delay.ms=0
 class Tools:
     """Kafka's programs, each a main class in its jars."""
 
-    def __init__(self, jars: Path, processes: Processes):
+    def __init__(self, jars: Path, version: str, processes: Processes):
         self.jars = jars
         self.processes = processes
+        # From 4.2 on the options have other names, and the old ones print a warning among the records (KIP-1147).
+        new = tuple(int(part) for part in version.split(".")[:2]) >= (4, 2)
+        self.formatter, self.reader, self.client = (
+            ("--formatter-property", "--reader-property", "--command-property")
+            if new
+            else ("--property", "--property", "--producer-property")
+        )
 
     def command(self, main, *arguments, level="error"):
         return [*JVM, f"{LOGGER}defaultLogLevel={level}", "-cp", f"{self.jars}/*", main, *arguments]
@@ -115,9 +122,8 @@ class Broker:
     def create_topic(self, name, partitions, timestamps):
         # Retention would delete what it takes for old; segments have to be of 1 MiB at least.
         config = {"retention.ms": -1, "segment.bytes": 1 << 20, "message.timestamp.type": timestamps}
-        options = [part for key, value in config.items() for part in ("--config", f"{key}={value}")]
-        command = ["--bootstrap-server", self.server, "--create", "--topic", name]
-        self.tools.run("org.apache.kafka.tools.TopicCommand", *command, "--partitions", str(partitions), *options)
+        command = ["--bootstrap-server", self.server, "--create", "--topic", name, "--partitions", str(partitions)]
+        self.tools.run("org.apache.kafka.tools.TopicCommand", *command, *options("--config", config))
 
     def ends(self, topics):
         """The end offset of each partition, by (topic, partition)."""
@@ -132,11 +138,12 @@ class Broker:
         command = ["--bootstrap-server", self.server, "--topic", topic, "--partition", str(partition)]
         command += ["--offset", "earliest", "--max-messages", str(count), "--timeout-ms", "20000"]
         main = "org.apache.kafka.tools.consumer.ConsoleConsumer"
-        output, _ = self.tools.run(main, *command, *console.arguments(), status=None)
+        command += options(self.tools.formatter, console.properties())
+        output, _ = self.tools.run(main, *command, status=None)
         return console.records(topic, output)
 
-    def produce(self, topic, records, *options):
-        """Sends (key, value, headers) of text, None for null, by the console producer."""
+    def produce(self, topic, records, codec="none"):
+        """Sends (key, value, headers) of text, None for null, by the console producer, in batches of up to 16 KiB."""
         header, field, pair, null = "\x01", "\x02", "\x03", "\x04"
         properties = {
             "parse.key": "true",
@@ -152,7 +159,13 @@ class Broker:
             text = header.join(name + pair + (null if content is None else content) for name, content in headers)
             parts = [text or null, null if key is None else key, null if value is None else value]
             lines.append(field.join(parts))
-        command = ["--bootstrap-server", self.server, "--topic", topic, *options]
-        command += [part for name, value in properties.items() for part in ("--property", f"{name}={value}")]
+        command = ["--bootstrap-server", self.server, "--topic", topic, "--compression-codec", codec, "--batch-size", "16384"]
+        command += options(self.tools.client, {"linger.ms": "5"})
+        command += options(self.tools.reader, properties)
         stdin = "".join(line + "\n" for line in lines).encode()
         self.tools.run("org.apache.kafka.tools.ConsoleProducer", *command, stdin=stdin)
+
+
+def options(flag, values):
+    """The flag with each of the values, as `name=value`."""
+    return [part for name, value in values.items() for part in (flag, f"{name}={value}")]

@@ -25,6 +25,7 @@ HARMLESS = {
     "empty": re.compile(r".*index is empty\."),
     "nothing": re.compile(r"\s*"),
 }
+GAP = re.compile(r"Non-consecutive offsets in (.*)")
 SUFFIXES = ("log", "index", "timeindex")
 ENTRY_BYTES = {"index": 8, "timeindex": 12}
 HEADER_BYTES = 61
@@ -55,11 +56,17 @@ def run(tools, files, flag):
 
 
 def read(output, files, flag):
-    told, seen, file = [], Counter(), None
+    told, seen, file, gap = [], Counter(), None, None
     for line in output.decode(errors="replace").splitlines():
+        # 4.3 takes the offset before the first record of a segment to be -1: told for every segment that does not begin at 0.
+        if heading := GAP.fullmatch(line):
+            gap = Path(heading[1])
+            continue
+        if gap and line.strip() == f"-1 is followed by {int(gap.stem)}":
+            continue
         kind = next((kind for kind, form in HARMLESS.items() if form.fullmatch(line)), None)
         if kind is None:
-            told.append(f"DumpLogSegments {flag}: {line}")
+            told.append(f"DumpLogSegments {flag}: {line}" + (f" in {gap}" if "is followed by" in line else ""))
         elif kind == "file":
             file = Path(line.removeprefix("Dumping ")).resolve()
         elif kind in ("sane", "empty"):

@@ -22,7 +22,6 @@ CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 COUNT = 3000
 VALUE_BYTES = 2400
 TOPICS = (STATE, f"{STATE}-stamped", f"{STATE}-packed")
-BATCHES = ["--batch-size", "16384", "--producer-property", "linger.ms=5"]
 
 
 def new_topics():
@@ -55,12 +54,11 @@ def write(broker, seed):
         (TOPICS[1], 0): list(made_up(maker, COUNT // 2)),
         (TOPICS[2], 0): list(made_up(maker, 50)),
     }
-    at_once(broker.produce, [(topic, made, *BATCHES) for (topic, _), made in sent.items()])
+    at_once(broker.produce, [(topic, made) for (topic, _), made in sent.items()])
     for codec, name in CODECS.items():
         # Enough of the same letters that the producer finds it worth while.
         sent[TOPICS[2], codec] = [(f"{name} {number}", "a" * 200, []) for number in range(20)]
-    packed = [(TOPICS[2], sent[TOPICS[2], codec], "--compression-codec", name, *BATCHES) for codec, name in CODECS.items()]
-    at_once(broker.produce, packed)
+    at_once(broker.produce, [(TOPICS[2], sent[TOPICS[2], codec], name) for codec, name in CODECS.items()])
     more = list(made_up(maker, 30))
     broker.produce(TOPICS[2], more)
     sent[TOPICS[2], 0] += more

@@ -9,6 +9,8 @@ such lines here.
 import json
 import secrets
 
+from processes import Failed
+
 SHOWN = 5
 
 
@@ -57,31 +59,29 @@ class Console:
     def __init__(self):
         self.field, self.line, self.header, self.null = (secrets.token_hex(12) for _ in range(4))
 
-    def arguments(self):
-        properties = {
-            "print.timestamp": "true",
-            "print.partition": "true",
-            "print.offset": "true",
-            "print.headers": "true",
-            "print.key": "true",
-            "print.value": "true",
+    def properties(self):
+        """What it is told."""
+        printed = ("timestamp", "partition", "offset", "headers", "key", "value")
+        return {
+            **{f"print.{name}": "true" for name in printed},
             "key.separator": self.field,
             "line.separator": self.line,
             "headers.separator": self.header,
             "null.literal": self.null,
         }
-        return [part for name, value in properties.items() for part in ("--property", f"{name}={value}")]
 
     def records(self, topic, output: bytes):
-        """What it printed, as `parse` would give it."""
+        """What it printed, as `parse` would give it. Topics called `..-stamped` have log append time, and no others."""
         records = {}
+        kind = b"LogAppendTime" if topic.endswith("-stamped") else b"CreateTime"
         for line in output.split(self.line.encode())[:-1]:
             time, partition, offset, headers, key, value = line.split(self.field.encode())
+            if not time.startswith(kind + b":"):
+                raise Failed(f"{topic}: not a time of the right type: {time}")
             record = {
                 "topic": topic,
                 "partition": int(partition.removeprefix(b"Partition:")),
                 "offset": int(offset.removeprefix(b"Offset:")),
-                # CreateTime:5 or LogAppendTime:5
                 "timestamp": int(time.split(b":")[1]),
                 "key": self.content(key),
                 "value": self.content(value),
