@@ -3,12 +3,23 @@
 import shutil
 from pathlib import Path
 
+LENGTH_END = 12  # baseOffset i64, batchLength i32
 INDEX_ENTRY = 8
 TIME_INDEX_ENTRY = 12
 
 
 def flipped_byte(content: bytearray):
     content[len(content) // 2] ^= 1
+
+
+def batch_removed(content: bytearray):
+    """The second batch is cut out."""
+    second = batch_bytes(content, 0)
+    del content[second : second + batch_bytes(content, second)]
+
+
+def batch_bytes(content, position):
+    return LENGTH_END + int.from_bytes(content[position + 8 : position + LENGTH_END], "big")
 
 
 def offset_shifted(content: bytearray):
