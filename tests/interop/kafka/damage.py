@@ -12,14 +12,10 @@ def flipped_byte(content: bytearray):
     content[len(content) // 2] ^= 1
 
 
-def batch_removed(content: bytearray):
-    """The second batch is cut out."""
-    second = batch_bytes(content, 0)
-    del content[second : second + batch_bytes(content, second)]
-
-
-def batch_bytes(content, position):
-    return LENGTH_END + int.from_bytes(content[position + 8 : position + LENGTH_END], "big")
+def base_offset_shifted(content: bytearray):
+    """The base offset of the second batch is one more; no checksum covers it."""
+    second = LENGTH_END + int.from_bytes(content[8:LENGTH_END], "big")
+    content[second : second + 8] = (int.from_bytes(content[second : second + 8], "big") + 1).to_bytes(8, "big")
 
 
 def offset_shifted(content: bytearray):

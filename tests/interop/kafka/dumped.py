@@ -7,7 +7,7 @@ from exhibit import partitions, topics
 # A fault, the suffix of the file that gets it, and what DumpLogSegments says of it.
 FAULTS = [
     ("a flipped byte in a batch", damage.flipped_byte, "log", "isvalid: false"),
-    ("a batch that is cut out", damage.batch_removed, "log", "is followed by"),
+    ("a base offset that is one more", damage.base_offset_shifted, "log", "is followed by"),
     ("an index entry whose offset is one more", damage.offset_shifted, "index", "Index offset"),
     ("an index entry whose position is one more", damage.position_shifted, "index", "Mismatches in"),
     ("time index entries out of order", damage.times_out_of_order, "timeindex", "out of order"),

@@ -40,7 +40,7 @@ def fetch(folder: Path, version: str, processes) -> Path:
     shutil.rmtree(jars, ignore_errors=True)
     jars.mkdir(parents=True)
     (folder / version / "pom.xml").write_text(POM.format(version=version))
-    command = ["mvn", "-B", "-q", "-f", folder / version / "pom.xml"]
+    command = ["mvn", "-B", "-q", "-Dstyle.color=never", "-f", folder / version / "pom.xml"]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
     try:
         output, _ = processes.run(command, timeout=FETCH_SECS, status=None)
@@ -48,6 +48,6 @@ def fetch(folder: Path, version: str, processes) -> Path:
         raise NotThere(f"Maven did not fetch Kafka {version}: {error}") from error
     if not (jars / f"kafka_2.13-{version}.jar").exists():
         lines = [line for line in output.decode(errors="replace").splitlines() if "ERROR" in line]
-        raise NotThere(f"Maven did not fetch Kafka {version}: {lines[0] if lines else 'it does not say why'}")
+        raise NotThere(f"Maven did not fetch Kafka {version}: {lines[0][:300] if lines else 'it does not say why'}")
     complete.touch()
     return jars

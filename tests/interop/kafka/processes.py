@@ -9,12 +9,15 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 SIGKILL_WAIT_SECS = 20
 AT_A_TIME = 3
 PR_SET_PDEATHSIG = 1
+# Loaded here: between fork and exec is no time for it.
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Failed(Exception):
@@ -22,9 +25,8 @@ class Failed(Exception):
 
 
 def end_with_parent():
-    """In the child: the kernel ends it when we are killed and cannot do it any more. Linux only; elsewhere nothing."""
-    if os.path.exists("/proc/self/exe"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """In the child: the kernel ends it when the thread that started it ends, so also when we are killed. Linux only."""
+    LIBC and LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Processes:
@@ -71,7 +73,8 @@ class Processes:
             _, errors = process.communicate()
             raise Failed(f"{brief(command)} was not done after {timeout} s: {last(errors)}") from late
         finally:
-            process.kill() if process.poll() is None else None
+            if process.poll() is None:
+                process.kill()
             self._ended(process)
         if status is not None and process.returncode not in status:
             raise Failed(f"{brief(command)} ended with {process.returncode}: {last(errors)}")
