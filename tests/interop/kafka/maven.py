@@ -5,8 +5,11 @@
 `complete` is written last: a folder without it is fetched again.
 """
 
+import re
 import shutil
 from pathlib import Path
+
+from processes import Failed
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -21,16 +24,22 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 """
 FETCH_SECS = 300
+# What the broker needs.
+JAVA = 17
 
 
 class NotThere(Exception):
-    """Kafka cannot be had here: no Java, no Maven, or no answer from Maven Central."""
+    """Kafka cannot be had here: no Java or an old one, no Maven, or no answer from Maven Central."""
 
 
 def fetch(folder: Path, version: str, processes) -> Path:
     """The folder with Kafka's jars."""
     if shutil.which("java") is None:
-        raise NotThere("there is no java: Kafka 4 needs Java 17 or later")
+        raise NotThere(f"there is no java: Kafka 4 needs Java {JAVA} or later")
+    said = processes.run(["java", "-version"])[1].decode(errors="replace")
+    found = re.search(r'version "(\d+)', said)
+    if not found or int(found[1]) < JAVA:
+        raise NotThere(f"Kafka 4 needs Java {JAVA} or later, and java says: {said.splitlines()[0]}")
     jars = folder / version / "jars"
     complete = folder / version / "complete"
     if complete.exists():
@@ -40,14 +49,15 @@ def fetch(folder: Path, version: str, processes) -> Path:
     shutil.rmtree(jars, ignore_errors=True)
     jars.mkdir(parents=True)
     (folder / version / "pom.xml").write_text(POM.format(version=version))
-    command = ["mvn", "-B", "-q", "-Dstyle.color=never", "-f", folder / version / "pom.xml"]
+    command = ["mvn", "-B", "-q", "-f", folder / version / "pom.xml"]
     command += ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
     try:
         output, _ = processes.run(command, timeout=FETCH_SECS, status=None)
-    except Exception as error:
+    except Failed as error:
         raise NotThere(f"Maven did not fetch Kafka {version}: {error}") from error
-    if not (jars / f"kafka_2.13-{version}.jar").exists():
-        lines = [line for line in output.decode(errors="replace").splitlines() if "ERROR" in line]
-        raise NotThere(f"Maven did not fetch Kafka {version}: {lines[0][:300] if lines else 'it does not say why'}")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", output.decode(errors="replace")).splitlines()
+    wrong = [line for line in lines if line.startswith("[ERROR]")]
+    if wrong or not (jars / f"kafka_2.13-{version}.jar").exists():
+        raise NotThere(f"Maven did not fetch Kafka {version}: {wrong[0][:300] if wrong else 'it does not say why'}")
     complete.touch()
     return jars
