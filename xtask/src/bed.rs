@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{self, cargo};
+use crate::command::{self, cargo, target};
 
 /// The code with which it ends when the log refused something.
 pub(crate) const REFUSED: i32 = 3;
@@ -29,8 +29,7 @@ impl Bed {
             root,
             &["build", "--locked", "--package", "headwater-log", "--example", "bed"],
         ))?;
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let target = target(root);
         let folder = target.join(format!("bed-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(Self { program: target.join("debug/examples/bed"), folder })

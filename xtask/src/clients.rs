@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{self, cargo, exists, program};
+use crate::command::{self, cargo, exists, program, target};
+use crate::python;
 
 /// What is run: a name, the program and its arguments, and whether it needs a broker that is running.
 const CHECKS: &[Check] = &[
@@ -89,13 +90,12 @@ struct Tools {
 impl Tools {
     /// Installs what the chosen checks need, below `target`, but for mosquitto's clients and jq, which come from the distribution.
     fn install(root: &Path, chosen: &[&Check]) -> Result<Self> {
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
+        let target = target(root);
         let tools = Self {
             scripts: root.join("tests/clients"),
             interop: root.join("tests/interop"),
             examples: target.join("release/examples"),
-            python: target.join("clients/python"),
+            python: python::program(root),
             node: target.join("clients/node"),
         };
         let needs = |wanted: fn(&Program) -> bool| chosen.iter().any(|check| wanted(&check.program));
@@ -107,25 +107,12 @@ impl Tools {
             }
         }
         if needs(|program| matches!(program, Program::Python(_))) {
-            tools.install_python(root)?;
+            python::install(root)?;
         }
         if needs(|program| matches!(program, Program::Node(_))) {
             tools.install_node()?;
         }
         Ok(tools)
-    }
-
-    fn install_python(&self, root: &Path) -> Result<()> {
-        let pip = self.python.join("bin/pip");
-        if !pip.exists() {
-            let python = [std::ffi::OsStr::new("-m"), "venv".as_ref(), self.python.as_os_str()];
-            command::run(&mut program(root, "python3", python))?;
-        }
-        for requirements in [self.scripts.join("requirements.txt"), self.interop.join("requirements.txt")] {
-            let arguments = ["install".as_ref(), "--quiet".as_ref(), "-r".as_ref(), requirements.as_os_str()];
-            command::run(&mut program(root, &pip.to_string_lossy(), arguments))?;
-        }
-        Ok(())
     }
 
     fn install_node(&self) -> Result<()> {
@@ -147,7 +134,7 @@ impl Tools {
             Program::Example(name) => Command::new(self.example(name)),
             Program::Shell(script) => Command::new(self.scripts.join(script)),
             Program::Python(script) => {
-                let mut command = Command::new(self.python.join("bin/python"));
+                let mut command = Command::new(&self.python);
                 command.arg(self.scripts.join(script));
                 command
             }

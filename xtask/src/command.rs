@@ -1,7 +1,7 @@
 //! Running other programs, loudly.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -40,6 +40,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Whether the program is there at all: whether `NAME --version` or the like can be started.
 pub(crate) fn exists(name: &str, argument: &str) -> bool {
     Command::new(name).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir))
 }
 
 fn line_of(command: &Command) -> String {

@@ -6,6 +6,7 @@
 //! | `cargo x tidy` | allowed imports between crates, file lengths, unfinished work, the map in `ARCHITECTURE.md`, the list in `docs/conformance.md` |
 //! | `cargo x nostd` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
+//! | `cargo x kafka [--version V]` | the log's files against Apache Kafka, which it fetches, kafka-python and aiokafka |
 //! | `cargo x kill [ROUNDS]` | the log on a real disk, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
@@ -16,10 +17,12 @@ mod ci;
 mod clients;
 mod command;
 mod conformance;
+mod kafka;
 mod kill;
 mod mutate;
 mod mutations;
 mod nostd;
+mod python;
 mod size;
 mod strace;
 mod tidy;
@@ -54,10 +57,11 @@ fn run() -> Result<()> {
         ["kill"] => kill::run(&root, KILLS),
         ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
         ["mutate", words @ ..] => mutate::run(&root, words),
+        ["kafka", rest @ ..] => kafka::run(&root, rest).map(drop),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
-            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], \
+            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kafka [--version V], \
              mutate [WORD ...], clients [NAME ...]"
         ),
     }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::command::target;
 use crate::mutations::{MUTATIONS, Mutation};
 
 /// Where the mutated files are.
@@ -30,9 +31,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         |mutation: &&Mutation| words.is_empty() || words.iter().any(|word| mutation.what.contains(word));
     let chosen: Vec<&Mutation> = MUTATIONS.iter().filter(wanted).collect();
     ensure!(!chosen.is_empty(), "no safeguard is described by {words:?}");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
-    let folder = target.join("mutate");
+    let folder = target(root).join("mutate");
     let tree = folder.join("tree");
     copy(root, &tree)?;
     let mut missed = Vec::new();

@@ -7,6 +7,8 @@
 //!  0 0        epoch, offset       telemetry 3 42   topic, partition, offset
 //! ```
 //!
+//! An empty file has no entries: a broker creates it so, and writes the first entries a minute later.
+//!
 //! Source: Apache Kafka, `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`.
 
 use std::collections::BTreeMap;
@@ -106,6 +108,9 @@ impl Epochs {
 
 fn for_each_entry(text: &[u8], mut take: impl FnMut(&[&str]) -> Option<()>) -> Result<(), Invalid> {
     let invalid = |line, what| Invalid::Line { line, what };
+    if text.is_empty() {
+        return Ok(());
+    }
     let text = std::str::from_utf8(text).map_err(|_| invalid(1, "text in UTF-8"))?;
     let mut lines = text.lines();
     let version = lines.next().and_then(|line| line.trim().parse::<u64>().ok());
@@ -139,9 +144,16 @@ mod tests {
     #[test]
     fn a_file_cut_before_its_last_number_is_refused() {
         let text = "0\n2\na 0 17\nb 3 42\n";
-        for cut in 0..text.len() - 2 {
+        for cut in 1..text.len() - 2 {
             assert!(decode_offsets(&text.as_bytes()[..cut]).is_err(), "{cut}");
         }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_entries() {
+        assert_eq!(decode_offsets(b""), Ok(Offsets::new()));
+        assert_eq!(Epochs::decode(b""), Ok(Epochs::default()));
+        assert!(decode_offsets(b"\n").is_err());
     }
 
     #[test]

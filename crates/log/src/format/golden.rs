@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::batch::Header;
+use super::batch::{HEADER_BYTES, Header};
 use super::record;
 use crate::record::Record;
 
@@ -23,6 +23,29 @@ fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").unwrap();
         text
     })
+}
+
+/// The records of a batch, each as a line of `golden_records.txt` has it behind the names.
+fn told(header: &Header, bytes: &[u8]) -> Vec<String> {
+    let content = |bytes: Option<&[u8]>| bytes.map_or_else(|| "null".to_owned(), hex);
+    let mut rest = &bytes[HEADER_BYTES..];
+    let mut lines = Vec::new();
+    while !rest.is_empty() {
+        let decoded = record::decode(&mut rest).unwrap();
+        let offset = header.base_offset + u64::from(decoded.offset_delta);
+        let timestamp = if header.is_log_append_time() {
+            header.max_timestamp
+        } else {
+            header.base_timestamp + decoded.timestamp_delta
+        };
+        let headers =
+            decoded.headers.iter().map(|header| format!("{}={}", header.key, content(header.value)));
+        let headers = headers.collect::<Vec<_>>().join(",");
+        let headers = if headers.is_empty() { "-" } else { &headers };
+        let (key, value) = (content(decoded.key), content(decoded.value));
+        lines.push(format!("{offset}; {timestamp}; {key}; {value}; {headers}"));
+    }
+    lines
 }
 
 /// Decodes a batch into its parts and puts it together from them; tells the number of records.
@@ -64,10 +87,16 @@ fn a_batch_emptied_by_compaction_keeps_its_offsets() {
     assert_eq!(decoded_and_encoded(&bytes), (0, bytes));
 }
 
-/// The batches in `golden.txt`, which says where they come from, with what their producers say of them.
+/// The batches in `golden.txt`, which says where they come from, with what their producers say of them: the records of those
+/// that are not compressed are in `golden_records.txt`.
 #[test]
 fn the_batches_of_three_clients_come_back() {
-    let (mut plain, mut compressed) = (0, 0);
+    let records_of = |name: &str, producer: &str| -> Vec<String> {
+        let of = format!("{name}; {producer}; ");
+        let lines = include_str!("golden_records.txt").lines();
+        lines.filter_map(|line| Some(line.strip_prefix(&of)?.to_owned())).collect()
+    };
+    let (mut plain, mut compressed, mut decoded) = (0, 0, 0);
     for line in include_str!("golden.txt").lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<_> = line.split("; ").collect();
         let [name, producer, codec, crc, base_offset, records, bytes] = fields[..] else {
@@ -85,10 +114,13 @@ fn the_batches_of_three_clients_come_back() {
         assert_eq!(codecs[usize::from(header.codec())], codec, "{name} of {producer}");
         if header.codec() == 0 {
             assert_eq!(hex(&decoded_and_encoded(&bytes).1), hex(&bytes), "{name} of {producer}");
+            let expected = records_of(name, producer);
+            assert_eq!(told(&header, &bytes), expected, "{name} of {producer}");
             plain += 1;
+            decoded += expected.len();
         } else {
             compressed += 1;
         }
     }
-    assert_eq!((plain, compressed), (9, 10));
+    assert_eq!((plain, compressed, decoded), (9, 10, 28));
 }

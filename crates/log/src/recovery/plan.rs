@@ -362,10 +362,10 @@ fn check_metadata(dir: &Dir) -> Result<(), OpenError> {
     metadata::decode(&text).map(|_| ()).map_err(|invalid| malformed(path, invalid))
 }
 
-/// Reads the leader epochs; tells whether the file is missing.
+/// Reads the leader epochs; tells whether the file is missing, or empty, as a broker creates it.
 fn read_epochs(dir: &mut Dir) -> Result<bool, OpenError> {
     let Some(text) = dir.read_named(names::LEADER_EPOCHS)? else { return Ok(true) };
     let path = dir.path.join(names::LEADER_EPOCHS);
     dir.epochs = Epochs::decode(&text).map_err(|invalid| malformed(path, invalid))?;
-    Ok(false)
+    Ok(text.is_empty())
 }

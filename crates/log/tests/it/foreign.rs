@@ -94,6 +94,29 @@ fn a_partition_of_kafka_is_read_and_written_on() {
     assert!(bed.disk.content(&bed.file(100, "snapshot")).is_some(), "files of Kafka stay");
 }
 
+/// A broker creates its checkpoints empty and writes them a minute later; its newest indexes are full of zeros as long as it runs.
+#[test]
+fn a_broker_killed_in_its_first_minute_leaves_empty_checkpoints_that_say_nothing() {
+    let bed = kafka_dir(&[(100, moved(plain(), 100, 7))], "", None);
+    for name in ["log-start-offset-checkpoint", "recovery-point-offset-checkpoint"] {
+        bed.disk.create(&Path::new("/data").join(name)).unwrap();
+    }
+    for (suffix, entry) in [("index", 8), ("timeindex", 12)] {
+        bed.disk.create(&bed.file(100, suffix)).unwrap().write_at(&vec![0; entry * 100], 0).unwrap();
+    }
+    let options = ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
+    let reader = Log::open_read_only("/data", options).unwrap().partition("t", 0).unwrap().unwrap();
+    assert_eq!(reader.read(ReadUpTo::Appended, 100, 1).unwrap().views().count(), 5);
+    let (log, partition) = bed.open_partition();
+    assert_eq!(offsets(&read_all(&partition, ReadUpTo::Durable)), [100, 101, 102, 103, 104]);
+    // The list of epochs is made again of the batches.
+    assert_eq!(append(&partition, Ack::Durable), 105);
+    assert_eq!(partition.read(105, 1).unwrap().bytes()[12..16], [0, 0, 0, 7]);
+    log.close().unwrap();
+    let epochs = bed.disk.content(Path::new("/data/t-0/leader-epoch-checkpoint")).unwrap();
+    assert_eq!(String::from_utf8(epochs).unwrap(), "0\n1\n7 100\n");
+}
+
 #[test]
 fn below_kafkas_recovery_point_damage_is_an_error_and_behind_it_the_end() {
     let mut bytes = [moved(plain(), 0, 0), moved(plain(), 5, 0), moved(plain(), 10, 0)].concat();

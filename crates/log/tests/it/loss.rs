@@ -157,17 +157,22 @@ fn a_lost_list_of_epochs_does_not_fall_behind_the_marks() {
     assert_eq!(check_all(&partition), end + 1);
 }
 
-/// Without the list, the order of the epochs and the marks are what protects them.
+/// Without the list, or with an empty one, the order of the epochs and the marks are what protects them.
 #[test]
 fn a_flipped_epoch_is_found_without_the_list_too() {
     let (bed, ..) = led_twice();
     bed.disk.remove(Path::new(EPOCHS)).unwrap();
-    for path in bed.files(".log") {
-        for (at, bit) in [(12, 0x80), (13, 1), (14, 0x40), (15, 8)] {
-            let bed = bed.on(bed.disk.snapshot());
-            bed.disk.damage(&path, |bytes| bytes[at] ^= bit);
-            assert!(matches!(corruption(&bed).what, Damage::Epoch { .. }), "{} {at}", path.display());
+    let empty = bed.on(bed.disk.snapshot());
+    empty.disk.create(Path::new(EPOCHS)).unwrap();
+    for bed in [bed, empty] {
+        for path in bed.files(".log") {
+            for (at, bit) in [(12, 0x80), (13, 1), (14, 0x40), (15, 8)] {
+                let bed = bed.on(bed.disk.snapshot());
+                bed.disk.damage(&path, |bytes| bytes[at] ^= bit);
+                assert!(matches!(corruption(&bed).what, Damage::Epoch { .. }), "{} {at}", path.display());
+            }
         }
+        assert!(bed.try_open().is_ok());
     }
 }
 
