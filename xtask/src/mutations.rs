@@ -80,7 +80,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "recovery/carry_out.rs",
         from: "    file.sync_data().map_err(IoError::of(\"sync\", &path))?;\n    for",
         to: "    for",
-        caught_by: &["crash::recovery_survives_its_own_crashes"],
+        caught_by: &["crash::records_kept_behind_the_mark_are_written_again"],
     },
     Mutation {
         what: "poisoning after a sync that failed",
