@@ -1,6 +1,7 @@
 //! Where the replay is in one partition.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use headwater::log::{ReadError, ReadOnlyPartition, ReadUpTo, StoredRecord};
@@ -10,12 +11,17 @@ use crate::options::From;
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// How often a partition is looked at when there was nothing new in it: each look reads its directory.
+pub(crate) const NAP: Duration = Duration::from_millis(20);
+
 /// Where the replay is in one partition.
 pub(crate) struct Cursor {
     partition: ReadOnlyPartition,
     pub(crate) number: u32,
     next: u64,
     read: VecDeque<StoredRecord>,
+    /// When there was nothing new, if that was so the last time.
+    dry: Option<Instant>,
 }
 
 impl Cursor {
@@ -29,7 +35,7 @@ impl Cursor {
             From::Moment(ms) if *ms > now_ms => bail!("that moment lies in the future"),
             From::Moment(ms) => partition.offset_for_timestamp(*ms)?.unwrap_or(end),
         };
-        Ok(Self { partition, number, next, read: VecDeque::new() })
+        Ok(Self { partition, number, next, read: VecDeque::new(), dry: None })
     }
 
     /// The offset that is read next.
@@ -37,11 +43,16 @@ impl Cursor {
         self.next
     }
 
-    /// The timestamp of the next record; `None` if there is none now.
+    /// The timestamp of the next record; `None` if there is none now, or was none a moment ago.
     pub(crate) fn peek(&mut self) -> Result<Option<i64>> {
+        if self.dry.is_some_and(|since| since.elapsed() < NAP) {
+            return Ok(None);
+        }
         // What was read may hold no record, or retention may have deleted it: the end is where nothing moves any more.
         while self.read.is_empty() && self.fill()? {}
-        Ok(self.read.front().map(|record| record.timestamp))
+        let next = self.read.front().map(|record| record.timestamp);
+        self.dry = next.is_none().then(Instant::now);
+        Ok(next)
     }
 
     /// The next record.

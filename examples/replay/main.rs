@@ -12,7 +12,6 @@ mod output;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -20,11 +19,8 @@ use headwater::log::{Log, ReadOnlyLog, ReadOnlyOptions, StoredRecord};
 use headwater::topic::TopicName;
 use headwater_examples::show::now_ms;
 
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, NAP};
 use crate::options::{From, Options};
-
-/// How often a log that is followed is looked at when there was nothing new.
-const NAP: Duration = Duration::from_millis(20);
 
 fn main() -> ExitCode {
     let options = Options::parse();

@@ -49,6 +49,10 @@ class Broker:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(WAIT_SECS) == 0, "SIGTERM stops it cleanly"
 
+    def replay_process(self, *options):
+        """A replay whose output is read elsewhere."""
+        return subprocess.Popen([os.environ["REPLAY"], "--data", self.data, *options], stdout=subprocess.PIPE)
+
     def replay(self, *options):
         """What replay prints: records."""
         command = [os.environ["REPLAY"], "--data", self.data, "--json", *options]

@@ -31,6 +31,7 @@ const CHECKS: &[Check] = &[
         arguments: &["20000", "3"],
         broker: false,
     },
+    Check { name: "restart", program: Program::Python("restart_client.py"), arguments: &[], broker: false },
 ];
 
 #[derive(Clone, Copy)]
