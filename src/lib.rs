@@ -67,4 +67,8 @@ pub use headwater_topic as topic;
 /// The guides compile: their code runs with the tests of this crate.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/codec.md")]
-mod guides {}
+mod codec_guide {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/log.md")]
+mod log_guide {}

@@ -85,6 +85,7 @@ fn run_lane(lane: &Lane, stop: &AtomicBool) {
 
 fn upkeep(hub: &Hub, log: &Log, stop: &AtomicBool) {
     let mut slept = Duration::ZERO;
+    let mut clock_ahead_ms = None;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(NAP);
         slept += NAP;
@@ -93,14 +94,23 @@ fn upkeep(hub: &Hub, log: &Log, stop: &AtomicBool) {
         }
         slept = Duration::ZERO;
         match log.maintain(now_ms()) {
-            Ok(report) if report.segments_deleted > 0 => {
-                tracing::info!(
-                    segments = report.segments_deleted,
-                    bytes = show::bytes(report.bytes_deleted),
-                    "retention deleted"
-                );
+            Ok(report) => {
+                if report.segments_deleted > 0 {
+                    tracing::info!(
+                        segments = report.segments_deleted,
+                        bytes = show::bytes(report.bytes_deleted),
+                        "retention deleted"
+                    );
+                }
+                if let (Some(ahead_ms), None) = (report.clock_ahead_ms, clock_ahead_ms) {
+                    tracing::warn!(
+                        ahead = %humantime::format_duration(Duration::from_secs(ahead_ms / 1000)),
+                        "the clock is ahead of the last message, or has jumped: retention by time believes it when it \
+                         stays so for a day"
+                    );
+                }
+                clock_ahead_ms = report.clock_ahead_ms;
             }
-            Ok(_) => {}
             Err(error) => tracing::warn!(%error, "retention"),
         }
         match hub.store.expire_sessions(now_ms()) {

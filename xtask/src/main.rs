@@ -9,6 +9,7 @@
 //! | `cargo x kafka [--version V]` | the log's files against Apache Kafka, which it fetches, kafka-python and aiokafka |
 //! | `cargo x kill [ROUNDS]` | the log on a real disk, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
+//! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod bed;
@@ -18,6 +19,8 @@ mod command;
 mod conformance;
 mod kafka;
 mod kill;
+mod mutate;
+mod mutations;
 mod nostd;
 mod python;
 mod size;
@@ -53,12 +56,13 @@ fn run() -> Result<()> {
         ["strace"] => strace::run(&root),
         ["kill"] => kill::run(&root, KILLS),
         ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
+        ["mutate", words @ ..] => mutate::run(&root, words),
         ["kafka", rest @ ..] => kafka::run(&root, rest).map(drop),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
             "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kafka [--version V], \
-             clients [NAME ...]"
+             mutate [WORD ...], clients [NAME ...]"
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::conformance;
+use crate::{conformance, mutate};
 
 /// The complete list of allowed imports between our crates; the picture is in `ARCHITECTURE.md`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -66,6 +66,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let document = fs::read_to_string(root.join(conformance::DOCUMENT))
         .with_context(|| format!("{} cannot be read", conformance::DOCUMENT))?;
     conformance::check(&document, &sources, &mut findings);
+    mutate::check(root, &mut findings)?;
     for finding in &findings {
         eprintln!("{finding}");
     }
@@ -73,7 +74,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         bail!("{} findings", findings.len());
     }
     println!(
-        "tidy: {} source files, imports, lengths, the map and the list of conformance hold",
+        "tidy: {} source files, imports, lengths, the map and the lists of conformance and of mutations hold",
         sources.len()
     );
     Ok(())

@@ -1,5 +1,6 @@
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the log takes the time from.
 ///
@@ -8,6 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The wall clock, in milliseconds since 1970-01-01 UTC.
     fn now_ms(&self) -> i64;
+
+    /// A clock that nobody sets, in milliseconds since some time before. By it a jump of the wall clock is told from time
+    /// that has passed. It need not run while the machine sleeps.
+    ///
+    /// Provided: that of the operating system, since this method was called first.
+    fn monotonic_ms(&self) -> u64 {
+        static BEGIN: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(BEGIN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// The clock of the operating system.

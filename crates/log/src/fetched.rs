@@ -155,22 +155,46 @@ pub struct Views<'a> {
 /// A batch that is being visited.
 #[derive(Debug, Clone)]
 struct Batch<'a> {
-    header: Header,
     at: usize,
     rest: &'a [u8],
+    base_offset: u64,
+    last_offset: u64,
+    base_timestamp: i64,
+    /// The timestamp of every record, if it is that of the append.
+    append_time: Option<i64>,
+    record_count: u32,
     seen: u32,
+    /// What the next record's offset has to be at least.
+    next_offset: u64,
 }
 
 impl<'a> Batch<'a> {
+    fn new(header: &Header, at: usize, records: &'a [u8]) -> Self {
+        Self {
+            at,
+            rest: records,
+            base_offset: header.base_offset,
+            last_offset: header.last_offset,
+            base_timestamp: header.base_timestamp,
+            append_time: header.is_log_append_time().then_some(header.max_timestamp),
+            record_count: header.record_count,
+            seen: 0,
+            next_offset: header.base_offset,
+        }
+    }
+
+    #[inline]
     fn next(&mut self) -> Option<Result<RecordView<'a>, Damage>> {
-        if self.seen == self.header.record_count {
+        if self.seen == self.record_count {
             let left_over = Damage::Record { record: self.seen, field: "recordCount" };
             return (!self.rest.is_empty()).then_some(Err(left_over));
         }
-        let malformed = |field| Damage::Record { record: self.seen, field };
+        let seen = self.seen;
+        let malformed = |field| Damage::Record { record: seen, field };
         let record = record::decode(&mut self.rest).map_err(malformed).and_then(|decoded| {
-            let offset = self.header.base_offset.saturating_add(u64::from(decoded.offset_delta));
-            if offset <= self.header.last_offset {
+            let offset = self.base_offset.saturating_add(u64::from(decoded.offset_delta));
+            if (self.next_offset..=self.last_offset).contains(&offset) {
+                self.next_offset = offset.saturating_add(1);
                 Ok(self.view(offset, &decoded))
             } else {
                 Err(malformed("offsetDelta"))
@@ -181,11 +205,8 @@ impl<'a> Batch<'a> {
     }
 
     fn view(&self, offset: u64, decoded: &Decoded<'a>) -> RecordView<'a> {
-        let timestamp = if self.header.is_log_append_time() {
-            self.header.max_timestamp
-        } else {
-            self.header.base_timestamp.wrapping_add(decoded.timestamp_delta)
-        };
+        let timestamp =
+            self.append_time.unwrap_or_else(|| self.base_timestamp.wrapping_add(decoded.timestamp_delta));
         RecordView { offset, timestamp, key: decoded.key, value: decoded.value, headers: decoded.headers }
     }
 }
@@ -216,7 +237,7 @@ impl<'a> Views<'a> {
                     codec: header.codec(),
                 }));
             }
-            return Some(Ok(Batch { header, at, rest: bytes.get(HEADER_BYTES..)?, seen: 0 }));
+            return Some(Ok(Batch::new(&header, at, bytes.get(HEADER_BYTES..)?)));
         }
         None
     }
@@ -313,6 +334,22 @@ mod tests {
         let fetched = fetched(encoded(&records, 0, 0), 0);
         let timestamps: Vec<_> = fetched.views().map(|view| view.unwrap().timestamp).collect();
         assert_eq!(timestamps, [i64::MIN, i64::MAX]);
+    }
+
+    #[test]
+    fn records_whose_offsets_do_not_rise_or_leave_the_batch_are_damage() {
+        let batch = encoded(&[Record::new("a"), Record::new("b"), Record::new("c")], 10, 0);
+        let record = (batch.len() - HEADER_BYTES) / 3;
+        // Where the second record has its offset, behind length, attributes and timestamp; zig-zag of one byte.
+        let at = HEADER_BYTES + record + 3;
+        assert_eq!(batch[at], 2);
+        // With the last offset the second record is right in itself, but not the third one.
+        for (delta, record) in [(0, 1), (2, 2), (3, 1), (63, 1)] {
+            let seen = offsets(&fetched(with_header_byte(batch.clone(), at, 2 * delta), 0));
+            let Some(Err(ReadError::Corrupt(corruption))) = seen.last() else { unreachable!("{seen:?}") };
+            assert_eq!(corruption.what, Damage::Record { record, field: "offsetDelta" }, "{delta}");
+            assert_eq!(seen.len(), record as usize + 1);
+        }
     }
 
     #[test]

@@ -61,6 +61,10 @@ pub struct LogOptions {
     /// are unmapped for others. A segment that takes appends, or was rolled and waits to be synced, is mapped
     /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
     pub mapped_segments_max: usize,
+    /// A wall clock that jumps ahead by more than this is not believed: retention by time goes on as if it had not jumped, until
+    /// [`Log::confirm_clock`](crate::Log::confirm_clock), or until it has shown the new time for as long as this. For a log that
+    /// is opened the time since its last append is such a jump. `None` believes every clock. Default: a day.
+    pub clock_step_ms_max: Option<u64>,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
     /// Where the time comes from. Default: [`SystemClock`].
@@ -73,6 +77,7 @@ impl Default for LogOptions {
             topic_defaults: TopicOptions::default(),
             verify_every_read: false,
             mapped_segments_max: 1024,
+            clock_step_ms_max: Some(24 * 3600 * 1000),
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
         }
@@ -96,6 +101,12 @@ impl LogOptions {
     #[must_use]
     pub fn mapped_segments_max(self, mapped_segments_max: usize) -> Self {
         Self { mapped_segments_max, ..self }
+    }
+
+    /// Sets which jump of the wall clock is believed.
+    #[must_use]
+    pub fn clock_step_ms_max(self, clock_step_ms_max: Option<u64>) -> Self {
+        Self { clock_step_ms_max, ..self }
     }
 
     /// Sets where the files are.

@@ -42,10 +42,13 @@ pub struct PartitionRecovery {
     pub end_offset: u64,
     /// The segments kept.
     pub segments: usize,
-    /// The segments that were read and checked whole; 0 after a clean close. Their indexes were rebuilt.
+    /// The segments that were not closed: what was not known to be durable of them was read and checked, and their indexes
+    /// were completed. 0 after a clean close.
     pub segments_scanned: usize,
-    /// The batches in the segments that were scanned.
+    /// The batches that were read for that.
     pub batches_scanned: u64,
+    /// The bytes of those batches.
+    pub bytes_scanned: u64,
     /// The bytes of a torn tail that were cut, trailing zeros not counted.
     pub bytes_cut: u64,
     /// Where the tail was cut: the segment's base offset and the position in its file.
@@ -79,6 +82,9 @@ pub struct MaintainReport {
     pub segments_deleted: usize,
     /// The bytes of the segments that were deleted.
     pub bytes_deleted: u64,
+    /// How far the wall clock is ahead of the time that retention goes by, while it is not believed: see
+    /// [`LogOptions::clock_step_ms_max`](crate::LogOptions::clock_step_ms_max).
+    pub clock_ahead_ms: Option<u64>,
 }
 
 /// A topic, as [`Topic::describe`](crate::Topic::describe) describes it.

@@ -33,8 +33,12 @@ use crate::timing::median;
 /// How large the log is.
 const BYTES: usize = 1 << 30;
 
+/// How much is at risk where it is bounded.
+const FLUSH_BYTES: u64 = 16 << 20;
+
 /// Names of the cases.
-pub const KILLED: &str = "open 1 GiB after a kill";
+pub const KILLED: &str = "open 1 GiB after a kill, ours synced every 16 MiB";
+pub const UNSYNCED: &str = "open 1 GiB after a kill, nothing ever synced";
 pub const CLOSED: &str = "open 1 GiB after a clean close";
 pub const MANY: &str = "open 1,000 partitions of 10 segments each";
 
@@ -56,6 +60,7 @@ pub struct Child {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Job {
     FillAndDie,
+    FillFlushAndDie,
     FillAndClose,
     FillMany,
     Open,
@@ -78,7 +83,9 @@ pub struct Many {
 /// Times them.
 pub(super) fn run(options: &Options, run: &mut Run) -> io::Result<()> {
     let records = if options.quick { 1_000 } else { BYTES >> 10 };
-    for (case, job) in [(KILLED, Job::FillAndDie), (CLOSED, Job::FillAndClose)] {
+    for (case, job) in
+        [(KILLED, Job::FillFlushAndDie), (UNSYNCED, Job::FillAndDie), (CLOSED, Job::FillAndClose)]
+    {
         if !case.contains(&options.only) {
             continue;
         }
@@ -98,6 +105,7 @@ pub(super) fn run(options: &Options, run: &mut Run) -> io::Result<()> {
             figures.push((name, median(times)));
         }
         if job == Job::FillAndDie {
+            // It has to look at all of them.
             figures.push((limit::MAP, checksum(records << 10)?));
         }
         run.open.push((case.to_owned(), figures));
@@ -139,7 +147,7 @@ fn child(job: Job, who: &str, dir: &Path, records: usize) -> io::Result<Vec<f64>
         .env("WALRUS_QUIET", "1")
         .output()?;
     assert!(
-        output.status.success() || job == Job::FillAndDie,
+        output.status.success() || matches!(job, Job::FillAndDie | Job::FillFlushAndDie),
         "{job:?} of {who}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
@@ -173,7 +181,8 @@ pub fn child_of(child: &Child, who: &str) -> io::Result<bool> {
 
 fn alone<P: Peer>(job: Job, dir: &Path, records: usize) {
     let begun = Instant::now();
-    let mut peer = P::open(dir);
+    let flushing = job == Job::FillFlushAndDie;
+    let mut peer = if flushing { P::open_flushing(dir, FLUSH_BYTES) } else { P::open(dir) };
     if job == Job::Open {
         println!("{}", begun.elapsed().as_nanos());
         return;
@@ -182,7 +191,7 @@ fn alone<P: Peer>(job: Job, dir: &Path, records: usize) {
     for number in 0..records as u64 {
         peer.append(content.record(number));
     }
-    if job == Job::FillAndDie {
+    if matches!(job, Job::FillAndDie | Job::FillFlushAndDie) {
         // As by `kill -9`: no destructor runs.
         let _ = kill_process(getpid(), Signal::KILL);
     }

@@ -2,7 +2,7 @@
 
 use super::append::{LATENCY, many, our_latency, single};
 use super::peer::{limit, ours};
-use super::reading::{random, sequential};
+use super::reading::{again, random, sequential};
 use super::{Run, durable, opening, tailing};
 use crate::report::{Bound, Figures, Row, Target};
 
@@ -40,14 +40,16 @@ pub fn judge(run: &Run) -> Verdict {
     verdict.ahead(durable::CASE, 1.0);
     verdict.of_limit(durable::CASE, 0.9);
     for bytes in [small, medium, large] {
-        verdict.ahead(&sequential(bytes), 2.0);
-        if bytes >= medium {
-            verdict.of_limit(&sequential(bytes), 0.7);
+        for case in [sequential(bytes), again(bytes)] {
+            verdict.ahead(&case, 2.0);
+            if bytes >= medium {
+                verdict.of_limit(&case, 0.7);
+            }
         }
         verdict.of_limit(&random(bytes), 0.5);
         verdict.ahead(&random(bytes), 1.0);
     }
-    for (case, most) in [(opening::KILLED, 50.0), (opening::CLOSED, 5.0)] {
+    for (case, most) in [(opening::KILLED, 50.0), (opening::UNSYNCED, 50.0), (opening::CLOSED, 5.0)] {
         if let Some(row) = verdict.row(case) {
             verdict.at_most(most, row.ours / 1e6, format!("{case}: milliseconds"));
         }

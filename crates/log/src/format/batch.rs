@@ -70,17 +70,20 @@ impl Header {
     /// Parses the header at the front of `bytes`, which are all that is left of the segment.
     ///
     /// Every length is checked against what is left before anything is done with it.
+    #[inline]
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Damage> {
         Self::parse_within(bytes, bytes.len())
     }
 
     /// The same when `bytes` need only have the header, and `left` bytes are left of the segment.
+    #[inline]
     pub(crate) fn parse_within(bytes: &[u8], left: usize) -> Result<Self, Damage> {
         let cut = Damage::HeaderCut { left: left.min(bytes.len()) as u64 };
         let Some(mut header) = bytes.get(..HEADER_BYTES) else { return Err(cut) };
         Self::parse_fields(&mut header, left).unwrap_or(Err(cut))
     }
 
+    #[inline]
     fn parse_fields(from: &mut &[u8], left: usize) -> Option<Result<Self, Damage>> {
         let base_offset = field::take_i64(from)?;
         let batch_length = field::take_i32(from)?;
@@ -194,11 +197,24 @@ impl Header {
     }
 
     /// Checks the checksum; `bytes` begin with this batch.
+    #[inline]
     pub(crate) fn verify(&self, bytes: &[u8]) -> Result<(), Damage> {
         let covered = bytes.get(CRC_COVERS_FROM..self.bytes).unwrap_or_default();
         let computed = crc32c(covered);
         if computed == self.crc { Ok(()) } else { Err(Damage::Checksum { stored: self.crc, computed }) }
     }
+}
+
+/// The bytes and the last offset of the batch at the front, which is known to be right: nothing else of it is looked at.
+#[inline]
+pub(crate) fn extent(bytes: &[u8]) -> Option<(usize, u64)> {
+    let mut header = bytes.first_chunk::<{ CRC_COVERS_FROM + 6 }>()?.as_slice();
+    let base_offset = field::take_u64(&mut header)?;
+    let batch_length = field::take_u32(&mut header)?;
+    field::take_slice(&mut header, CRC_COVERS_FROM - LENGTH_OVERHEAD_BYTES + 2)?;
+    let last_offset_delta = field::take_u32(&mut header)?;
+    let bytes = usize::try_from(batch_length).ok()?.saturating_add(LENGTH_OVERHEAD_BYTES);
+    Some((bytes, base_offset.saturating_add(u64::from(last_offset_delta))))
 }
 
 /// The checksum that record batches carry: CRC-32C (Castagnoli).

@@ -1,7 +1,7 @@
 //! A batch made of records, in two steps: it is measured outside of any lock, and written when its offset is known.
 
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
-use super::field::{self, Fill, Sink};
+use super::field::{Fill, Sink};
 use super::placed::{Batch, Place, Size};
 use super::record;
 use crate::record::Record;
@@ -27,18 +27,22 @@ impl<'a> Draft<'a> {
         let max_timestamp =
             records.iter().map(|record| record.timestamp.unwrap_or(now_ms)).fold(base_timestamp, Ord::max);
         let mut draft = Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta };
-        let mut count = field::Count(HEADER_BYTES);
-        draft.encode_records(&mut count);
-        draft.bytes = count.0;
+        draft.bytes = draft.deltas().fold(HEADER_BYTES, |sum, (record, timestamp, offset)| {
+            sum.saturating_add(record::encoded_len(record, timestamp, offset))
+        });
         Some(draft)
     }
 
+    /// The records with their timestamps and offsets less those of the batch.
+    fn deltas(&self) -> impl Iterator<Item = (&'a Record<'a>, i64, i64)> {
+        let (now_ms, base) = (self.now_ms, self.base_timestamp);
+        // Java's arithmetic wraps, so that any pair of timestamps comes back.
+        let timestamp = move |record: &Record<'_>| record.timestamp.unwrap_or(now_ms).wrapping_sub(base);
+        (0..).zip(self.records).map(move |(delta, record)| (record, timestamp(record), delta))
+    }
+
     fn encode_records(&self, sink: &mut impl Sink) {
-        for (delta, record) in (0_i64..).zip(self.records) {
-            let timestamp = record.timestamp.unwrap_or(self.now_ms);
-            // Java's arithmetic wraps, so that any pair of timestamps comes back.
-            record::encode(record, timestamp.wrapping_sub(self.base_timestamp), delta, sink);
-        }
+        self.deltas().for_each(|(record, timestamp, offset)| record::encode(record, timestamp, offset, sink));
     }
 }
 

@@ -1,20 +1,8 @@
 //! Big-endian fields, taken from the front of a slice or put into a sink.
 
-/// Where encoded bytes go. The one encoder of each structure runs over [`Count`] to learn the length and over
-/// [`Fill`] to write, so the two cannot disagree.
+/// Where encoded bytes go.
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
-}
-
-/// Counts the bytes put.
-#[derive(Debug, Default)]
-pub(crate) struct Count(pub(crate) usize);
-
-impl Sink for Count {
-    #[inline(always)]
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 = self.0.saturating_add(bytes.len());
-    }
 }
 
 /// Fills a slice from its front. What does not fit is left out and remembered.
@@ -56,6 +44,7 @@ impl Sink for Vec<u8> {
 }
 
 /// Takes `N` bytes from the front.
+#[inline(always)]
 pub(crate) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     let (front, rest) = from.split_first_chunk::<N>()?;
     *from = rest;
@@ -63,6 +52,7 @@ pub(crate) fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// Takes `len` bytes from the front.
+#[inline(always)]
 pub(crate) fn take_slice<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (front, rest) = from.split_at_checked(len)?;
     *from = rest;

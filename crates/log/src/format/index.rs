@@ -76,13 +76,53 @@ impl TimeEntry {
     }
 }
 
-/// Returns the last entry at or before an offset. O(log n).
-pub(crate) fn floor(index: &[u8], relative_offset: u32) -> Option<Entry> {
+/// Returns the last entry at or before an offset, and the one behind it. O(log n).
+pub(crate) fn floor(index: &[u8], relative_offset: u32) -> Option<(Entry, Option<Entry>)> {
     let (entries, _) = index.as_chunks::<ENTRY_BYTES>();
     // A live index that is read by another process ends in zeros; an entry with position 0 does not exist.
     let reached = |bytes: &[u8; ENTRY_BYTES]| {
         let entry = Entry::decode(*bytes);
         entry.position != 0 && entry.relative_offset <= relative_offset
+    };
+    let behind = partition_near(entries, guess(entries, relative_offset), reached);
+    let entry = entries.get(behind.checked_sub(1)?).map(|bytes| Entry::decode(*bytes))?;
+    Some((entry, entries.get(behind).map(|bytes| Entry::decode(*bytes))))
+}
+
+/// Where an offset would be if all batches were equally long.
+fn guess(entries: &[[u8; ENTRY_BYTES]], relative_offset: u32) -> usize {
+    let last = entries.last().map_or(0, |bytes| Entry::decode(*bytes).relative_offset);
+    let share = u64::from(relative_offset).saturating_mul(entries.len() as u64) / u64::from(last.max(1));
+    usize::try_from(share).unwrap_or(usize::MAX)
+}
+
+/// The partition point, looked for around a guess in steps that double, and then by halves. O(log of how wrong it was).
+fn partition_near<T>(entries: &[T], guess: usize, reached: impl Fn(&T) -> bool) -> usize {
+    let (mut low, mut high) = (0, entries.len());
+    let (mut at, mut step) = (guess.min(high.saturating_sub(1)), 1);
+    let up = entries.get(at).is_some_and(&reached);
+    while let Some(entry) = entries.get(at) {
+        match (reached(entry), up) {
+            (true, _) => low = at.saturating_add(1),
+            (false, _) => high = at,
+        }
+        if reached(entry) != up {
+            break;
+        }
+        let next = if up { at.checked_add(step) } else { at.checked_sub(step) };
+        let Some(next) = next else { break };
+        (at, step) = (next, step.saturating_mul(2));
+    }
+    let between = entries.get(low..high).unwrap_or_default();
+    low.saturating_add(between.partition_point(reached))
+}
+
+/// Returns the last entry at or before an offset and at or before a position. O(log n).
+pub(crate) fn floor_within(index: &[u8], relative_offset: u32, position: u32) -> Option<Entry> {
+    let (entries, _) = index.as_chunks::<ENTRY_BYTES>();
+    let reached = |bytes: &[u8; ENTRY_BYTES]| {
+        let entry = Entry::decode(*bytes);
+        entry.position <= position && entry.relative_offset <= relative_offset
     };
     let before = entries.partition_point(reached).checked_sub(1)?;
     entries.get(before).map(|bytes| Entry::decode(*bytes))
@@ -94,6 +134,11 @@ pub(crate) fn time_floor(index: &[u8], timestamp: i64) -> Option<TimeEntry> {
     let before =
         entries.partition_point(|bytes| TimeEntry::decode(*bytes).timestamp < timestamp).checked_sub(1)?;
     entries.get(before).map(|bytes| TimeEntry::decode(*bytes))
+}
+
+/// Returns the last entry of an offset index without zeros behind it.
+pub(crate) fn last(index: &[u8]) -> Option<Entry> {
+    index.as_chunks::<ENTRY_BYTES>().0.last().map(|bytes| Entry::decode(*bytes))
 }
 
 /// Returns the last entry of a time index.
@@ -129,7 +174,7 @@ impl Builder {
         }
     }
 
-    /// A builder that goes on where a closed segment with this time index ended.
+    /// A builder that goes on where a closed segment with this time index ended, or with the batch of its last entry.
     pub(crate) fn resume(base_offset: u64, interval_bytes: u32, time_index: &[u8]) -> Self {
         let last = last_time(time_index);
         Self {
@@ -183,6 +228,44 @@ pub(crate) fn relative(base_offset: u64, offset: u64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Wherever the search begins.
+        #[test]
+        fn the_partition_point_is_found_from_any_guess(
+            len in 0..200_usize, behind in 0..201_usize, guess in any::<usize>(), near in 0..220_usize,
+        ) {
+            let entries: Vec<usize> = (0..len).collect();
+            let reached = |entry: &usize| *entry < behind;
+            let expected = entries.partition_point(reached);
+            prop_assert_eq!(partition_near(&entries, guess, reached), expected);
+            prop_assert_eq!(partition_near(&entries, near, reached), expected);
+        }
+
+        #[test]
+        fn the_floor_is_the_last_entry_that_is_not_behind(
+            steps in proptest::collection::vec((1..50_u32, 61..5000_u32), 0..60),
+            offset in 0..3200_u32, position in 0..350_000_u32, zeros in 0..3_usize,
+        ) {
+            let mut all = Vec::new();
+            let mut last = Entry { relative_offset: 0, position: 0 };
+            for (offsets, bytes) in steps {
+                let Entry { relative_offset, position } = last;
+                last = Entry { relative_offset: relative_offset + offsets, position: position + bytes };
+                all.push(last);
+            }
+            let index: Vec<u8> = all.iter().flat_map(|entry| entry.encode()).collect();
+            let at = all.iter().rposition(|entry| entry.relative_offset <= offset);
+            let expected = at.map(|at| (all[at], all.get(at + 1).copied()));
+            prop_assert_eq!(floor(&index, offset), expected);
+            // As another process sees it.
+            let live = [index.clone(), vec![0; zeros * ENTRY_BYTES]].concat();
+            prop_assert_eq!(floor(&live, offset).map(|(entry, _)| entry), expected.map(|(entry, _)| entry));
+            let within = all.iter().rfind(|entry| entry.relative_offset <= offset && entry.position <= position);
+            prop_assert_eq!(floor_within(&index, offset, position), within.copied());
+        }
+    }
 
     #[test]
     fn entries_follow_kafkas_rule() {
@@ -223,9 +306,9 @@ mod tests {
         }
         index.extend([0; 80]);
         assert_eq!(floor(&index, 3), None);
-        assert_eq!(floor(&index, 4).unwrap().position, 100);
-        assert_eq!(floor(&index, 8).unwrap().position, 100);
-        assert_eq!(floor(&index, 1 << 30).unwrap().position, 200);
+        assert_eq!(floor(&index, 4).unwrap().0.position, 100);
+        assert_eq!(floor(&index, 8).unwrap().0.position, 100);
+        assert_eq!(floor(&index, 1 << 30).unwrap().0.position, 200);
     }
 
     #[test]

@@ -42,7 +42,7 @@ const _: () = assert!(FIELDS_BYTES <= CRC_AT);
 // A slot lies within one 512-byte sector, the least that a disk writes at once.
 const _: () = assert!(SLOT_BYTES <= 512 && SLOT_DISTANCE.is_multiple_of(512));
 
-/// What is known of an index file of a sealed segment: enough to tell a damaged one.
+/// What is known of an index file: how many bytes it had, and their checksum. Enough to tell a damaged one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct IndexSum {
     pub(crate) bytes: u32,
@@ -74,9 +74,10 @@ pub(crate) struct Mark {
     pub(crate) last_append_ms: i64,
     /// The largest timestamp of a record, if sealed and not empty.
     pub(crate) max_timestamp: i64,
-    /// The offset index, if sealed.
+    /// The offset index: all of it if sealed, otherwise as far as it went with the durable bytes. Its entries are no
+    /// more durable than any others; but where the sum agrees they are right.
     pub(crate) index: IndexSum,
-    /// The time index, if sealed.
+    /// The time index, likewise.
     pub(crate) time_index: IndexSum,
     /// The leader epoch in which the mark was written. A Kafka broker that takes the directory over begins a
     /// higher one, and keeps no marks: then all that the marks say is history.

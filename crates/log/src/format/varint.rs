@@ -6,9 +6,9 @@
 use super::field::{Sink, take};
 
 /// Puts a number; the same bytes whether Kafka calls the field varint or varlong.
-#[inline]
+#[inline(always)]
 pub(crate) fn put(number: i64, sink: &mut impl Sink) {
-    let bits = (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned();
+    let bits = zig_zag(number);
     // Almost every number of a record takes one byte or two.
     let [low, next, ..] = bits.to_le_bytes();
     if bits < 1 << 7 {
@@ -18,6 +18,22 @@ pub(crate) fn put(number: i64, sink: &mut impl Sink) {
     } else {
         put_long(bits, sink);
     }
+}
+
+/// The bytes that [`put`] puts.
+#[inline(always)]
+pub(crate) fn len(number: i64) -> usize {
+    match zig_zag(number) {
+        ..0x80 => 1,
+        0x80..0x4000 => 2,
+        // Seven bits a byte.
+        bits => usize::try_from(bits.ilog2() / 7 + 1).unwrap_or(10),
+    }
+}
+
+#[inline(always)]
+fn zig_zag(number: i64) -> u64 {
+    (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned()
 }
 
 fn put_long(mut bits: u64, sink: &mut impl Sink) {
@@ -37,27 +53,37 @@ fn put_long(mut bits: u64, sink: &mut impl Sink) {
 }
 
 /// Takes a varint. `None` when the bytes end, go on beyond the fifth, or hold more than 32 bits.
+#[inline(always)]
 pub(crate) fn take_i32(from: &mut &[u8]) -> Option<i32> {
-    // Almost every varint of a record is one byte.
-    if let Some((&first, rest)) = from.split_first()
-        && first < 0x80
-    {
-        *from = rest;
-        let half = i32::from(first >> 1);
-        return Some(if first & 1 == 0 { half } else { -1 - half });
-    }
     let bits = take_bits(from, 5)?;
     let bits = u32::try_from(bits).ok()?;
     Some((bits >> 1).cast_signed() ^ -((bits & 1).cast_signed()))
 }
 
 /// Takes a varlong. `None` when the bytes end, go on beyond the tenth, or hold more than 64 bits.
+#[inline(always)]
 pub(crate) fn take_i64(from: &mut &[u8]) -> Option<i64> {
     let bits = take_bits(from, 10)?;
     Some((bits >> 1).cast_signed() ^ -((bits & 1).cast_signed()))
 }
 
+#[inline(always)]
 fn take_bits(from: &mut &[u8], bytes_max: u32) -> Option<u64> {
+    // Almost every number of a record has one byte or two.
+    match **from {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *from = rest;
+            Some(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *from = rest;
+            Some(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => take_long(from, bytes_max),
+    }
+}
+
+fn take_long(from: &mut &[u8], bytes_max: u32) -> Option<u64> {
     let mut bits = 0_u64;
     for group in 0..bytes_max {
         let [byte] = take(from)?;
@@ -118,6 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_number_comes_back(long in any::<i64>(), int in any::<i32>()) {
+            prop_assert_eq!((len(long), len(i64::from(int))), (encoded(long).len(), encoded(i64::from(int)).len()));
             prop_assert_eq!(take_i64(&mut encoded(long).as_slice()), Some(long));
             prop_assert_eq!(take_i32(&mut encoded(i64::from(int)).as_slice()), Some(int));
         }

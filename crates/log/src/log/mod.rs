@@ -1,6 +1,7 @@
 //! A log: one directory, one writer, topics.
 
 mod alter;
+mod believed;
 mod close;
 mod delete;
 mod found;
@@ -216,6 +217,12 @@ impl Log {
     /// retention where only a roll failed. On a full disk retention works without more space.
     pub fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
         self.root.maintain(now_ms)
+    }
+
+    /// Says that the wall clock is right, however far it has jumped ahead: retention by time goes by it again at once. See
+    /// [`LogOptions::clock_step_ms_max`] and [`MaintainReport::clock_ahead_ms`].
+    pub fn confirm_clock(&self, now_ms: i64) {
+        self.root.confirm_clock(now_ms);
     }
 
     /// Starts a thread that calls [`Log::maintain`] with the log's clock, the first time after one interval; a second or so is

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::believed::Believed;
 use super::delete::remove_topic;
 use super::found::{Found, TopicsOnDisk, find_topics};
 use super::root::Root;
@@ -15,7 +16,7 @@ use crate::error::{IoError, OpenError};
 use crate::format::names;
 use crate::options::{LogOptions, TopicOptions};
 use crate::partition::{Core, Signal};
-use crate::recovery::Known;
+use crate::recovery::{Known, Plan};
 use crate::report::RecoveryReport;
 use crate::segment::Mappings;
 use crate::storage::Storage;
@@ -25,7 +26,9 @@ use crate::topic::Topic;
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
     options.check()?;
-    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, storage, clock } = options;
+    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, clock_step_ms_max, .. } =
+        options;
+    let LogOptions { storage, clock, .. } = options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -53,6 +56,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
             plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults)?);
         }
     }
+    let last_append_ms = plans.iter().filter_map(Plan::last_append_ms).max();
     // Nothing was changed up to here, whatever was found.
     remove_clean_shutdown(&*shared.storage, path)?;
     for (name, partitions) in &unfinished {
@@ -82,7 +86,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     }
     keep_starts(&shared, &report)?;
     report.duration = begun.elapsed();
-    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)) };
+    let believed = Mutex::new(Believed::new(clock_step_ms_max, last_append_ms, &*shared.clock));
+    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)), believed };
     Ok((Arc::new(root), report))
 }
 

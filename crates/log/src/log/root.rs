@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::believed::Believed;
 use super::shared::Shared;
 use crate::error::SyncError;
 use crate::partition::Core;
@@ -17,6 +18,8 @@ pub(crate) struct Root {
     pub(super) topics: RwLock<BTreeMap<String, Topic>>,
     /// The lock on the directory; `None` once the log is closed. Held while topics come and go.
     pub(super) guard: Mutex<Option<Box<dyn LockGuard>>>,
+    /// The time that retention goes by.
+    pub(super) believed: Mutex<Believed>,
 }
 
 impl Root {
@@ -35,6 +38,10 @@ impl Root {
     /// All partitions of all topics.
     pub(super) fn cores(&self) -> Vec<Arc<Core>> {
         self.topics.read().values().flat_map(|topic| topic.cores().to_vec()).collect()
+    }
+
+    pub(super) fn confirm_clock(&self, now_ms: i64) {
+        self.believed.lock().confirm(now_ms, self.shared.clock.monotonic_ms());
     }
 
     pub(super) fn sync(&self) -> Result<(), SyncError> {

@@ -133,7 +133,7 @@ impl Core {
     fn sync_segments(&self) -> Result<(), IoError> {
         let (rolled, active, end, bytes) = {
             let writer = self.writer.lock();
-            let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.len()));
+            let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.extent()));
             (writer.rolled.clone(), active, writer.next_offset, writer.unsynced_bytes)
         };
         let now_ms = self.shared.clock.now_ms();
@@ -150,7 +150,7 @@ impl Core {
             });
         }
         match active {
-            Some((tail, len)) if end > self.durable_end() => tail.sync(len, end, now_ms)?,
+            Some((tail, extent)) if end > self.durable_end() => tail.sync(extent, end, now_ms)?,
             Some((tail, _)) => tail.save_mark(now_ms)?,
             None => {}
         }

@@ -284,7 +284,7 @@ impl ReadOnlyPartition {
         }
         let index = self.dir.read(base_offset, names::INDEX)?.unwrap_or_default();
         let relative = u32::try_from(reader.from.saturating_sub(base_offset)).unwrap_or(u32::MAX);
-        let Some(entry) = index::floor(&index, relative) else { return Ok(Vec::new()) };
+        let Some((entry, _)) = index::floor(&index, relative) else { return Ok(Vec::new()) };
         let path = self.dir.file(base_offset, names::LOG);
         let header = reader.header(u64::from(entry.position)).map_err(IoError::of("read", &path))?;
         let last_offset = base_offset.saturating_add(u64::from(entry.relative_offset));

@@ -22,8 +22,8 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report } =
-            self;
+        let Self { dir, segments, remove, leftovers, write_epochs, .. } = self;
+        let Self { start, end, index_interval_bytes, report, .. } = self;
         for name in &leftovers {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
@@ -49,8 +49,8 @@ impl Plan {
         for planned in segments {
             let (mark, checked) = match planned {
                 Planned::Trusted(mark) => (mark, false),
-                Planned::Scanned { mark, rebuilt, rewrite_from } => {
-                    (seal(&dir, mark, &rebuilt, rewrite_from)?, true)
+                Planned::Scanned { mark, rebuilt, whole, rewrite_from } => {
+                    (seal(&dir, mark, &rebuilt, rewrite_from)?, whole)
                 }
             };
             ready.push(Arc::new(Segment::closed(Arc::clone(&dir), mark, index_interval_bytes, checked)));

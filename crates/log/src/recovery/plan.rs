@@ -28,6 +28,7 @@ pub(crate) struct Plan {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
+    pub(super) last_append_ms: Option<i64>,
     pub(super) report: PartitionRecovery,
 }
 
@@ -36,16 +37,23 @@ pub(crate) struct Plan {
 pub(super) enum Planned {
     /// As its mark says, unread.
     Trusted(Mark),
-    /// Read and checked: to be trimmed, and sealed with this mark.
+    /// Read and checked, or the end of it: to be trimmed, and sealed with this mark.
     Scanned {
         mark: Mark,
         rebuilt: Rebuilt,
+        /// Read and checked from its beginning.
+        whole: bool,
         /// From here on nothing was known to be durable.
         rewrite_from: u64,
     },
 }
 
 impl Plan {
+    /// A time after which nothing was appended, as the newest mark says it.
+    pub(crate) fn last_append_ms(&self) -> Option<i64> {
+        self.last_append_ms
+    }
+
     /// Looks at a partition and decides what to do.
     pub(crate) fn new(
         mut dir: Dir,
@@ -95,8 +103,21 @@ impl Plan {
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
+        let last_append_ms = listing.segments.values().filter_map(|files| files.mark);
+        let last_append_ms = last_append_ms.map(|mark| mark.last_append_ms).filter(|time| *time > 0).max();
         let leftovers = listing.leftovers;
-        Ok(Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report })
+        Ok(Self {
+            dir,
+            segments,
+            remove,
+            leftovers,
+            write_epochs,
+            start,
+            end,
+            index_interval_bytes,
+            last_append_ms,
+            report,
+        })
     }
 }
 
@@ -233,7 +254,12 @@ impl Planner<'_> {
             (false, true) => Leaders::Noted(&mut self.epochs),
             (false, false) => Leaders::Checked,
         };
-        let scan = scan::scan(self.dir, base_offset, sparse, proof, leaders, self.index_interval_bytes)?;
+        let trusted = files
+            .mark
+            .as_ref()
+            .filter(|_| matches!((&proof, &leaders), (Proof::Position { .. }, Leaders::Checked)));
+        let scan =
+            scan::scan(self.dir, base_offset, sparse, proof, trusted, leaders, self.index_interval_bytes)?;
         let rewrite_from = match proof {
             Proof::Whole { .. } => scan.position,
             Proof::Position { position, .. } => position,
@@ -258,13 +284,15 @@ impl Planner<'_> {
             ..Mark::default()
         };
         self.end = Some(scan.next_offset);
-        self.segments.push(Planned::Scanned { mark, rebuilt: scan.rebuilt, rewrite_from });
+        let whole = scan.from == 0;
+        self.segments.push(Planned::Scanned { mark, rebuilt: scan.rebuilt, whole, rewrite_from });
         Ok(cut)
     }
 
     fn note(&mut self, base_offset: u64, scan: &Scan, rewrite_from: u64) {
         self.report.segments_scanned += 1;
         self.report.batches_scanned += scan.batches;
+        self.report.bytes_scanned += scan.position.saturating_sub(scan.from);
         self.report.bytes_rewritten += scan.position.saturating_sub(rewrite_from);
         if scan.torn_bytes > 0 {
             self.report.bytes_cut += scan.torn_bytes;

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
+use super::head::Head;
 use crate::error::{Damage, IoError, OpenError};
 use crate::format::batch::Header;
 use crate::format::checkpoint::Epochs;
+use crate::format::mark::Mark;
 use crate::format::names;
 use crate::segment::{Dir, Rebuilt, Scanner};
 use crate::storage::{Access, Region};
@@ -53,6 +55,8 @@ impl Leaders<'_> {
 /// A segment that was read and checked.
 #[derive(Debug)]
 pub(super) struct Scan {
+    /// Where the reading began.
+    pub(super) from: u64,
     /// Behind the last batch that holds.
     pub(super) position: u64,
     pub(super) next_offset: u64,
@@ -62,12 +66,13 @@ pub(super) struct Scan {
     pub(super) rebuilt: Rebuilt,
 }
 
-/// Reads a segment whole. Damage where the proof says that everything was durable is an error.
+/// Reads a segment, but for what `trusted`, its mark, allows to skip. Damage where the proof says that everything was durable is an error.
 pub(super) fn scan(
     dir: &Dir,
     base_offset: u64,
     sparse: bool,
     proof: Proof,
+    trusted: Option<&Mark>,
     mut leaders: Leaders<'_>,
     index_interval_bytes: u32,
 ) -> Result<Scan, OpenError> {
@@ -75,8 +80,10 @@ pub(super) fn scan(
     let bytes = region.bytes();
     let unchecked = Epochs::default();
     let epochs = if matches!(leaders, Leaders::Checked) { &dir.epochs } else { &unchecked };
-    let mut scanner = Scanner::new(bytes, 0, base_offset, sparse, epochs);
-    let mut rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
+    let head = trusted.and_then(|mark| Head::of(dir, mark, index_interval_bytes, bytes));
+    let head = head.unwrap_or_else(|| Head::none(base_offset, index_interval_bytes));
+    let Head { at: from, next_offset, indexes: mut rebuilt } = head;
+    let mut scanner = Scanner::new(bytes, from, next_offset, sparse, epochs);
     let mut batches = 0;
     let corrupt = |position: u64, what| OpenError::Corrupt(dir.corruption(base_offset, position, what));
     let (damage, position, next_offset) = loop {
@@ -120,7 +127,7 @@ pub(super) fn scan(
         return Err(corrupt(position as u64, what));
     }
     rebuilt.finish();
-    Ok(Scan { position: position as u64, next_offset, batches, torn_bytes, rebuilt })
+    Ok(Scan { from: from as u64, position: position as u64, next_offset, batches, torn_bytes, rebuilt })
 }
 
 /// Where the mark says that a batch ends, one has to end, and with that offset.

@@ -27,6 +27,14 @@ pub(crate) struct Active {
 /// So many bytes are prepared at a time: so few that the append that does it is not much slower than others.
 const PREPARE_BYTES: usize = 32 * 1024;
 
+/// How far a segment and its indexes go at one moment, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(super) log: usize,
+    pub(super) index: usize,
+    pub(super) time_index: usize,
+}
+
 /// What a batch needs before it can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -57,8 +65,17 @@ impl Active {
     }
 
     /// The bytes appended.
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.log.region().published()
+    }
+
+    /// How far the segment and its indexes go. Under the append lock, so that they go equally far.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            log: self.len(),
+            index: self.index.region().published(),
+            time_index: self.time_index.region().published(),
+        }
     }
 
     /// The bytes the segment can have.

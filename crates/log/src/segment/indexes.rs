@@ -31,6 +31,17 @@ impl Rebuilt {
         Self { builder, offset: Vec::new(), time: Vec::new() }
     }
 
+    /// Goes on with indexes that are known, at the batch of the last entry.
+    pub(crate) fn resume(
+        base_offset: u64,
+        index_interval_bytes: u32,
+        offset: Vec<u8>,
+        time: Vec<u8>,
+    ) -> Self {
+        let builder = Builder::resume(base_offset, index_interval_bytes, &time);
+        Self { builder, offset, time }
+    }
+
     /// Takes note of the batch at a position. An offset or position that no index can hold gets no entry: then
     /// the index is only sparser.
     pub(crate) fn add(&mut self, position: usize, header: &Header) {

@@ -1,11 +1,12 @@
 //! Who keeps the durable mark of a segment.
 
 use crate::error::IoError;
-use crate::format::mark::{self, FILE_BYTES, Mark};
+use crate::format::mark::{self, FILE_BYTES, IndexSum, Mark};
 use crate::format::names;
-use crate::storage::{self, Access, Appender};
+use crate::storage::{self, Access, Appender, Region};
 
-use super::Dir;
+use super::active::Extent;
+use super::{Dir, Indexes};
 
 /// A mark is made durable when the last time was longer ago than this.
 const SAVE_INTERVAL_MS: u64 = 1000;
@@ -19,6 +20,24 @@ pub(crate) struct Keeper {
     /// Whether it was written since it was saved, which was then.
     changed: bool,
     saved_ms: i64,
+    index: Running,
+    time_index: Running,
+}
+
+/// The checksum of an index as far as it was summed up.
+#[derive(Debug, Clone, Default)]
+struct Running {
+    bytes: usize,
+    hasher: crc32fast::Hasher,
+}
+
+impl Running {
+    /// The sum of an index's first `len` bytes, of which those of the last time are known.
+    fn up_to(&mut self, index: &Region, len: usize) -> IndexSum {
+        self.hasher.update(index.bytes().get(self.bytes..len).unwrap_or_default());
+        self.bytes = self.bytes.max(len);
+        IndexSum { bytes: u32::try_from(self.bytes).unwrap_or(u32::MAX), crc: self.hasher.clone().finalize() }
+    }
 }
 
 impl Keeper {
@@ -38,7 +57,14 @@ impl Keeper {
         let window = file.map(FILE_BYTES, Access::ReadWrite).map_err(IoError::of("map", &path))?;
         let slots = window.into_appender(0, FILE_BYTES).map_err(IoError::of("map", &path))?;
         let sequence = newest.map_or(0, |(_, sequence)| sequence);
-        Ok(Self { slots: Some(slots), sequence, changed: false, saved_ms: now_ms })
+        let (index, time_index) = (Running::default(), Running::default());
+        Ok(Self { slots: Some(slots), sequence, changed: false, saved_ms: now_ms, index, time_index })
+    }
+
+    /// The sums of both indexes up to there: work only for the entries since the last time.
+    pub(super) fn sums(&mut self, indexes: &Indexes, extent: Extent) -> (IndexSum, IndexSum) {
+        let index = self.index.up_to(&indexes.offset, extent.index);
+        (index, self.time_index.up_to(&indexes.time, extent.time_index))
     }
 
     /// Writes a mark. What it says has to be durable already.

@@ -1,5 +1,6 @@
 //! Finding records in a segment, by offset and by timestamp.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,8 +8,11 @@ use super::scan::Found;
 use super::{Mapped, Scanner, Segment};
 use crate::error::{Damage, ReadError};
 use crate::fetched::{Fetched, Place};
-use crate::format::batch::Header;
-use crate::format::index;
+use crate::format::batch::{HEADER_BYTES, Header};
+use crate::format::index::{self, Entry};
+
+/// So many places are looked at ahead.
+const EXPECTED_MAX: u32 = 32;
 
 /// What a read wants from a segment.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,9 @@ impl Segment {
         let mut scanner = self.seek(&mapped, bytes, want.from)?;
         let damaged = |at: usize, what| self.dir.corruption(self.base_offset, at as u64, what);
         // Batches before the one that is wanted are passed by their headers alone.
+        if !want.verify_every_read {
+            scanner.pass_known(want.from, mapped.known_end(scanner.position()));
+        }
         let first = loop {
             match scanner.step() {
                 None => return Ok(None),
@@ -43,7 +50,13 @@ impl Segment {
             return Ok(None);
         }
         verify(&mapped, &scanner, &first, want).map_err(|damage| damaged(first.at, damage))?;
-        let (start, mut last) = (first.at, first);
+        let start = first.at;
+        let (mut end, mut next_offset) = (first.end(), first.header.next_offset());
+        if let Some(found) = self.jump(&mapped, bytes, &first, want)? {
+            // What is before it is known to be right, and need not be looked at.
+            (end, next_offset) = (found.at, found.header.base_offset);
+            scanner = Scanner::new(bytes, end, next_offset, self.sparse, &self.dir.epochs);
+        }
         // Damage behind the first batch belongs to the read that begins there.
         while let Some(Ok(found)) = scanner.step() {
             if found.end() - start > want.max_bytes
@@ -52,17 +65,38 @@ impl Segment {
             {
                 break;
             }
-            last = found;
+            (end, next_offset) = (found.end(), found.header.next_offset());
         }
-        mapped.note_verified(start..last.end());
+        mapped.note_verified(start..end);
         let place = Place {
             topic: Arc::clone(&self.dir.topic),
             partition: self.dir.partition,
             segment: self.base_offset,
             position: start as u64,
         };
-        let bytes = log.slice(start..last.end()).unwrap_or_default();
-        Ok(Some(Fetched::new(bytes, want.from, last.header.next_offset(), place)))
+        let bytes = log.slice(start..end).unwrap_or_default();
+        Ok(Some(Fetched::new(bytes, want.from, next_offset, place)))
+    }
+
+    /// The last batch with an index entry up to which everything behind `first` is wanted and known to be right; `None`
+    /// when there is none, or it is not known.
+    fn jump(
+        &self,
+        mapped: &Mapped,
+        bytes: &[u8],
+        first: &Found,
+        want: Want,
+    ) -> Result<Option<Found>, ReadError> {
+        let limit = first.at.saturating_add(want.max_bytes);
+        if want.verify_every_read || limit <= first.end() {
+            return Ok(None);
+        }
+        let last = want.end.saturating_sub(1).saturating_sub(self.base_offset);
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        let position = u32::try_from(limit).unwrap_or(u32::MAX);
+        let entry = index::floor_within(self.indexes(mapped)?.offset.bytes(), last, position);
+        let batch = entry.and_then(|entry| self.batch_of(bytes, entry));
+        Ok(batch.filter(|found| found.at > first.end() && mapped.knows(first.end()..found.at)))
     }
 
     /// Returns the first offset in `offsets` whose record has a timestamp at or after `timestamp`.
@@ -96,20 +130,43 @@ impl Segment {
         let wanted = offset.saturating_sub(self.base_offset);
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let (at, next_offset) = index::floor(self.indexes(mapped)?.offset.bytes(), wanted)
-            .and_then(|entry| self.batch_of(bytes, entry))
-            .unwrap_or((0, self.base_offset));
+            .and_then(|(entry, behind)| {
+                expect(bytes, wanted, entry, behind);
+                self.batch_of(bytes, entry)
+            })
+            .map_or((0, self.base_offset), |found| (found.at, found.header.base_offset));
         Ok(Scanner::new(bytes, at, next_offset, self.sparse, &self.dir.epochs))
     }
 
-    /// Where the batch of an index entry begins, and its base offset; `None` when it is not there. An index is
-    /// never evidence about the log: the batch itself has to agree.
-    fn batch_of(&self, bytes: &[u8], entry: index::Entry) -> Option<(usize, u64)> {
+    /// The batch of an index entry; `None` when it is not there. An index is never evidence about the log: the batch
+    /// itself has to agree.
+    fn batch_of(&self, bytes: &[u8], entry: Entry) -> Option<Found> {
         let at = usize::try_from(entry.position).ok()?;
         let header = Header::parse(bytes.get(at..)?).ok()?;
         let last_offset = self.base_offset.checked_add(u64::from(entry.relative_offset))?;
         (header.last_offset == last_offset && header.base_offset >= self.base_offset)
-            .then_some((at, header.base_offset))
+            .then_some(Found { at, header })
     }
+}
+
+/// Looks at where the headers between an entry and the wanted offset are if the records up to the next entry are equally long.
+///
+/// What is looked at means nothing; but each of these places would be waited for, one after the other, and so they come
+/// from memory together.
+fn expect(bytes: &[u8], wanted: u32, entry: Entry, behind: Option<Entry>) {
+    let Some(behind) = behind else { return };
+    let offsets = behind.relative_offset.saturating_sub(entry.relative_offset).max(1);
+    let stride = usize::try_from(behind.position.saturating_sub(entry.position) / offsets).unwrap_or(0);
+    if stride < HEADER_BYTES {
+        return; // Many records in a batch.
+    }
+    let mut at = usize::try_from(entry.position).unwrap_or(usize::MAX);
+    for _ in 0..wanted.saturating_sub(entry.relative_offset).min(EXPECTED_MAX) {
+        at = at.saturating_add(stride);
+        black_box(bytes.get(at).copied());
+    }
+    // Of the one that is wanted, its records too.
+    black_box(bytes.get(at.saturating_add(HEADER_BYTES)).copied());
 }
 
 /// Checks a batch's checksum, unless it was checked, or written, since it is mapped.

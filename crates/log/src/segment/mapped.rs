@@ -52,6 +52,11 @@ impl Mapped {
         bytes.end <= self.verified() || self.written_from.is_some_and(|from| bytes.start >= from)
     }
 
+    /// The end of what is known to be right from `at` on; `at` when that is nothing.
+    pub(super) fn known_end(&self, at: usize) -> usize {
+        if self.written_from.is_some_and(|from| at >= from) { usize::MAX } else { self.verified().max(at) }
+    }
+
     /// Remembers that the bytes up to the range's end were checked, if there is no hole before it.
     pub(super) fn note_verified(&self, bytes: Range<usize>) {
         if bytes.start <= self.verified() {

@@ -1,5 +1,5 @@
 use crate::error::Damage;
-use crate::format::batch::Header;
+use crate::format::batch::{self, Header};
 use crate::format::checkpoint::Epochs;
 
 /// Walks the batches of a segment, checking that each is one and that its offset follows.
@@ -52,8 +52,22 @@ impl<'a> Scanner<'a> {
         self.next_offset
     }
 
+    /// Steps over the batches that end before `offset`, by as few fields as that takes: they are known to be right up to
+    /// `known_end`.
+    pub(crate) fn pass_known(&mut self, offset: u64, known_end: usize) {
+        let known = self.bytes.get(..known_end.min(self.bytes.len())).unwrap_or_default();
+        while let Some((bytes, last_offset)) = known.get(self.at..).and_then(batch::extent) {
+            let end = self.at.saturating_add(bytes);
+            if last_offset >= offset || end > known.len() {
+                return;
+            }
+            (self.at, self.next_offset) = (end, last_offset.saturating_add(1));
+        }
+    }
+
     /// Looks at the next batch without its checksum and steps behind it; `None` at the end. After damage the
     /// scanner stands where it stood.
+    #[inline]
     pub(crate) fn step(&mut self) -> Option<Result<Found, Damage>> {
         self.look().map(|found| {
             found.inspect(|found| {
@@ -74,10 +88,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Checks the checksum of a batch that this scanner gave.
+    #[inline]
     pub(crate) fn verify(&self, found: &Found) -> Result<(), Damage> {
         found.header.verify(self.bytes.get(found.at..).unwrap_or_default())
     }
 
+    #[inline]
     fn look(&self) -> Option<Result<Found, Damage>> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         Some(Header::parse(rest).and_then(|header| {

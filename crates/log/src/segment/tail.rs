@@ -4,12 +4,12 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::active::{Active, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
+use super::active::{Active, Extent, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
 use super::keeper::Keeper;
 use super::{Dir, Indexes, Segment};
 use crate::error::{AppendError, Damage, IoError, ReadError, SyncError};
 use crate::format::index::{Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
-use crate::format::mark::{FILE_BYTES, IndexSum, Mark};
+use crate::format::mark::{FILE_BYTES, Mark};
 use crate::format::names;
 use crate::options::TopicOptions;
 use crate::storage::{self, Access, Appender, File, Region};
@@ -212,14 +212,15 @@ impl Tail {
         self.file.set_len(self.log.published() as u64).map_err(IoError::of("trim", &path))
     }
 
-    /// Makes the segment's first `len` bytes durable and notes it in the mark.
-    pub(crate) fn sync(&self, len: usize, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+    /// Makes the segment durable up to there and notes it in the mark.
+    pub(crate) fn sync(&self, extent: Extent, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
         let path = self.dir.file(self.segment.base_offset, names::LOG);
         self.file.sync_data().map_err(IoError::of("sync", &path))?;
         self.sync_names()?;
-        self.note_appended(len, now_ms);
-        let mark = self.mark(len, next_offset);
-        self.keeper.lock().update(&self.dir, &mark, now_ms)
+        self.note_appended(extent.log, now_ms);
+        let mut keeper = self.keeper.lock();
+        let mark = self.mark(&mut keeper, extent, next_offset);
+        keeper.update(&self.dir, &mark, now_ms)
     }
 
     /// Saves the mark if that is due: after the last records became durable nobody else would.
@@ -232,7 +233,11 @@ impl Tail {
     pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<Mark, IoError> {
         let base_offset = self.segment.base_offset;
         let path = self.dir.file(base_offset, names::LOG);
-        let len = self.log.published();
+        let extent = Extent {
+            log: self.log.published(),
+            index: self.indexes.offset.published(),
+            time_index: self.indexes.time.published(),
+        };
         self.trim()?;
         self.file.sync_data().map_err(IoError::of("sync", &path))?;
         for (suffix, region) in
@@ -244,15 +249,14 @@ impl Tail {
             file.sync_data().map_err(IoError::of("sync", &path))?;
         }
         self.sync_names()?;
-        self.note_appended(len, now_ms);
+        self.note_appended(extent.log, now_ms);
+        let mut keeper = self.keeper.lock();
         let mark = Mark {
             sealed: true,
             max_timestamp: self.segment.max_timestamp().unwrap_or_default(),
-            index: IndexSum::of(self.indexes.offset.bytes()),
-            time_index: IndexSum::of(self.indexes.time.bytes()),
-            ..self.mark(len, next_offset)
+            ..self.mark(&mut keeper, extent, next_offset)
         };
-        self.keeper.lock().seal(&self.dir, &mark)?;
+        keeper.seal(&self.dir, &mark)?;
         Ok(mark)
     }
 
@@ -263,15 +267,18 @@ impl Tail {
         }
     }
 
-    fn mark(&self, len: usize, next_offset: u64) -> Mark {
+    fn mark(&self, keeper: &mut Keeper, extent: Extent, next_offset: u64) -> Mark {
+        let (index, time_index) = keeper.sums(&self.indexes, extent);
         Mark {
             base_offset: self.segment.base_offset,
-            position: len as u64,
+            position: extent.log as u64,
             next_offset,
             sparse: self.segment.sparse,
             first_append_ms: self.segment.first_append_ms().unwrap_or_default(),
             last_append_ms: self.segment.last_append_ms().unwrap_or_default(),
             leader_epoch: self.dir.epochs.current(),
+            index,
+            time_index,
             ..Mark::default()
         }
     }

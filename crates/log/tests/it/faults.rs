@@ -221,7 +221,64 @@ fn a_second_writer_is_refused_with_the_path_of_the_lock() {
     bed.open();
 }
 
-/// P13, as far as it goes yet: offsets never depend on the clock, and a clock set back deletes nothing.
+/// P13: a clock that jumps ahead deletes nothing by its jump, while the log is open and while it was closed; what is old by time
+/// that has passed goes all the same, and everything does when the clock is confirmed, or has shown it for long enough.
+#[test]
+fn a_clock_that_jumps_ahead_is_not_believed_until_confirmed() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    const YEAR_MS: i64 = 365 * DAY_MS;
+    enum Then {
+        Confirm,
+        Wait,
+        SetRight,
+    }
+    for (reopened, then) in [
+        (false, Then::Confirm),
+        (false, Then::Wait),
+        (false, Then::SetRight),
+        (true, Then::Confirm),
+        (true, Then::Wait),
+        (true, Then::SetRight),
+    ] {
+        let bed = Bed { topic: small().retention_ms(Some(60_000)), ..Bed::new(0) };
+        let (mut log, mut partition) = bed.open_partition();
+        for _ in 0..200 {
+            append(&partition, Ack::Durable);
+        }
+        let maintain = |log: &Log| log.maintain(bed.clock.now_ms()).unwrap();
+        assert_eq!(maintain(&log).clock_ahead_ms, None);
+        let right = bed.clock.now_ms();
+        if reopened {
+            drop((partition, log));
+            bed.clock.set_ms(right + YEAR_MS);
+            (log, partition) = bed.open_partition();
+        }
+        bed.clock.set_ms(right + YEAR_MS);
+        let report = maintain(&log);
+        assert_eq!((report.segments_deleted, report.segments_rolled), (0, 0));
+        assert_eq!(report.clock_ahead_ms, Some(YEAR_MS as u64));
+        assert_eq!(check_all(&partition), 200);
+        assert_eq!(partition.start_offset(), 0);
+        match then {
+            Then::Confirm => log.confirm_clock(bed.clock.now_ms()),
+            Then::Wait => bed.clock.advance_ms(DAY_MS),
+            Then::SetRight => bed.clock.set_ms(right),
+        }
+        let report = maintain(&log);
+        assert_eq!(report.clock_ahead_ms, None);
+        match then {
+            Then::Confirm | Then::Wait => assert!(report.segments_deleted > 0),
+            Then::SetRight => {
+                assert_eq!(report.segments_deleted, 0);
+                // What was open when it jumped was closed by recovery, and counts as appended then.
+                bed.clock.advance_ms(60_001);
+                assert!(reopened || maintain(&log).segments_deleted > 0);
+            }
+        }
+    }
+}
+
+/// P13: offsets never depend on the clock, and a clock set back deletes nothing.
 #[test]
 fn offsets_do_not_depend_on_the_clock() {
     let bed = Bed { topic: small().retention_ms(Some(60_000)), ..Bed::new(0) };

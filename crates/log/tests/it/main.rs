@@ -15,6 +15,7 @@ mod fault_table;
 mod faults;
 mod flush;
 mod foreign;
+mod head;
 mod histories;
 mod layout;
 mod loss;

@@ -1,9 +1,11 @@
 //! Reading by offset and by timestamp, up to the durable and the appended end, while segments come and go.
 
 use headwater_log::storage::Storage;
-use headwater_log::{Ack, AppendError, Damage, Header, OpenError, ReadError, ReadUpTo, Record};
+use headwater_log::{
+    Ack, AppendError, Damage, Header, Log, OpenError, Partition, ReadError, ReadUpTo, Record,
+};
 
-use crate::bed::{Bed, START_MS, append, append_batch, check_all, payload, read_all, small};
+use crate::bed::{Bed, ROOT, START_MS, append, append_batch, check_all, payload, read_all, small};
 
 #[test]
 fn readers_see_durable_records_unless_they_ask_for_more() {
@@ -54,6 +56,59 @@ fn a_read_gives_whole_batches_within_its_bytes_and_one_at_least() {
         assert!(fetched.bytes().len() <= max_bytes.max(one));
         let next = partition.read(fetched.next_offset(), 0).unwrap().bytes().len();
         assert!(next == 0 || fetched.bytes().len() + next > max_bytes, "as many as fit");
+    }
+}
+
+/// P4: index entries behind the durable end lead nobody beyond it.
+#[test]
+fn a_read_stops_at_the_durable_end_however_much_follows() {
+    let bed = Bed { topic: small().segment_bytes(1 << 15), ..Bed::new(0) };
+    let (_log, partition) = bed.open_partition();
+    for _ in 0..40 {
+        append(&partition, Ack::Durable);
+    }
+    for _ in 0..40 {
+        append(&partition, Ack::Appended);
+    }
+    assert_eq!((partition.segments().len(), partition.durable_end()), (1, 40));
+    for from in 0..40 {
+        let fetched = partition.read(from, 1 << 20).unwrap();
+        assert_eq!((fetched.next_offset(), fetched.views().count() as u64), (40, 40 - from));
+        assert_eq!(partition.read_up_to(ReadUpTo::Appended, from, 1 << 20).unwrap().next_offset(), 80);
+    }
+}
+
+/// What is known to be right is passed by the index and by few fields of each header. It gives what looking at everything gives.
+#[test]
+fn what_is_known_is_read_as_what_is_not() {
+    let bed = Bed { topic: small().segment_bytes(1 << 15), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    while partition.segments().len() < 3 {
+        append_batch(&partition, 1 + partition.appended_end() % 3, Ack::Durable);
+    }
+    let end = partition.durable_end();
+    let read = |partition: &Partition, from, max_bytes| {
+        let fetched = partition.read(from, max_bytes).unwrap();
+        (fetched.bytes().clone(), fetched.next_offset())
+    };
+    let sizes = [0, 1, 200, 256, 300, 700, 1000, 5000, 1 << 20];
+    let all = |partition: &Partition| -> Vec<_> {
+        let each = (0..end).flat_map(|from| sizes.map(|max_bytes| (from, max_bytes)));
+        each.map(|(from, max_bytes)| read(partition, from, max_bytes)).collect()
+    };
+    let written = all(&partition);
+    log.close().unwrap();
+    let log = Log::open(ROOT, bed.options().verify_every_read(true)).unwrap();
+    let looked_at = all(&crate::bed::partition(&log, bed.topic));
+    log.close().unwrap();
+    let log = bed.open();
+    let partition = crate::bed::partition(&log, bed.topic);
+    let (first, again) = (all(&partition), all(&partition));
+    for (at, right) in looked_at.iter().enumerate() {
+        let (from, max_bytes) = (at / sizes.len(), sizes[at % sizes.len()]);
+        assert_eq!(&written[at], right, "written, from {from}, {max_bytes} bytes");
+        assert_eq!(&first[at], right, "first, from {from}, {max_bytes} bytes");
+        assert_eq!(&again[at], right, "again, from {from}, {max_bytes} bytes");
     }
 }
 
@@ -147,7 +202,7 @@ fn lookup_by_timestamp_agrees_with_a_linear_search() {
             partition.append_batch(&records, Ack::Durable).unwrap();
             timestamps.extend(batch);
         }
-        let check = |partition: &headwater_log::Partition| {
+        let check = |partition: &Partition| {
             let start = partition.start_offset() as usize;
             for wanted in (-1..1300).step_by(7).chain([i64::MIN, i64::MAX]) {
                 let right = timestamps.iter().skip(start).position(|time| *time >= wanted);

@@ -247,7 +247,9 @@ fn ready_batches_fill_segments_and_survive_a_crash() {
     }
 }
 
-fn parts(record: &StoredRecord) -> (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>) {
+type Nullable = Option<Vec<u8>>;
+
+fn parts(record: &StoredRecord) -> (i64, Nullable, Nullable, Vec<(String, Nullable)>) {
     let headers =
         record.headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));
     (

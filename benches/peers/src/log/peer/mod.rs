@@ -21,6 +21,11 @@ pub trait Peer: Sized {
     /// Opens or creates it.
     fn open(dir: &Path) -> Self;
 
+    /// Opens or creates it so that it syncs after so many bytes, if it can be asked to.
+    fn open_flushing(dir: &Path, _flush_bytes: u64) -> Self {
+        Self::open(dir)
+    }
+
     /// Appends one record; it is in the page cache when this returns.
     fn append(&mut self, record: &[u8]);
 

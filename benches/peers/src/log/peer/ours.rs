@@ -21,6 +21,13 @@ pub struct Ours {
 }
 
 impl Ours {
+    fn with(dir: &Path, topic: TopicOptions) -> Self {
+        let log = Log::open(dir, LogOptions::default().topic_defaults(topic));
+        let log = log.unwrap_or_else(|error| panic!("{error}"));
+        let partition = log.open_or_create_topic("bench", topic).ok().and_then(|topic| topic.partition(0));
+        Self { partition: partition.unwrap_or_else(|| panic!("no partition")), log }
+    }
+
     /// The partition, which threads share.
     pub fn partition(&self) -> &Partition {
         &self.partition
@@ -31,11 +38,11 @@ impl Peer for Ours {
     const NAME: &'static str = NAME;
 
     fn open(dir: &Path) -> Self {
-        let options = LogOptions::default().topic_defaults(TopicOptions::default());
-        let log = Log::open(dir, options).unwrap_or_else(|error| panic!("{error}"));
-        let topic = log.open_or_create_topic("bench", TopicOptions::default());
-        let partition = topic.ok().and_then(|topic| topic.partition(0));
-        Self { partition: partition.unwrap_or_else(|| panic!("no partition")), log }
+        Self::with(dir, TopicOptions::default())
+    }
+
+    fn open_flushing(dir: &Path, flush_bytes: u64) -> Self {
+        Self::with(dir, TopicOptions::default().flush_bytes(Some(flush_bytes)))
     }
 
     #[inline]

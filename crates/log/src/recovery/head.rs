@@ -1,0 +1,57 @@
+//! What of a segment need not be read: what its mark says is durable, as far as its indexes are known to be right.
+//!
+//! ```text
+//!  .log     |----------------------------------------|------------|~~~~~~~~~~~~~|
+//!           0                                        last entry   mark          end of the file
+//!                not read: checked when it is read      read: nothing is known behind the mark
+//! ```
+//!
+//! The mark has the checksum of the indexes as they were with its position. Where the files agree, the entries are those that
+//! the writer made, and the last one leads to where the reading begins. Otherwise the segment is read whole.
+
+use crate::format::batch::Header;
+use crate::format::index;
+use crate::format::mark::{IndexSum, Mark};
+use crate::format::names;
+use crate::segment::{Dir, Rebuilt};
+
+/// Where the reading of a segment begins, and the indexes of what is before.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) at: usize,
+    pub(super) next_offset: u64,
+    pub(super) indexes: Rebuilt,
+}
+
+impl Head {
+    /// Nothing is skipped.
+    pub(super) fn none(base_offset: u64, index_interval_bytes: u32) -> Self {
+        Self { at: 0, next_offset: base_offset, indexes: Rebuilt::new(base_offset, index_interval_bytes) }
+    }
+
+    /// What the mark of a segment with this content allows to skip; `None` when something does not agree.
+    pub(super) fn of(dir: &Dir, mark: &Mark, index_interval_bytes: u32, content: &[u8]) -> Option<Self> {
+        let offset = load(dir, mark.base_offset, names::INDEX, mark.index)?;
+        let time = load(dir, mark.base_offset, names::TIME_INDEX, mark.time_index)?;
+        let entry = index::last(&offset)?;
+        let at = usize::try_from(entry.position).ok()?;
+        let header = Header::parse(content.get(at..)?).ok()?;
+        let last_offset = mark.base_offset.checked_add(u64::from(entry.relative_offset))?;
+        let agrees = header.last_offset == last_offset
+            && header.base_offset >= mark.base_offset
+            && u64::from(entry.position) < mark.position;
+        let indexes = Rebuilt::resume(mark.base_offset, index_interval_bytes, offset, time);
+        agrees.then_some(Self { at, next_offset: header.base_offset, indexes })
+    }
+}
+
+/// The part of an index that the sum is of. An index is a cache: one that cannot be read is as good as none.
+fn load(dir: &Dir, base_offset: u64, suffix: &str, sum: IndexSum) -> Option<Vec<u8>> {
+    let mut content = dir.read(base_offset, suffix).ok()??;
+    let len = usize::try_from(sum.bytes).ok()?;
+    if content.len() < len {
+        return None;
+    }
+    content.truncate(len);
+    (IndexSum::of(&content) == sum).then_some(content)
+}

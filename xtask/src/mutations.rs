@@ -1,0 +1,193 @@
+//! The safeguards of the log that `cargo x mutate` takes out, and the tests that fail then.
+
+/// A safeguard, and how it is taken out.
+pub(crate) struct Mutation {
+    /// What is taken out.
+    pub(crate) what: &'static str,
+    /// Where, below `crates/log/src`.
+    pub(crate) file: &'static str,
+    /// The text that is there, once.
+    pub(crate) from: &'static str,
+    /// What stands there instead.
+    pub(crate) to: &'static str,
+    /// The tests that have to fail.
+    pub(crate) caught_by: &'static [&'static str],
+}
+
+const HISTORIES: &str = "histories::every_history_of_up_to_six_operations_survives_its_crashes";
+
+/// All of them, in the order of the table in `docs/testing.md`.
+pub(crate) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        what: "the sync of the directory before the first acknowledgement in a new segment",
+        file: "segment/tail.rs",
+        from: "            self.dir.sync()?;\n            self.named",
+        to: "            self.named",
+        caught_by: &[HISTORIES, "crash::names_of_a_new_segment_are_durable_before_anything_in_it_is"],
+    },
+    Mutation {
+        what: "the sync of the segment",
+        file: "segment/tail.rs",
+        from: "        self.file.sync_data().map_err(IoError::of(\"sync\", &path))?;\n        self.sync_names()?;\n        self.note_appended(extent.log, now_ms);\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
+        to: "        self.sync_names()?;\n        self.note_appended(extent.log, now_ms);\n        let _ = path;\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
+        caught_by: &[
+            HISTORIES,
+            "crash::records_kept_behind_the_mark_are_written_again",
+            "faults::a_failed_sync_poisons_until_reopen",
+        ],
+    },
+    Mutation {
+        what: "the sync of a segment that is sealed",
+        file: "segment/tail.rs",
+        from: "        self.trim()?;\n        self.file.sync_data().map_err(IoError::of(\"sync\", &path))?;",
+        to: "        self.trim()?;",
+        caught_by: &[
+            HISTORIES,
+            "crash::clean_close_is_durable_and_needs_no_scan",
+            "crash::recovery_survives_its_own_crashes",
+        ],
+    },
+    Mutation {
+        what: "the durable mark",
+        file: "segment/tail.rs",
+        from: "        keeper.update(&self.dir, &mark, now_ms)",
+        to: "        let _ = (&mut *keeper, mark);\n        Ok(())",
+        caught_by: &[
+            "damage::every_flipped_byte_of_durable_data_is_found_after_a_kill_and_nothing_is_cut",
+            "concurrency::an_idle_sync_costs_nothing",
+            "head::only_what_is_not_known_to_be_durable_is_read_after_a_kill",
+        ],
+    },
+    Mutation {
+        what: "the cut of the tail",
+        file: "recovery/carry_out.rs",
+        from: "    file.set_len(mark.position).map_err(IoError::of(\"trim\", &path))?;\n",
+        to: "",
+        caught_by: &[
+            "crash::junk_behind_the_end_is_the_end",
+            "damage::no_damage_to_any_file_gives_a_wrong_record",
+        ],
+    },
+    Mutation {
+        what: "writing again what is kept behind the mark",
+        file: "recovery/carry_out.rs",
+        from: "        storage::write_all_at(&*file, &copy, at).map_err(IoError::of(\"write\", &path))?;\n",
+        to: "",
+        caught_by: &["crash::records_kept_behind_the_mark_are_written_again"],
+    },
+    Mutation {
+        what: "the sync of what recovery wrote again",
+        file: "recovery/carry_out.rs",
+        from: "    file.sync_data().map_err(IoError::of(\"sync\", &path))?;\n    for",
+        to: "    for",
+        caught_by: &["crash::recovery_survives_its_own_crashes"],
+    },
+    Mutation {
+        what: "poisoning after a sync that failed",
+        file: "partition/commit.rs",
+        from: "            Err(error) if error.is_sync() => return Err(self.poison(Arc::clone(error))),\n",
+        to: "",
+        caught_by: &[
+            "faults::a_failed_sync_poisons_until_reopen",
+            "faults::an_append_error_tells_whether_something_was_appended",
+        ],
+    },
+    Mutation {
+        what: "the recovery point as proof",
+        file: "recovery/plan.rs",
+        from: "        Err(self.dir.corruption(segment, position, what).into())\n    }\n}\n\nimpl Planned",
+        to: "        let _ = (segment, position, what);\n        Ok(())\n    }\n}\n\nimpl Planned",
+        caught_by: &[
+            "loss::a_newest_segment_that_is_gone_is_an_error",
+            "loss::sealed_segments_that_are_gone_after_a_crash_are_an_error",
+            "loss::damage_below_the_recovery_point_is_an_error_without_a_mark",
+        ],
+    },
+    Mutation {
+        what: "the log start offset before records are deleted",
+        file: "partition/retention.rs",
+        from: "            self.keep_start(offset)?;\n            self.drop",
+        to: "            self.drop",
+        caught_by: &[HISTORIES, "retention::a_full_disk_does_not_stop_deletion_up_to_an_offset"],
+    },
+    Mutation {
+        what: "the log start offset before retention deletes",
+        file: "log/maintain.rs",
+        from: "match self.shared.starts.raise(&raised) {",
+        to: "match Ok::<(), crate::error::IoError>(drop(raised.clone())) {",
+        caught_by: &[HISTORIES],
+    },
+    Mutation {
+        what: "the sync of the directory before segments go",
+        file: "partition/retention.rs",
+        from: "            self.sync_names(&leader)?;\n",
+        to: "",
+        caught_by: &[HISTORIES, "retention::what_becomes_the_first_segment_has_a_durable_name"],
+    },
+    Mutation {
+        what: "the sync of the directory after recovery removed files",
+        file: "recovery/carry_out.rs",
+        from: "        if is_new || !remove.is_empty() || !leftovers.is_empty() {\n            dir.sync()?;",
+        to: "        if is_new || !remove.is_empty() || !leftovers.is_empty() {",
+        caught_by: &["crash::a_segment_behind_a_gap_goes_and_does_not_come_back"],
+    },
+    Mutation {
+        what: "the mark of an empty segment of Kafka's",
+        file: "recovery/plan.rs",
+        from: "files.log_bytes == 0 && !files.proves() && followed.is_none() && !sparse",
+        to: "files.log_bytes == 0 && !files.proves() && followed.is_none()",
+        caught_by: &["foreign::an_empty_segment_behind_a_gap_stays_where_it_is"],
+    },
+    Mutation {
+        what: "the sync of a creation's note",
+        file: "log/topics.rs",
+        from: "        self.shared.storage.sync_dir(&first).map_err(IoError::of(\"sync\", &first))?;\n",
+        to: "",
+        caught_by: &["topics::creation_is_all_or_nothing"],
+    },
+    Mutation {
+        what: "the sync of the name of a creation's first partition",
+        file: "log/topics.rs",
+        from: "        self.sync_names()?;\n        Ok(note)",
+        to: "        Ok(note)",
+        caught_by: &["topics::creation_is_all_or_nothing"],
+    },
+    Mutation {
+        what: "the checksum of an index that recovery goes by",
+        file: "recovery/head.rs",
+        from: "(IndexSum::of(&content) == sum).then_some(content)",
+        to: "Some(content)",
+        caught_by: &["head::an_index_that_the_mark_does_not_know_is_not_believed"],
+    },
+    Mutation {
+        what: "checking at the first read what recovery did not read",
+        file: "recovery/plan.rs",
+        from: "let whole = scan.from == 0;",
+        to: "let whole = true;",
+        caught_by: &[
+            "damage::every_flipped_byte_of_durable_data_is_found_after_a_kill_and_nothing_is_cut",
+            "damage::no_damage_to_any_file_gives_a_wrong_record",
+        ],
+    },
+    Mutation {
+        what: "checking what a read passes by the index",
+        file: "segment/lookup.rs",
+        from: " && mapped.knows(first.end()..found.at)",
+        to: "",
+        caught_by: &["damage::every_flipped_bit_of_durable_data_is_an_error_with_its_place"],
+    },
+    Mutation {
+        what: "the durable end as the bound of a read",
+        file: "format/index.rs",
+        from: "entry.position <= position && entry.relative_offset <= relative_offset",
+        to: "entry.position <= position",
+        caught_by: &["reading::a_read_stops_at_the_durable_end_however_much_follows"],
+    },
+    Mutation {
+        what: "not believing a clock that jumps ahead",
+        file: "log/believed.rs",
+        from: "filter(|step| ahead > *step)",
+        to: "filter(|_| false)",
+        caught_by: &["faults::a_clock_that_jumps_ahead_is_not_believed_until_confirmed"],
+    },
+];
