@@ -100,8 +100,12 @@ impl Author {
         let headers = (0..count)
             .map(|_| (names[self.random.usize(..names.len())].to_owned(), self.content(30)))
             .collect();
-        // Mostly on and on, now and then back or ahead, and once in a while at the very beginning.
-        let wander = self.random.i64(-5_000_000..5_000_000) * i64::from(self.random.u8(..4) == 0);
+        // Mostly as late as the batch before or later, often back, seldom ahead, once in a while at the very beginning.
+        let wander = match self.random.u16(..400) {
+            0 => self.random.i64(0..2_000_000),
+            1..=100 => self.random.i64(-5_000_000..0),
+            _ => 0,
+        };
         let timestamp = if self.random.u8(..200) == 0 { 0 } else { self.clock.now_ms() + wander };
         Sample { timestamp, key: self.content(40), value: self.content(largest), headers }
     }
@@ -122,7 +126,9 @@ impl Author {
     fn fill(&mut self, partition: &Partition, stamped: bool, batches: u64) -> Outcome<Known> {
         let mut known = Known::new();
         for number in 0..batches {
-            let now_ms = self.clock.0.load(Ordering::Relaxed) + self.random.i64(0..900_000);
+            // Half of the batches at the time of the one before: the first of those is the one that the time index names.
+            let step = if self.random.bool() { 0 } else { self.random.i64(0..900_000) };
+            let now_ms = self.clock.now_ms() + step;
             self.clock.0.store(now_ms, Ordering::Relaxed);
             let (offset, mut samples) = if number % 10 == 9 {
                 let (batch, samples) = &self.encoded[self.random.usize(..self.encoded.len())];

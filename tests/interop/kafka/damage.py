@@ -23,8 +23,10 @@ def offset_shifted(content: bytearray):
     content[2 * INDEX_ENTRY + 3] += 1
 
 
-def position_shifted(content: bytearray):
-    content[2 * INDEX_ENTRY + 7] += 1
+def position_of_another(content: bytearray):
+    """The third entry has the position of the second: a batch begins there, and it is the wrong one."""
+    second, third = INDEX_ENTRY + 4, 2 * INDEX_ENTRY + 4
+    content[third : third + 4] = content[second : second + 4]
 
 
 def times_out_of_order(content: bytearray):

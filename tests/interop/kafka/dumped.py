@@ -9,7 +9,7 @@ FAULTS = [
     ("a flipped byte in a batch", damage.flipped_byte, "log", "isvalid: false"),
     ("a base offset that is one more", damage.base_offset_shifted, "log", "is followed by"),
     ("an index entry whose offset is one more", damage.offset_shifted, "index", "Index offset"),
-    ("an index entry whose position is one more", damage.position_shifted, "index", "Mismatches in"),
+    ("an index entry that has the position of another", damage.position_of_another, "index", "Mismatches in"),
     ("time index entries out of order", damage.times_out_of_order, "timeindex", "out of order"),
     ("a time index entry that is a millisecond off", damage.time_shifted, "timeindex", "timestamp mismatch"),
     ("zeros behind a segment", damage.zeros_behind, "log", "Found record size 0"),
