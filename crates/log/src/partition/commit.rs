@@ -11,10 +11,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use super::Core;
 use crate::error::{IoError, SyncError};
 use crate::sync::{Condvar, Mutex};
+
+/// So often the one who syncs lets others go first.
+const OTHERS_MAX: usize = 16;
 
 /// The office of the one who syncs.
 #[derive(Debug, Default)]
@@ -75,7 +79,24 @@ impl Core {
         };
         match self.lead.take(done) {
             Err(outcome) => outcome,
-            Ok(leader) => self.sync_all(&leader),
+            Ok(leader) => {
+                self.let_others_append();
+                self.sync_all(&leader)
+            }
+        }
+    }
+
+    /// Those whom the last sync has released are about to append again: what comes at once is taken along, or it would wait
+    /// for a sync of its own. Costs a few system calls that do nothing where nobody comes.
+    fn let_others_append(&self) {
+        let mut end = self.appended_end();
+        for _ in 0..OTHERS_MAX {
+            thread::yield_now();
+            let now = self.appended_end();
+            if now == end {
+                return;
+            }
+            end = now;
         }
     }
 
