@@ -12,7 +12,7 @@ pub(super) const INDEX_ROOM_BYTES: usize = ENTRY_BYTES;
 pub(super) const TIME_INDEX_ROOM_BYTES: usize = 2 * TIME_ENTRY_BYTES;
 
 /// An active segment in the hands of the partition's one appender. Nothing here makes a system call, but
-/// one for every 32 KiB.
+/// one for every 32 KiB, or for a large batch.
 #[derive(Debug)]
 pub(crate) struct Active {
     tail: Arc<Tail>,
@@ -22,6 +22,8 @@ pub(crate) struct Active {
     builder: Builder,
     /// Below this the storage was told what is to come.
     prepared: usize,
+    /// Where large batches are encoded, as large as the largest of them.
+    draft: Vec<u8>,
 }
 
 /// So many bytes are prepared at a time: so few that the append that does it is not much slower than others.
@@ -34,6 +36,9 @@ pub(crate) struct Extent {
     pub(super) index: usize,
     pub(super) time_index: usize,
 }
+
+/// A batch of this size is written by a call: its pages would cost more than that one by one.
+const FILL_BYTES_MIN: usize = 128 * 1024;
 
 /// What a batch needs before it can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +62,7 @@ impl Active {
         builder: Builder,
     ) -> Self {
         let prepared = log.region().published().next_multiple_of(PREPARE_BYTES);
-        Self { tail, log, index, time_index, builder, prepared }
+        Self { tail, log, index, time_index, builder, prepared, draft: Vec::new() }
     }
 
     pub(crate) fn tail(&self) -> &Arc<Tail> {
@@ -114,12 +119,7 @@ impl Active {
         let last_offset = place.base_offset.saturating_add(u64::from(last_offset_delta));
         let max_timestamp = place.log_append_ms.unwrap_or_else(|| batch.max_timestamp());
         segment.max_timestamp.fetch_max(max_timestamp, Ordering::AcqRel);
-        let write = |target: &mut [u8]| {
-            let exact = batch.encode(place, target);
-            debug_assert!(exact, "the length of a batch is what its encoder counted");
-        };
-        self.prepare(bytes);
-        let Some(position) = self.log.append(bytes, write) else { return false };
+        let Some(position) = self.write(batch, place, bytes) else { return false };
         let entries = self.builder.add(position, bytes, last_offset, max_timestamp);
         let entries = entries.unwrap_or_default();
         if let Some(entry) = entries.offset {
@@ -129,6 +129,28 @@ impl Active {
             self.time_index.append(TIME_ENTRY_BYTES, |target| target.copy_from_slice(&entry.encode()));
         }
         true
+    }
+
+    /// Writes a batch and publishes it; tells where it begins, or that there is no room.
+    fn write(&mut self, batch: &impl Batch, place: Place, bytes: usize) -> Option<usize> {
+        let encode = |target: &mut [u8]| {
+            let exact = batch.encode(place, target);
+            debug_assert!(exact, "the length of a batch is what its encoder counted");
+        };
+        if bytes < FILL_BYTES_MIN || bytes > self.log.room() {
+            self.prepare(bytes);
+            return self.log.append(bytes, encode);
+        }
+        let at = self.len();
+        self.draft.resize(self.draft.len().max(bytes), 0);
+        let draft = self.draft.get_mut(..bytes)?;
+        encode(draft);
+        if self.tail.fill(at, draft) {
+            self.prepared = self.prepared.max(at.saturating_add(bytes));
+            return self.log.publish(bytes);
+        }
+        self.prepare(bytes);
+        self.log.append(bytes, encode)
     }
 
     /// Tells the storage of the next bytes, a piece at a time, and never of what is written.

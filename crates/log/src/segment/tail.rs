@@ -206,6 +206,11 @@ impl Tail {
         self.file.prepare(from as u64, to as u64);
     }
 
+    /// Lets the storage write bytes, if it does that; see [`File::fill`].
+    pub(super) fn fill(&self, at: usize, bytes: &[u8]) -> bool {
+        self.file.fill(at as u64, bytes)
+    }
+
     /// Cuts the space that was allocated ahead. Nothing may be appended meanwhile, and [`Active::stop`] was called.
     pub(crate) fn trim(&self) -> Result<(), IoError> {
         let path = self.dir.file(self.segment.base_offset, names::LOG);

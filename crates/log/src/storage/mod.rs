@@ -171,6 +171,14 @@ pub trait File: Send + Sync + fmt::Debug {
         let _ = (from, to);
     }
 
+    /// Asked to write these bytes at once where they are about to be written through a mapping, so that every mapping of the
+    /// file shows them when it returns. They are allocated, and nobody has written or read there. False when the storage does not,
+    /// whatever it has written: then they are written through the mapping. Does nothing unless it is overridden.
+    fn fill(&self, position: u64, bytes: &[u8]) -> bool {
+        let _ = (position, bytes);
+        false
+    }
+
     /// Makes the file's bytes, those written through mappings too, and its length durable.
     ///
     /// # Errors

@@ -17,6 +17,8 @@
 //! * Bytes from `published` on are reached by the region's [`Appender`] alone. There is one per region,
 //!   because both come from a [`Window`] by value, and its methods take `&mut self`. So the one `&mut [u8]`
 //!   that can exist never overlaps a shared slice.
+//! * The appender may let the storage write there by a call ([`File::fill`](super::File::fill)) while it has no slice of them. Such
+//!   memory is initialised before and after, so it is sound to publish it whatever was written.
 //! * Bytes from `writable` on are not touched at all: behind them there may be no space on the disk, where a
 //!   write would end the process (SIGBUS). `writable` is raised only after the file was given that space, and
 //!   falls only by the appender's own hand, before the file is cut.
@@ -317,6 +319,15 @@ impl Appender {
         let at = self.region.published();
         let end = at.checked_add(len).filter(|end| *end <= self.region.writable())?;
         self.with(at, len, fill);
+        self.region.published.store(end, Ordering::Release);
+        Some(at)
+    }
+
+    /// Publishes the next `len` bytes as they are: the storage has written them. Tells where they begin; `None`, with nothing
+    /// published, when there is no room.
+    pub(crate) fn publish(&mut self, len: usize) -> Option<usize> {
+        let at = self.region.published();
+        let end = at.checked_add(len).filter(|end| *end <= self.region.writable())?;
         self.region.published.store(end, Ordering::Release);
         Some(at)
     }

@@ -55,6 +55,40 @@ fn records_survive_a_close_and_a_reopening() {
     }
 }
 
+/// Large batches are written by a call, small ones through the map: either way the map, the file, and who reads beside the writer show
+/// the same.
+#[test]
+fn large_batches_are_in_the_file_and_in_the_map() {
+    let dir = tempfile::tempdir().unwrap();
+    let topic = TopicOptions::default().segment_bytes(1 << 20);
+    let log = Log::open(dir.path(), LogOptions::default().topic_defaults(topic)).unwrap();
+    let partition = log.open_or_create_topic("t", topic).unwrap().partition(0).unwrap();
+    // From 1 record to 4,000, which are some 380 KB; segments end within the one kind and the other.
+    for count in [1, 2_000, 3, 1, 4_000, 4_000, 500, 1, 3_000, 2_500, 1, 1] {
+        let begin = append_batch(&partition, count, Ack::Appended);
+        let fetched = partition.read_up_to(ReadUpTo::Appended, begin, 1).unwrap();
+        assert_eq!(fetched.views().count() as u64, count);
+    }
+    partition.sync().unwrap();
+    let end = check_all(&partition);
+    assert!(partition.segments().len() > 1);
+    let reader = Log::open_read_only(dir.path(), ReadOnlyOptions::default()).unwrap();
+    let beside = reader.partition("t", 0).unwrap().unwrap();
+    let mut from = 0;
+    while from < end {
+        let written = partition.read(from, 1 << 20).unwrap();
+        assert_eq!(
+            beside.read(ReadUpTo::Durable, from, written.bytes().len()).unwrap().bytes(),
+            written.bytes()
+        );
+        from = written.next_offset();
+    }
+    let other = dir.path().join("copy");
+    copy(&dir.path().join("t-0"), &other.join("t-0"));
+    let copied = Log::open(&other, LogOptions::default().topic_defaults(topic)).unwrap();
+    assert_eq!(check_all(&copied.topic("t").unwrap().partition(0).unwrap()), end);
+}
+
 /// P1 for a kill: everything that an append returned for is there, synced or not.
 #[test]
 fn appended_records_survive_the_end_of_the_process() {
