@@ -75,6 +75,7 @@
 //! of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
+mod batch;
 mod clock;
 mod error;
 mod fetched;
@@ -92,6 +93,7 @@ pub mod storage;
 mod sync;
 mod topic;
 
+pub use batch::{Batch, Batches, Codec, Producer};
 pub use clock::{Clock, SystemClock};
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
