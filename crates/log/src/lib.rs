@@ -101,12 +101,13 @@ pub use error::{
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
-pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
+pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
 pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, TopicDescription,
+    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
+    TopicDescription,
 };
 pub use topic::{Position, Topic};
 

@@ -38,6 +38,24 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// What opening a log does about damage of what was durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnDamage {
+    /// The log does not open, and nothing is changed. Segments that were closed cleanly are not read; damage in them is
+    /// an error of the read that meets it.
+    #[default]
+    Refuse,
+    /// Every segment is read and checked whole. The bytes of a damaged one are set aside in a file beside it, never
+    /// deleted, and what holds of it takes its place: the records before the damage, and those behind it when the
+    /// damaged batch's length, or the index, tells where they begin. What is missing is in
+    /// [`Log::recovery`](crate::Log::recovery); its offsets are not given again, and who reads there gets the next
+    /// record that is there. The log end does not fall.
+    ///
+    /// It costs a read of the whole log, and the space of a damaged segment twice. Damage of a small text file, and a
+    /// format version that is not known, stay errors.
+    Quarantine,
+}
+
 /// The options of a log.
 ///
 /// # Examples
@@ -61,6 +79,8 @@ pub struct LogOptions {
     /// are unmapped for others. A segment that takes appends, or was rolled and waits to be synced, is mapped
     /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
     pub mapped_segments_max: usize,
+    /// What opening does about damage. Default: [`OnDamage::Refuse`].
+    pub on_damage: OnDamage,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
     /// Where the time comes from. Default: [`SystemClock`].
@@ -73,6 +93,7 @@ impl Default for LogOptions {
             topic_defaults: TopicOptions::default(),
             verify_every_read: false,
             mapped_segments_max: 1024,
+            on_damage: OnDamage::default(),
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
         }
@@ -96,6 +117,12 @@ impl LogOptions {
     #[must_use]
     pub fn mapped_segments_max(self, mapped_segments_max: usize) -> Self {
         Self { mapped_segments_max, ..self }
+    }
+
+    /// Sets what opening does about damage.
+    #[must_use]
+    pub fn on_damage(self, on_damage: OnDamage) -> Self {
+        Self { on_damage, ..self }
     }
 
     /// Sets where the files are.

@@ -25,7 +25,8 @@ use crate::topic::Topic;
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
     options.check()?;
-    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, storage, clock } = options;
+    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, on_damage, storage, clock } =
+        options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -50,7 +51,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         let name: Arc<str> = name.as_str().into();
         for partition in partitions {
             let known = known(&shared, &name, *partition);
-            plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults)?);
+            plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults, on_damage)?);
         }
     }
     // Nothing was changed up to here, whatever was found.

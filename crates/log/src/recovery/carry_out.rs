@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use super::plan::{Plan, Planned};
-use super::scan;
+use super::quarantine;
 use crate::error::{IoError, OpenError};
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
 use crate::report::PartitionRecovery;
 use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
-use crate::storage::{self, Access};
+use crate::storage::{self, Access, Region};
 
 /// A partition that is ready to be used: every segment closed, everything durable.
 #[derive(Debug)]
@@ -22,15 +22,22 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report } =
-            self;
+        let Self { dir, segments, remove, set_aside, leftovers, write_epochs, .. } = self;
+        let Self { start, end, index_interval_bytes, mut report, .. } = self;
         for name in &leftovers {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
         }
+        // Before anything goes that proves what they stand for, and from the last one on: the last has the log's end.
+        let fillers: Vec<u64> = make_fillers(&dir, &segments)?;
+        for base_offset in &set_aside {
+            report.note_set_aside(*base_offset, quarantine::set_aside(&dir, *base_offset)?);
+        }
         // From the last one on, so that what a crash leaves of them is behind a gap.
-        for base_offset in remove.iter().rev() {
-            remove_files(&dir, *base_offset)?;
+        for base_offset in remove.iter().chain(&set_aside).rev() {
+            if !fillers.contains(base_offset) {
+                remove_files(&dir, *base_offset)?;
+            }
         }
         if write_epochs {
             let text = dir.epochs.encode();
@@ -41,15 +48,21 @@ impl Plan {
             create_files(&dir, end)?;
         }
         // A name that comes back, or goes, would change what the segments behind it mean.
-        if is_new || !remove.is_empty() || !leftovers.is_empty() {
+        if is_new || !remove.is_empty() || !set_aside.is_empty() || !leftovers.is_empty() {
             dir.sync()?;
         }
         let dir = Arc::new(dir);
         let mut ready = Vec::with_capacity(segments.len().max(1));
         for planned in segments {
             let (mark, checked) = match planned {
-                Planned::Trusted(mark) => (mark, false),
-                Planned::Scanned { mark, rebuilt, rewrite_from } => {
+                Planned::Trusted(mark) | Planned::Filler(mark) => (mark, false),
+                Planned::Scanned { mark, rebuilt, mut rewrite_from, quarantine } => {
+                    if let Some(quarantine) = quarantine.filter(|quarantine| quarantine.replaces) {
+                        let path = quarantine::set_aside(&dir, mark.base_offset)?;
+                        report.note_set_aside(mark.base_offset, path);
+                        quarantine::replace(&dir, mark.base_offset, &quarantine.kept)?;
+                        rewrite_from = mark.position;
+                    }
                     (seal(&dir, mark, &rebuilt, rewrite_from)?, true)
                 }
             };
@@ -63,13 +76,27 @@ impl Plan {
     }
 }
 
+/// Makes the segments that stand for offsets that are missing; gives their base offsets.
+fn make_fillers(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
+    let mut made = Vec::new();
+    for planned in segments.iter().rev() {
+        if let Planned::Filler(mark) = planned {
+            create_files(dir, mark.base_offset)?;
+            write_sealed(dir, mark)?;
+            dir.sync()?;
+            made.push(mark.base_offset);
+        }
+    }
+    Ok(made)
+}
+
 /// Trims a segment behind its last batch, writes again what was not known to be durable, and makes all of it
 /// durable, the indexes too; then says so in the mark.
 fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<Mark, OpenError> {
     let path = dir.file(mark.base_offset, names::LOG);
     let file = dir.open(mark.base_offset, names::LOG, Access::ReadWrite)?;
     file.set_len(mark.position).map_err(IoError::of("trim", &path))?;
-    let region = scan::map(dir, mark.base_offset)?;
+    let region = map(dir, mark.base_offset)?;
     let rest = region.bytes().get(usize::try_from(rewrite_from).unwrap_or(usize::MAX)..).unwrap_or_default();
     let mut at = rewrite_from;
     let mut copy = Vec::new();
@@ -91,4 +118,16 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
     // The mark's own name.
     dir.sync()?;
     Ok(mark)
+}
+
+fn map(dir: &Dir, base_offset: u64) -> Result<Arc<Region>, IoError> {
+    let path = dir.file(base_offset, names::LOG);
+    let file = dir.open(base_offset, names::LOG, Access::Read)?;
+    let size = file.size().map_err(IoError::of("measure", &path))?;
+    let len = usize::try_from(size).unwrap_or(usize::MAX);
+    if len == 0 {
+        return Ok(Region::from_bytes(&[]));
+    }
+    let region = file.map(len, Access::Read).and_then(|window| window.freeze(len));
+    region.map_err(IoError::of("map", &path))
 }

@@ -20,10 +20,12 @@ pub(super) struct Listing {
     pub(super) leftovers: Vec<String>,
 }
 
+/// What there is of a segment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Files {
-    pub(super) log_bytes: u64,
-    pub(super) mark: Option<Mark>,
+pub(crate) struct Files {
+    pub(crate) log_bytes: u64,
+    /// The newest mark, if it counts.
+    pub(crate) mark: Option<Mark>,
 }
 
 impl Listing {

@@ -1,5 +1,7 @@
+use super::Observer;
 use super::listing::{Files, Listing};
-use super::scan::{self, Leaders, Proof, Scan};
+use super::quarantine::Quarantine;
+use super::scan::{self, Leaders, Proof, Scan, Scanned};
 use crate::error::{Damage, OpenError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
@@ -23,12 +25,14 @@ pub(crate) struct Plan {
     pub(super) dir: Dir,
     pub(super) segments: Vec<Planned>,
     pub(super) remove: Vec<u64>,
+    /// Segments that go as a whole, but not before their bytes were set aside.
+    pub(super) set_aside: Vec<u64>,
     pub(super) leftovers: Vec<String>,
     pub(super) write_epochs: bool,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
-    pub(super) report: PartitionRecovery,
+    pub(crate) report: PartitionRecovery,
 }
 
 /// A segment that stays.
@@ -42,16 +46,22 @@ pub(super) enum Planned {
         rebuilt: Rebuilt,
         /// From here on nothing was known to be durable.
         rewrite_from: u64,
+        /// There was damage where everything was durable.
+        quarantine: Option<Quarantine>,
     },
+    /// One without records, to be made: it stands for offsets that are missing.
+    Filler(Mark),
 }
 
 impl Plan {
-    /// Looks at a partition and decides what to do.
+    /// Looks at a partition and decides what to do. With an observer every segment is read, and damage goes into
+    /// the plan.
     pub(crate) fn new(
         mut dir: Dir,
         known: Known,
         index_interval_bytes: u32,
         now_ms: i64,
+        observer: Option<&mut (dyn Observer + '_)>,
     ) -> Result<Self, OpenError> {
         check_metadata(&dir)?;
         let epochs_missing = read_epochs(&mut dir)?;
@@ -65,8 +75,11 @@ impl Plan {
             proven: listing.segments.iter().rfind(|(_, files)| files.proves()).map(|(base, _)| *base),
             listing,
             dir: &dir,
+            observer: shortened(observer),
             segments: Vec::new(),
             remove: Vec::new(),
+            set_aside: Vec::new(),
+            floor: 0,
             end: None,
             report: PartitionRecovery {
                 topic: dir.topic.to_string(),
@@ -77,9 +90,10 @@ impl Plan {
         planner.drop_deleted();
         planner.drop_orphans()?;
         planner.walk()?;
+        planner.raise_end();
         let start = planner.start()?;
         let newest = planner.newest_epoch();
-        let Planner { listing, segments, remove, end, mut report, mut epochs, .. } = planner;
+        let Planner { listing, segments, remove, set_aside, end, mut report, mut epochs, .. } = planner;
         let end = end.unwrap_or(start);
         if epochs_missing && newest.is_some_and(|newest| newest > epochs.current()) {
             // Nothing was appended in it yet.
@@ -90,13 +104,32 @@ impl Plan {
         dir.epochs =
             if epochs_missing && epochs == Epochs::default() { Epochs::beginning_at(start) } else { epochs };
         for planned in &mut segments {
-            if let Planned::Scanned { mark, .. } = planned {
+            if let Planned::Scanned { mark, .. } | Planned::Filler(mark) = planned {
                 mark.leader_epoch = dir.epochs.current();
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
         let leftovers = listing.leftovers;
-        Ok(Self { dir, segments, remove, leftovers, write_epochs, start, end, index_interval_bytes, report })
+        Ok(Self {
+            dir,
+            segments,
+            remove,
+            set_aside,
+            leftovers,
+            write_epochs,
+            start,
+            end,
+            index_interval_bytes,
+            report,
+        })
+    }
+}
+
+/// The same observer for as long as the plan is made.
+fn shortened<'a>(observer: Option<&'a mut (dyn Observer + '_)>) -> Option<&'a mut (dyn Observer + 'a)> {
+    match observer {
+        Some(observer) => Some(observer),
+        None => None,
     }
 }
 
@@ -112,22 +145,27 @@ impl Files {
 }
 
 /// A plan in the making.
-struct Planner<'a> {
-    dir: &'a Dir,
-    known: Known,
+pub(super) struct Planner<'a> {
+    pub(super) dir: &'a Dir,
+    pub(super) known: Known,
     index_interval_bytes: u32,
-    now_ms: i64,
+    pub(super) now_ms: i64,
     listing: Listing,
     /// The last segment whose mark says that anything is durable: all before it are durable whole.
     proven: Option<u64>,
     epochs: Epochs,
     /// The list of epochs is not there: it is made again of the batches, so all of them are read.
     epochs_missing: bool,
-    segments: Vec<Planned>,
+    /// Who sees what is read; then damage is no error.
+    pub(super) observer: Option<&'a mut (dyn Observer + 'a)>,
+    pub(super) segments: Vec<Planned>,
     remove: Vec<u64>,
+    pub(super) set_aside: Vec<u64>,
+    /// No offset below this may be given: that of a record that was durable, in a segment that is gone.
+    pub(super) floor: u64,
     /// The offset behind the last segment that stays.
-    end: Option<u64>,
-    report: PartitionRecovery,
+    pub(super) end: Option<u64>,
+    pub(super) report: PartitionRecovery,
 }
 
 impl Planner<'_> {
@@ -155,7 +193,8 @@ impl Planner<'_> {
             let missed =
                 durable.is_some_and(|mark| !deleted(mark)) && first.is_none_or(|first| base_offset > first);
             if missed {
-                return Err(self.dir.corruption(base_offset, 0, Damage::MissingSegment).into());
+                self.refuse(self.dir.corruption(base_offset, 0, Damage::MissingSegment))?;
+                self.floor = self.floor.max(durable.map_or(0, |mark| mark.next_offset));
             }
             self.remove.push(base_offset);
         }
@@ -181,17 +220,20 @@ impl Planner<'_> {
                     self.remove.push(base_offset);
                     continue;
                 }
-                if durable || self.is_before_recovery_point(base_offset) {
-                    return Err(if base_offset > expected {
-                        self.dir.corruption(expected, 0, Damage::MissingSegment).into()
-                    } else {
-                        let what = Damage::Offset { expected, found: base_offset };
-                        self.dir.corruption(base_offset, 0, what).into()
-                    });
+                let durable = durable || self.is_before_recovery_point(base_offset) || self.has_damage();
+                if durable && base_offset > expected {
+                    self.refuse_missing(expected, base_offset)?;
+                } else if durable {
+                    let what = Damage::Offset { expected, found: base_offset };
+                    self.refuse(self.dir.corruption(base_offset, 0, what))?;
+                    self.set_aside.push(base_offset);
+                    self.set_aside(base_offset, files);
+                    continue;
+                } else {
+                    cut = true;
+                    self.remove_behind_cut(base_offset);
+                    continue;
                 }
-                cut = true;
-                self.remove_behind_cut(base_offset);
-                continue;
             }
             cut = self.take(base_offset, files, next)?;
         }
@@ -201,7 +243,8 @@ impl Planner<'_> {
     /// Decides on a segment that follows what was there so far; tells whether the log ends in it.
     fn take(&mut self, base_offset: u64, files: &Files, next: Option<u64>) -> Result<bool, OpenError> {
         let sealed = files.is_sealed();
-        if let Some(mark) = sealed.filter(|_| !self.epochs_missing) {
+        let thorough = self.observer.is_some();
+        if let Some(mark) = sealed.filter(|_| !self.epochs_missing && !thorough) {
             self.end = Some(mark.next_offset);
             self.segments.push(Planned::Trusted(mark));
             return Ok(false);
@@ -233,7 +276,24 @@ impl Planner<'_> {
             (false, true) => Leaders::Noted(&mut self.epochs),
             (false, false) => Leaders::Checked,
         };
-        let scan = scan::scan(self.dir, base_offset, sparse, proof, leaders, self.index_interval_bytes)?;
+        let (dir, index_interval_bytes) = (self.dir, self.index_interval_bytes);
+        let scanned = Scanned { dir, base_offset, sparse, proof, leaders, index_interval_bytes, next };
+        let mut scan = scanned.scan(self.observer.as_deref_mut())?;
+        if let Some(observer) = &mut self.observer {
+            observer.segment(self.dir, base_offset, files, &scan, next);
+        }
+        // Behind the last record there may be offsets that are missing, as the mark alone tells.
+        if let Some(mark) = sealed.filter(|mark| mark.sparse && mark.position == scan.position) {
+            scan.next_offset = scan.next_offset.max(mark.next_offset);
+        }
+        let as_marked =
+            sealed.filter(|mark| (mark.position, mark.next_offset) == (scan.position, scan.next_offset));
+        if let Some(mark) = as_marked.filter(|_| !self.epochs_missing && scan.damage.is_empty()) {
+            self.end = Some(mark.next_offset);
+            self.segments.push(Planned::Trusted(mark));
+            return Ok(false);
+        }
+        let quarantine = self.quarantine(base_offset, files, &scan);
         let rewrite_from = match proof {
             Proof::Whole { .. } => scan.position,
             Proof::Position { position, .. } => position,
@@ -249,7 +309,7 @@ impl Planner<'_> {
             position: scan.position,
             next_offset: scan.next_offset,
             sealed: true,
-            sparse,
+            sparse: sparse || quarantine.is_some(),
             first_append_ms: if mark.first_append_ms > 0 { mark.first_append_ms } else { self.now_ms },
             // Nothing was appended after now. That keeps records longer rather than shorter.
             last_append_ms: sealed.map_or(self.now_ms.max(mark.last_append_ms), |mark| mark.last_append_ms),
@@ -258,7 +318,8 @@ impl Planner<'_> {
             ..Mark::default()
         };
         self.end = Some(scan.next_offset);
-        self.segments.push(Planned::Scanned { mark, rebuilt: scan.rebuilt, rewrite_from });
+        let rebuilt = scan.rebuilt;
+        self.segments.push(Planned::Scanned { mark, rebuilt, rewrite_from, quarantine });
         Ok(cut)
     }
 
@@ -298,7 +359,7 @@ impl Planner<'_> {
         let first = self.segments.first().map_or(end, Planned::base_offset);
         if end < kept {
             let what = Damage::StartBeyondEnd { start: kept, end };
-            return Err(self.dir.corruption(first, 0, what).into());
+            return Err(self.dir.corruption(first, 0, what).into()); // Not where the end was raised.
         }
         self.check_recovery_point(end)?;
         if first > kept && (self.known.start.is_some() || !self.listing.unmarked) {
@@ -323,7 +384,7 @@ impl Planner<'_> {
 impl Planned {
     pub(super) fn base_offset(&self) -> u64 {
         match self {
-            Self::Trusted(mark) | Self::Scanned { mark, .. } => mark.base_offset,
+            Self::Trusted(mark) | Self::Scanned { mark, .. } | Self::Filler(mark) => mark.base_offset,
         }
     }
 }
