@@ -29,13 +29,13 @@ impl Plan {
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
         }
         // Before anything goes that proves what they stand for, and from the last one on: the last has the log's end.
-        let fillers: Vec<u64> = make_fillers(&dir, &segments)?;
+        let made = make_new(&dir, &segments)?;
         for base_offset in &set_aside {
             report.note_set_aside(*base_offset, quarantine::set_aside(&dir, *base_offset)?);
         }
         // From the last one on, so that what a crash leaves of them is behind a gap.
         for base_offset in remove.iter().chain(&set_aside).rev() {
-            if !fillers.contains(base_offset) {
+            if !made.contains(base_offset) {
                 remove_files(&dir, *base_offset)?;
             }
         }
@@ -56,11 +56,12 @@ impl Plan {
         for planned in segments {
             let (mark, checked) = match planned {
                 Planned::Trusted(mark) | Planned::Filler(mark) => (mark, false),
+                Planned::Split { mark, rebuilt, .. } => (sealed_mark(mark, &rebuilt), true),
                 Planned::Scanned { mark, rebuilt, mut rewrite_from, quarantine } => {
-                    if let Some(quarantine) = quarantine.filter(|quarantine| quarantine.replaces) {
-                        let path = quarantine::set_aside(&dir, mark.base_offset)?;
-                        report.note_set_aside(mark.base_offset, path);
-                        quarantine::replace(&dir, mark.base_offset, &quarantine.kept)?;
+                    if let Some(bytes) = quarantine {
+                        let base_offset = mark.base_offset;
+                        report.note_set_aside(base_offset, quarantine::set_aside(&dir, base_offset)?);
+                        quarantine::put(&dir, base_offset, 0..bytes, base_offset)?;
                         rewrite_from = mark.position;
                     }
                     (seal(&dir, mark, &rebuilt, rewrite_from)?, true)
@@ -76,18 +77,30 @@ impl Plan {
     }
 }
 
-/// Makes the segments that stand for offsets that are missing; gives their base offsets.
-fn make_fillers(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
+/// Makes the segments that stand for offsets that are missing, or have what holds behind damage; gives their base
+/// offsets.
+fn make_new(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
     let mut made = Vec::new();
     for planned in segments.iter().rev() {
-        if let Planned::Filler(mark) = planned {
-            create_files(dir, mark.base_offset)?;
-            write_sealed(dir, mark)?;
-            dir.sync()?;
-            made.push(mark.base_offset);
+        match planned {
+            Planned::Filler(mark) => {
+                create_files(dir, mark.base_offset)?;
+                write_sealed(dir, mark)?;
+                dir.sync()?;
+            }
+            Planned::Split { mark, rebuilt, of, bytes } => {
+                quarantine::put(dir, *of, bytes.clone(), mark.base_offset)?;
+                seal(dir, *mark, rebuilt, mark.position)?;
+            }
+            Planned::Trusted(_) | Planned::Scanned { .. } => continue,
         }
+        made.push(planned.base_offset());
     }
     Ok(made)
+}
+
+fn sealed_mark(mark: Mark, rebuilt: &Rebuilt) -> Mark {
+    Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark }
 }
 
 /// Trims a segment behind its last batch, writes again what was not known to be durable, and makes all of it
@@ -113,7 +126,7 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
         storage::exchange_file(&*dir.storage, &dir.path, &name, bytes)?;
     }
     dir.sync()?;
-    let mark = Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark };
+    let mark = sealed_mark(mark, rebuilt);
     write_sealed(dir, &mark)?;
     // The mark's own name.
     dir.sync()?;

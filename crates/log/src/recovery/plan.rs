@@ -1,6 +1,7 @@
+use std::ops::Range;
+
 use super::Observer;
 use super::listing::{Files, Listing};
-use super::quarantine::Quarantine;
 use super::scan::{self, Leaders, Proof, Scan, Scanned};
 use crate::error::{Damage, OpenError};
 use crate::format::checkpoint::Epochs;
@@ -46,9 +47,12 @@ pub(super) enum Planned {
         rebuilt: Rebuilt,
         /// From here on nothing was known to be durable.
         rewrite_from: u64,
-        /// There was damage where everything was durable.
-        quarantine: Option<Quarantine>,
+        /// There was damage where everything was durable, and there is more in the file than the batches before it: so
+        /// many bytes hold.
+        quarantine: Option<u64>,
     },
+    /// What holds behind damage: a part of the file of the segment that begins with `of`, to be one on its own.
+    Split { mark: Mark, rebuilt: Rebuilt, of: u64, bytes: Range<u64> },
     /// One without records, to be made: it stands for offsets that are missing.
     Filler(Mark),
 }
@@ -80,6 +84,7 @@ impl Plan {
             remove: Vec::new(),
             set_aside: Vec::new(),
             floor: 0,
+            ends_with_gap: false,
             end: None,
             report: PartitionRecovery {
                 topic: dir.topic.to_string(),
@@ -104,8 +109,11 @@ impl Plan {
         dir.epochs =
             if epochs_missing && epochs == Epochs::default() { Epochs::beginning_at(start) } else { epochs };
         for planned in &mut segments {
-            if let Planned::Scanned { mark, .. } | Planned::Filler(mark) = planned {
-                mark.leader_epoch = dir.epochs.current();
+            match planned {
+                Planned::Scanned { mark, .. } | Planned::Split { mark, .. } | Planned::Filler(mark) => {
+                    mark.leader_epoch = dir.epochs.current();
+                }
+                Planned::Trusted(_) => {}
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
@@ -163,6 +171,8 @@ pub(super) struct Planner<'a> {
     pub(super) set_aside: Vec<u64>,
     /// No offset below this may be given: that of a record that was durable, in a segment that is gone.
     pub(super) floor: u64,
+    /// Whether offsets are missing behind the last record so far.
+    pub(super) ends_with_gap: bool,
     /// The offset behind the last segment that stays.
     pub(super) end: Option<u64>,
     pub(super) report: PartitionRecovery,
@@ -220,6 +230,10 @@ impl Planner<'_> {
                     self.remove.push(base_offset);
                     continue;
                 }
+                // What an interrupted quarantine made of the segment before: it is made again.
+                if !files.proves() && self.splits_at(base_offset) {
+                    continue;
+                }
                 let durable = durable || self.is_before_recovery_point(base_offset) || self.has_damage();
                 if durable && base_offset > expected {
                     self.refuse_missing(expected, base_offset)?;
@@ -260,10 +274,15 @@ impl Planner<'_> {
             return Ok(false);
         }
         let mark = files.mark.unwrap_or_default();
+        let (position, next_offset) = (mark.position, mark.next_offset);
         let proof = match (followed, self.listing.unmarked) {
-            (Some(next_offset), _) => Proof::Whole { next_offset },
+            // Unless an interrupted quarantine has begun to make segments of a part of it.
+            (followed, _) if sealed.is_some() && followed.is_none_or(|next| next >= next_offset) => {
+                Proof::Sealed { position, next_offset }
+            }
+            (Some(next_offset), _) => Proof::Whole { next_offset, position },
             (None, true) => Proof::Offset(self.known.recovery_point.unwrap_or(0)),
-            (None, false) => Proof::Position { position: mark.position, next_offset: mark.next_offset },
+            (None, false) => Proof::Position { position, next_offset },
         };
         let proof = match proof {
             // A mark that proves nothing has no next offset to agree with.
@@ -277,59 +296,53 @@ impl Planner<'_> {
             (false, false) => Leaders::Checked,
         };
         let (dir, index_interval_bytes) = (self.dir, self.index_interval_bytes);
+        // A segment that proves nothing may be what an interrupted quarantine made of this one.
+        let next = if self.listing.unmarked { next } else { followed };
         let scanned = Scanned { dir, base_offset, sparse, proof, leaders, index_interval_bytes, next };
-        let mut scan = scanned.scan(self.observer.as_deref_mut())?;
+        let scan = scanned.scan(self.observer.as_deref_mut())?;
         if let Some(observer) = &mut self.observer {
             observer.segment(self.dir, base_offset, files, &scan, next);
         }
-        // Behind the last record there may be offsets that are missing, as the mark alone tells.
-        if let Some(mark) = sealed.filter(|mark| mark.sparse && mark.position == scan.position) {
-            scan.next_offset = scan.next_offset.max(mark.next_offset);
-        }
-        let as_marked =
-            sealed.filter(|mark| (mark.position, mark.next_offset) == (scan.position, scan.next_offset));
+        let kept = scan.kept_bytes();
+        let as_marked = sealed.filter(|mark| (mark.position, mark.next_offset) == (kept, scan.next_offset));
         if let Some(mark) = as_marked.filter(|_| !self.epochs_missing && scan.damage.is_empty()) {
             self.end = Some(mark.next_offset);
             self.segments.push(Planned::Trusted(mark));
             return Ok(false);
         }
-        let quarantine = self.quarantine(base_offset, files, &scan);
         let rewrite_from = match proof {
-            Proof::Whole { .. } => scan.position,
+            Proof::Whole { .. } | Proof::Sealed { .. } => kept,
             Proof::Position { position, .. } => position,
             // Written by Kafka and durable, or proven by nothing.
-            Proof::Offset(proven) if proven >= scan.next_offset => scan.position,
+            Proof::Offset(proven) if proven >= scan.next_offset => kept,
             Proof::Offset(_) => 0,
         };
         self.note(base_offset, &scan, rewrite_from);
         // Behind a segment that was durable whole there can only be junk; what follows was durable too.
-        let cut = scan.torn_bytes > 0 && !matches!(proof, Proof::Whole { .. });
+        let cut = scan.torn_bytes > 0 && !matches!(proof, Proof::Whole { .. } | Proof::Sealed { .. });
         let mark = Mark {
             base_offset,
-            position: scan.position,
-            next_offset: scan.next_offset,
             sealed: true,
-            sparse: sparse || quarantine.is_some(),
+            sparse,
             first_append_ms: if mark.first_append_ms > 0 { mark.first_append_ms } else { self.now_ms },
             // Nothing was appended after now. That keeps records longer rather than shorter.
             last_append_ms: sealed.map_or(self.now_ms.max(mark.last_append_ms), |mark| mark.last_append_ms),
-            max_timestamp: scan.rebuilt.max_timestamp().unwrap_or_default(),
             leader_epoch: 0, // Known when the whole log is.
             ..Mark::default()
         };
         self.end = Some(scan.next_offset);
-        let rebuilt = scan.rebuilt;
-        self.segments.push(Planned::Scanned { mark, rebuilt, rewrite_from, quarantine });
+        self.report_damage(base_offset, files, &scan);
+        self.plan_runs(mark, rewrite_from, scan);
         Ok(cut)
     }
 
     fn note(&mut self, base_offset: u64, scan: &Scan, rewrite_from: u64) {
         self.report.segments_scanned += 1;
         self.report.batches_scanned += scan.batches;
-        self.report.bytes_rewritten += scan.position.saturating_sub(rewrite_from);
+        self.report.bytes_rewritten += scan.kept_bytes().saturating_sub(rewrite_from);
         if scan.torn_bytes > 0 {
             self.report.bytes_cut += scan.torn_bytes;
-            self.report.cut_at = Some((base_offset, scan.position));
+            self.report.cut_at = Some((base_offset, scan.end_position()));
         }
     }
 
@@ -384,7 +397,10 @@ impl Planner<'_> {
 impl Planned {
     pub(super) fn base_offset(&self) -> u64 {
         match self {
-            Self::Trusted(mark) | Self::Scanned { mark, .. } | Self::Filler(mark) => mark.base_offset,
+            Self::Trusted(mark)
+            | Self::Scanned { mark, .. }
+            | Self::Split { mark, .. }
+            | Self::Filler(mark) => mark.base_offset,
         }
     }
 }

@@ -12,10 +12,13 @@ use crate::storage::Access;
 /// What is known to be durable of a segment that is scanned.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Proof {
-    /// Every byte, up to a record before this offset: a later segment was durable.
-    Whole { next_offset: u64 },
+    /// Every record before this offset, since a later segment was durable; and the bytes before a position.
+    Whole { next_offset: u64, position: u64 },
     /// The bytes before a position; there the next offset is this one.
     Position { position: u64, next_offset: u64 },
+    /// The bytes before a position, which is the end of the file; the next segment begins with this offset. What is
+    /// between the last record and that is missing.
+    Sealed { position: u64, next_offset: u64 },
     /// The records before this offset.
     Offset(u64),
 }
@@ -24,18 +27,28 @@ impl Proof {
     /// Whether a batch that should be here was durable.
     fn covers(self, position: u64, next_offset: u64) -> bool {
         match self {
-            Self::Whole { next_offset: proven } | Self::Offset(proven) => next_offset < proven,
-            Self::Position { position: proven, .. } => position < proven,
+            Self::Whole { next_offset: end, position: at } => next_offset < end || position < at,
+            Self::Position { position: at, .. } | Self::Sealed { position: at, .. } => position < at,
+            Self::Offset(end) => next_offset < end,
         }
     }
 
-    /// Where the mark says that a batch ends, one has to end, and with that offset; or before it, where there may be
-    /// gaps.
-    fn check(self, position: u64, found: u64, sparse: bool) -> Result<(), Damage> {
+    /// Whether more was durable than there is, though nothing that is there is damaged.
+    fn is_short(self, position: u64, next_offset: u64, sparse: bool) -> bool {
         match self {
-            Self::Position { position: at, next_offset: expected }
-                if at == position && found != expected && !(sparse && found < expected) =>
-            {
+            Self::Whole { next_offset: end, position: at } => (next_offset < end && !sparse) || position < at,
+            Self::Position { .. } | Self::Sealed { .. } => self.covers(position, next_offset),
+            Self::Offset(_) => false,
+        }
+    }
+
+    /// Where the mark says that a batch ends, one has to end, and with that offset.
+    fn check(self, position: u64, found: u64) -> Result<(), Damage> {
+        match self {
+            Self::Position { position: at, next_offset: expected } if at == position && found != expected => {
+                Err(Damage::Offset { expected, found })
+            }
+            Self::Sealed { position: at, next_offset: expected } if at == position && found > expected => {
                 Err(Damage::Offset { expected, found })
             }
             _ => Ok(()),
@@ -45,7 +58,19 @@ impl Proof {
     /// The offset behind the last record that was durable, if that is known of this segment.
     fn end(self) -> Option<u64> {
         match self {
-            Self::Whole { next_offset } | Self::Position { next_offset, .. } => Some(next_offset),
+            Self::Whole { next_offset, .. }
+            | Self::Position { next_offset, .. }
+            | Self::Sealed { next_offset, .. } => Some(next_offset),
+            Self::Offset(_) => None,
+        }
+    }
+
+    /// The bytes that were durable, if that is known.
+    fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Whole { position, .. }
+            | Self::Position { position, .. }
+            | Self::Sealed { position, .. } => Some(position),
             Self::Offset(_) => None,
         }
     }
@@ -86,8 +111,10 @@ impl Leaders<'_> {
 /// A segment that was read and checked.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    /// The bytes of the batches that hold: those up to here, unless there is damage before the last of them.
-    pub(crate) position: u64,
+    pub(super) base_offset: u64,
+    /// The batches that hold. The first run begins with the segment and may be empty; each damage that was passed begins
+    /// another one.
+    pub(super) runs: Vec<Run>,
     /// The offset behind the last record, or behind the last that is missing.
     pub(crate) next_offset: u64,
     pub(crate) batches: u64,
@@ -95,15 +122,27 @@ pub(crate) struct Scan {
     pub(crate) torn_bytes: u64,
     /// Bytes of zeros at the end.
     pub(crate) zero_bytes: u64,
-    pub(crate) rebuilt: Rebuilt,
     /// Damage where everything was durable. Only a scan that goes on behind damage gives any.
     pub(crate) damage: Vec<Corruption>,
-    /// Where in the file the batches are that hold.
-    pub(super) kept: Vec<Range<u64>>,
     /// The offsets that were durable and are in no batch that holds.
     pub(super) missing: Vec<Range<u64>>,
     /// Whether the file has bytes that are not zeros in no batch that holds, where everything was durable.
     pub(super) has_damaged_bytes: bool,
+}
+
+/// Batches that follow each other, in the file and in their offsets.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(super) base_offset: u64,
+    pub(super) next_offset: u64,
+    pub(super) bytes: Range<u64>,
+    pub(crate) rebuilt: Rebuilt,
+}
+
+impl Run {
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.end.saturating_sub(self.bytes.start)
+    }
 }
 
 /// How a segment is scanned.
@@ -115,7 +154,7 @@ pub(super) struct Scanned<'a> {
     pub(super) proof: Proof,
     pub(super) leaders: Leaders<'a>,
     pub(super) index_interval_bytes: u32,
-    /// Where the next segment begins.
+    /// Where the next segment begins, if that is certain.
     pub(super) next: Option<u64>,
 }
 
@@ -135,7 +174,7 @@ impl Scanned<'_> {
         let tolerant = observer.is_some();
         let torn = loop {
             let (position, next_offset) = (walk.position(), walk.next_offset());
-            if let Err(what) = proof.check(position, next_offset, sparse) {
+            if let Err(what) = proof.check(position, next_offset) {
                 scan.refuse(dir, base_offset, position, what, tolerant)?;
             }
             let damage = match walk.step().map_err(reading)? {
@@ -159,7 +198,7 @@ impl Scanned<'_> {
                     }
                     Err(damage) if proof.covers(position, next_offset) => {
                         scan.refuse(dir, base_offset, position, damage, tolerant)?;
-                        scan.lose(next_offset..walk.next_offset());
+                        scan.lose(next_offset..walk.next_offset(), walk.position());
                         continue;
                     }
                     Err(damage) => {
@@ -175,22 +214,15 @@ impl Scanned<'_> {
             let index = dir.read(base_offset, names::INDEX)?.unwrap_or_default();
             let end = self.next.or(proof.end()).unwrap_or(u64::MAX);
             match walk.pass_damage(&index, base_offset, end).map_err(reading)? {
-                Some(passed) => scan.lose(passed.offsets),
+                Some(passed) => scan.lose(passed.offsets, passed.bytes.end),
                 None => break None,
             }
         };
         let (position, next_offset) = (walk.position(), walk.next_offset());
         let covered = proof.covers(position, next_offset);
-        let short = match proof {
-            Proof::Whole { .. } => covered && !sparse,
-            Proof::Position { .. } => covered,
-            Proof::Offset(_) => false,
-        };
-        if short && scan.damage.is_empty() && torn.is_none() {
-            let expected = match proof {
-                Proof::Position { position, .. } => position,
-                _ => walk.size().saturating_add(1),
-            };
+        if scan.damage.is_empty() && torn.is_none() && proof.is_short(position, next_offset, sparse) {
+            let proven = proof.bytes().filter(|proven| position < *proven);
+            let expected = proven.unwrap_or(walk.size().saturating_add(1));
             let what = Damage::Short { expected, found: walk.size() };
             scan.refuse(dir, base_offset, position, what, tolerant)?;
         }
@@ -202,11 +234,16 @@ impl Scanned<'_> {
         } else {
             scan.has_damaged_bytes |= tail > 0;
         }
-        if let Some(end) = proof.end().filter(|end| *end > next_offset && !scan.damage.is_empty()) {
-            scan.missing.push(next_offset..end);
-            scan.next_offset = end;
+        let is_sealed = matches!(proof, Proof::Sealed { .. });
+        if let Some(end) = proof.end().filter(|end| *end > next_offset) {
+            if !scan.damage.is_empty() && covered {
+                scan.missing.push(next_offset..end);
+            }
+            if !scan.damage.is_empty() || is_sealed {
+                scan.next_offset = end;
+            }
         }
-        scan.rebuilt.finish();
+        scan.runs.iter_mut().for_each(|run| run.rebuilt.finish());
         Ok(scan)
     }
 }
@@ -214,17 +251,32 @@ impl Scanned<'_> {
 impl Scan {
     fn new(base_offset: u64, index_interval_bytes: u32) -> Self {
         Self {
-            position: 0,
+            base_offset,
+            runs: vec![Run::new(base_offset, 0, index_interval_bytes)],
             next_offset: base_offset,
             batches: 0,
             torn_bytes: 0,
             zero_bytes: 0,
-            rebuilt: Rebuilt::new(base_offset, index_interval_bytes),
             damage: Vec::new(),
-            kept: Vec::new(),
             missing: Vec::new(),
             has_damaged_bytes: false,
         }
+    }
+
+    /// The indexes of a segment without damage, as they should be.
+    pub(crate) fn rebuilt(&self) -> Option<&Rebuilt> {
+        let [run] = &self.runs[..] else { return None };
+        self.damage.is_empty().then_some(&run.rebuilt)
+    }
+
+    /// Where in the file the last batch that holds ends.
+    pub(crate) fn end_position(&self) -> u64 {
+        self.runs.last().map_or(0, |run| run.bytes.end)
+    }
+
+    /// The bytes of the batches that hold.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.runs.iter().map(Run::len).sum()
     }
 
     /// Damage of what was durable: an error, or one more in the list.
@@ -246,19 +298,26 @@ impl Scan {
 
     /// A batch that holds.
     fn keep(&mut self, bytes: Range<u64>, header: &Header) {
-        self.rebuilt.add(usize::try_from(self.position).unwrap_or(usize::MAX), header);
-        self.position = self.position.saturating_add(bytes.end.saturating_sub(bytes.start));
         self.batches += 1;
-        match self.kept.last_mut() {
-            Some(last) if last.end == bytes.start => last.end = bytes.end,
-            _ => self.kept.push(bytes),
-        }
+        let Some(run) = self.runs.last_mut() else { return };
+        run.rebuilt.add(usize::try_from(run.len()).unwrap_or(usize::MAX), header);
+        run.bytes.end = bytes.end;
+        run.next_offset = header.next_offset();
     }
 
-    /// Offsets that are in no batch that holds, of bytes that are there.
-    fn lose(&mut self, offsets: Range<u64>) {
+    /// Bytes that hold no batch, up to a position, and the offsets that are therefore missing.
+    fn lose(&mut self, offsets: Range<u64>, position: u64) {
         self.has_damaged_bytes = true;
+        let interval = self.runs.last().map_or(0, |run| run.rebuilt.interval_bytes());
+        self.runs.push(Run::new(offsets.end, position, interval));
         self.missing.push(offsets);
+    }
+}
+
+impl Run {
+    fn new(base_offset: u64, position: u64, index_interval_bytes: u32) -> Self {
+        let rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
+        Self { base_offset, next_offset: base_offset, bytes: position..position, rebuilt }
     }
 }
 

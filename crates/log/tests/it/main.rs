@@ -19,6 +19,7 @@ mod histories;
 mod layout;
 mod loss;
 mod model;
+mod quarantine;
 mod read_only;
 mod reading;
 mod real_disk;
