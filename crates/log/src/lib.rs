@@ -76,6 +76,7 @@
 //! `fallocate`.
 
 mod batch;
+mod check;
 mod clock;
 mod error;
 mod fetched;
@@ -94,6 +95,7 @@ mod sync;
 mod topic;
 
 pub use batch::{Batch, Batches, Codec, Producer};
+pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,

@@ -34,16 +34,21 @@ use crate::segment::{Dir, Found};
 
 /// Who sees what a plan that goes on behind damage reads.
 pub(crate) trait Observer: std::fmt::Debug {
-    /// A batch that holds, and its bytes.
+    /// A segment will be read.
+    fn begin(&mut self, dir: &Dir, base_offset: u64, sparse: bool, files: &Files);
+
+    /// A batch in it that holds, and its bytes.
     fn batch(&mut self, found: &Found, bytes: &[u8]);
 
-    /// A segment was read to its end; behind it comes the one that begins with `next`.
-    fn segment(&mut self, dir: &Dir, base_offset: u64, files: &Files, scan: &Scan, next: Option<u64>);
+    /// The segment was read to its end.
+    fn segment(&mut self, base_offset: u64, files: &Files, scan: &Scan);
 }
 
 /// Nobody.
 impl Observer for () {
+    fn begin(&mut self, _dir: &Dir, _base_offset: u64, _sparse: bool, _files: &Files) {}
+
     fn batch(&mut self, _found: &Found, _bytes: &[u8]) {}
 
-    fn segment(&mut self, _dir: &Dir, _base: u64, _files: &Files, _scan: &Scan, _next: Option<u64>) {}
+    fn segment(&mut self, _base_offset: u64, _files: &Files, _scan: &Scan) {}
 }

@@ -141,13 +141,28 @@ fn shortened<'a>(observer: Option<&'a mut (dyn Observer + '_)>) -> Option<&'a mu
     }
 }
 
+impl Plan {
+    /// The files that will be removed, since they mean nothing.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let PartitionRecovery { segments_removed, damage, .. } = &self.report;
+        // What is left of a segment that is gone, or lies behind a torn tail, belongs to that.
+        let is_told = |base_offset: &u64| {
+            segments_removed.contains(base_offset)
+                || damage.iter().any(|damage| damage.segment == *base_offset)
+        };
+        let segments = self.remove.iter().filter(|base_offset| !is_told(base_offset));
+        let segments = segments.map(|base_offset| names::segment_file(*base_offset, "*"));
+        self.leftovers.iter().cloned().chain(segments).collect()
+    }
+}
+
 impl Files {
     fn proves(&self) -> bool {
         self.mark.is_some_and(|mark| mark.proves())
     }
 
     /// Whether the segment can be taken as its mark says.
-    fn is_sealed(&self) -> Option<Mark> {
+    pub(crate) fn is_sealed(&self) -> Option<Mark> {
         self.mark.filter(|mark| mark.sealed && mark.position == self.log_bytes)
     }
 }
@@ -298,10 +313,13 @@ impl Planner<'_> {
         let (dir, index_interval_bytes) = (self.dir, self.index_interval_bytes);
         // A segment that proves nothing may be what an interrupted quarantine made of this one.
         let next = if self.listing.unmarked { next } else { followed };
+        if let Some(observer) = &mut self.observer {
+            observer.begin(dir, base_offset, sparse, files);
+        }
         let scanned = Scanned { dir, base_offset, sparse, proof, leaders, index_interval_bytes, next };
         let scan = scanned.scan(self.observer.as_deref_mut())?;
         if let Some(observer) = &mut self.observer {
-            observer.segment(self.dir, base_offset, files, &scan, next);
+            observer.segment(base_offset, files, &scan);
         }
         let kept = scan.kept_bytes();
         let as_marked = sealed.filter(|mark| (mark.position, mark.next_offset) == (kept, scan.next_offset));

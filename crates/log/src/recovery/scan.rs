@@ -136,7 +136,7 @@ pub(crate) struct Run {
     pub(super) base_offset: u64,
     pub(super) next_offset: u64,
     pub(super) bytes: Range<u64>,
-    pub(crate) rebuilt: Rebuilt,
+    pub(super) rebuilt: Rebuilt,
 }
 
 impl Run {
@@ -261,12 +261,6 @@ impl Scan {
             missing: Vec::new(),
             has_damaged_bytes: false,
         }
-    }
-
-    /// The indexes of a segment without damage, as they should be.
-    pub(crate) fn rebuilt(&self) -> Option<&Rebuilt> {
-        let [run] = &self.runs[..] else { return None };
-        self.damage.is_empty().then_some(&run.rebuilt)
     }
 
     /// Where in the file the last batch that holds ends.

@@ -8,6 +8,7 @@
 
 mod alter;
 mod bed;
+mod check;
 mod concurrency;
 mod crash;
 mod damage;
