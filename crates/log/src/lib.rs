@@ -105,7 +105,9 @@ pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
-pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
+pub use read_only::{
+    DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
+};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
     MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,

@@ -388,6 +388,7 @@ fn quarantine_survives_its_crashes() {
                     log.close().unwrap();
                     let (_log, partition) = bed.open_partition();
                     check(&partition, &gone, 150);
+                    assert!(bed.files(".damaged.2").is_empty(), "{context}: set aside twice");
                 });
             }
         }
