@@ -14,13 +14,16 @@ use crate::options::Check;
 
 /// Checks the log in a directory and prints what is found.
 pub(crate) fn run(options: &Check, out: &mut impl Write) -> Result<ExitCode> {
-    let mut lines = Vec::new();
+    let mut printed = Ok(());
     let report = check(&options.dir, |finding| {
-        lines.push(format!("{}: {finding}; {}", finding.severity(), finding.problem.mend()));
+        let line = format!("{}: {finding}; {}", finding.severity(), finding.problem.mend());
+        // Each as soon as it is found: the check may take long.
+        let outcome = writeln!(out, "{line}").and_then(|()| out.flush());
+        if printed.is_ok() {
+            printed = outcome;
+        }
     })?;
-    for line in &lines {
-        writeln!(out, "{line}")?;
-    }
+    printed?;
     summary(&report, out)?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
@@ -32,7 +35,7 @@ pub(crate) fn check(dir: &Path, mut found: impl FnMut(&Finding)) -> Result<Check
         "{msg} [{wide_bar}] {bytes} of {total_bytes}, {binary_bytes_per_sec}, {eta} left",
     )?);
     let report = Log::check(dir, &ReadOnlyOptions::default(), |event| match event {
-        CheckEvent::Finding(finding) => found(finding),
+        CheckEvent::Finding(finding) => bar.suspend(|| found(finding)),
         CheckEvent::Progress(progress) => {
             bar.set_length(progress.total_bytes);
             bar.set_position(progress.done_bytes);

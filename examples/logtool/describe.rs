@@ -107,6 +107,7 @@ impl Drawn {
             write!(out, "  {} to {}", show::moment(first), show::moment(last))?;
         }
         match &segment.mark {
+            None if segment.log_bytes == 0 => {}
             None => write!(out, "  no mark")?,
             Some(mark) if mark.sealed => write!(out, "  closed")?,
             Some(mark) => write!(out, "  durable to byte {}", mark.position)?,

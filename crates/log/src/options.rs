@@ -46,8 +46,8 @@ pub enum OnDamage {
     #[default]
     Refuse,
     /// Every segment is read and checked whole. The bytes of a damaged one are set aside in a file beside it, never
-    /// deleted, and what holds of it takes its place: the records before the damage, and those behind it when the
-    /// damaged batch's length, or the index, tells where they begin. What is missing is in
+    /// deleted, and what holds of it takes its place: the records before the damage, and, as a segment of their own, those
+    /// behind it, when the damaged batch's length, or the index, tells where they begin. What is missing is in
     /// [`Log::recovery`](crate::Log::recovery); its offsets are not given again, and who reads there gets the next
     /// record that is there. The log end does not fall.
     ///

@@ -150,7 +150,6 @@ impl Observer for Inspector<'_> {
     }
 
     fn segment(&mut self, base_offset: u64, files: &Files, scan: &Scan) {
-        self.report.segments += 1;
         self.report.bytes += scan.kept_bytes();
         self.report.zero_bytes += scan.zero_bytes;
         if files.is_sealed().is_none() && !files.unmarked {

@@ -63,9 +63,9 @@ pub struct CheckReport {
     /// What an opening with [`OnDamage::Quarantine`](crate::OnDamage) would find and do, for each partition that could be
     /// read.
     pub partitions: Vec<PartitionRecovery>,
-    /// The segments that were read.
+    /// The segments that are there.
     pub segments: u64,
-    /// The segments that were not closed: the log is not, or a crash came before.
+    /// The segments with records that were not closed: a crash came before.
     pub open_segments: u64,
     /// The batches that hold.
     pub batches: u64,
@@ -135,7 +135,7 @@ pub(crate) fn check(
             );
         }
     }
-    let total_bytes = log_bytes(&**storage, path, &found.topics)?;
+    let total_bytes = measure(&**storage, path, &found.topics, &mut report)?;
     let mut done_bytes = 0;
     for (name, partitions) in &found.topics {
         let topic: Arc<str> = name.as_str().into();
@@ -221,8 +221,13 @@ fn has_file_of_log(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError
     Ok(entries.iter().any(|entry| known.contains(&entry.name.as_str())))
 }
 
-/// The length of all `.log` files together.
-fn log_bytes(storage: &dyn Storage, path: &Path, topics: &TopicsOnDisk) -> Result<u64, OpenError> {
+/// Counts the segments, and gives the length of all together.
+fn measure(
+    storage: &dyn Storage,
+    path: &Path,
+    topics: &TopicsOnDisk,
+    report: &mut CheckReport,
+) -> Result<u64, OpenError> {
     let mut bytes = 0_u64;
     for (topic, partition) in topics.iter().flat_map(|(topic, all)| all.iter().map(move |one| (topic, one))) {
         let dir = path.join(names::partition_dir(topic, *partition));
@@ -230,6 +235,7 @@ fn log_bytes(storage: &dyn Storage, path: &Path, topics: &TopicsOnDisk) -> Resul
             if names::parse_segment_file(&entry.name).is_some_and(|(_, suffix)| suffix == names::LOG) {
                 let path = dir.join(&entry.name);
                 let size = storage.open(&path, Access::Read).and_then(|file| file.size());
+                report.segments += 1;
                 bytes = bytes.saturating_add(size.map_err(IoError::of("measure", &path))?);
             }
         }

@@ -5,7 +5,7 @@
 //!                 ^ step: damage     ^ pass_damage: here the file goes on
 //! ```
 //!
-//! Where the file goes on is told by the length that the damaged batch states, or by an entry of the offset index.
+//! Where the file goes on is told by the lengths that damaged batches state, or by an entry of the offset index.
 //! Neither is believed: the batch that is there has to have a right checksum, the right epoch, an offset that
 //! follows, and, for an index entry, the offset that the entry says. Nothing is searched for byte by byte: what looks
 //! like a batch may be somebody's payload.
@@ -119,29 +119,48 @@ impl<'a> Walk<'a> {
         base_offset: u64,
         end: u64,
     ) -> io::Result<Option<Passed>> {
-        let mut candidates = Vec::new();
-        self.load(self.position, HEADER_BYTES)?;
-        if let Some(length) = stated_bytes(self.loaded(self.position)) {
-            candidates.push((self.position.saturating_add(length), None));
-        }
+        let stated = self.follow_lengths(end)?;
+        // Nearest first; of what a damaged length leads to, an entry may be nearer.
+        let limit = stated.map_or(self.size, |(at, _)| at);
         let (entries, _) = index.as_chunks::<ENTRY_BYTES>();
-        let entries = entries.iter().map(|bytes| Entry::decode(*bytes));
-        candidates.extend(entries.map(|entry| {
-            let last_offset = base_offset.saturating_add(u64::from(entry.relative_offset));
-            (u64::from(entry.position), Some(last_offset))
-        }));
-        for (at, last_offset) in candidates {
-            if at <= self.position || at >= self.size {
-                continue;
-            }
-            if let Some(header) = self.holds(at, last_offset, end)? {
-                let bytes = self.position..at;
-                let offsets = self.next_offset..header.base_offset;
-                (self.position, self.next_offset) = (at, header.base_offset);
-                return Ok(Some(Passed { bytes, offsets }));
+        let mut next = None;
+        for entry in entries.iter().map(|bytes| Entry::decode(*bytes)) {
+            let (at, relative) = (u64::from(entry.position), u64::from(entry.relative_offset));
+            if at > self.position && at < limit {
+                let last_offset = base_offset.saturating_add(relative);
+                if let Some(header) = self.holds(at, Some(last_offset), end)? {
+                    next = Some((at, header));
+                    break;
+                }
             }
         }
-        Ok(None)
+        let Some((at, header)) = next.or(stated) else { return Ok(None) };
+        let passed = Passed { bytes: self.position..at, offsets: self.next_offset..header.base_offset };
+        (self.position, self.next_offset) = (at, header.base_offset);
+        Ok(Some(passed))
+    }
+
+    /// The first batch that holds where the stated lengths of the damaged ones lead, one after the other.
+    fn follow_lengths(&mut self, end: u64) -> io::Result<Option<(u64, Header)>> {
+        let mut at = self.position;
+        loop {
+            self.load(at, HEADER_BYTES)?;
+            let Some(bytes) = stated_bytes(self.loaded(at)) else { return Ok(None) };
+            at = at.saturating_add(bytes);
+            if at >= self.size {
+                return Ok(None);
+            }
+            if let Some(header) = self.holds(at, None, end)? {
+                return Ok(Some((at, header)));
+            }
+            // Through what has at least a header that may be right.
+            let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
+            let plausible =
+                |header: Header| header.base_offset > self.next_offset && header.last_offset < end;
+            if !Header::parse_within(self.loaded(at), left).is_ok_and(plausible) {
+                return Ok(None);
+            }
+        }
     }
 
     /// The header of the batch at a position, if there is one that may come after the damage.
@@ -266,6 +285,25 @@ mod tests {
         bytes[at[1] + 65] ^= 1;
         let passed = Passed { bytes: at[1] as u64..at[2] as u64, offsets: 11..12 };
         assert_eq!(walked(&bytes, &[]), (vec![10, 12, 13], vec![passed]));
+    }
+
+    #[test]
+    fn damaged_batches_in_a_row_are_passed_at_once() {
+        let (mut bytes, at) = written();
+        bytes[at[1] + 65] ^= 1;
+        bytes[at[2] + 65] ^= 1;
+        let passed = Passed { bytes: at[1] as u64..at[3] as u64, offsets: 11..13 };
+        assert_eq!(walked(&bytes, &[]), (vec![10, 13], vec![passed]));
+    }
+
+    #[test]
+    fn a_length_that_leads_too_far_does_not_hide_what_the_index_knows() {
+        let (mut bytes, at) = written();
+        let length = u32::try_from(at[3] - at[1] - 12).unwrap();
+        bytes[at[1] + 8..at[1] + 12].copy_from_slice(&length.to_be_bytes());
+        let entry = Entry { relative_offset: 2, position: u32::try_from(at[2]).unwrap() }.encode();
+        assert_eq!(walked(&bytes, &entry).0, [10, 12, 13]);
+        assert_eq!(walked(&bytes, &[]).0, [10, 13]);
     }
 
     #[test]

@@ -22,6 +22,21 @@ fn closed_log(records: u64) -> Bed {
     bed
 }
 
+/// The same, killed; its marks are durable.
+fn killed_log(records: u64) -> Bed {
+    let bed = Bed::new(0);
+    let (log, partition) = bed.open_partition();
+    for _ in 0..records {
+        append(&partition, Ack::Durable);
+    }
+    bed.clock.advance_ms(2000);
+    log.maintain(START_MS + 2000).unwrap();
+    let killed = bed.on(bed.disk.kill().crash(0));
+    drop(log);
+    assert_eq!(check_all(&killed.on(killed.disk.snapshot()).open_partition().1), records);
+    killed
+}
+
 fn bases(bed: &Bed) -> Vec<u64> {
     let base = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
     bed.files(".log").iter().map(base).collect()
@@ -317,8 +332,11 @@ fn a_full_disk_leaves_everything_as_it_was() {
 /// a quarantine that begins again comes to the same end.
 #[test]
 fn quarantine_survives_its_crashes() {
-    let bed = closed_log(150);
-    let bases = bases(&bed);
+    let closed = closed_log(150);
+    let without_recovery_point = closed.on(closed.disk.crash(0));
+    without_recovery_point.disk.remove(Path::new("/data/recovery-point-offset-checkpoint")).unwrap();
+    let killed = killed_log(150);
+    let bases = bases(&closed);
     let (middle, last) = (bases[1], *bases.last().unwrap());
     type Harm = Box<dyn Fn(&Bed)>;
     let harms: Vec<(&str, Harm)> = vec![
@@ -338,17 +356,24 @@ fn quarantine_survives_its_crashes() {
             "the newest cut",
             Box::new(move |bed| _ = bed.disk.damage(&bed.file(last, "log"), |bytes| bytes.truncate(300))),
         ),
+        (
+            "two batches",
+            Box::new(move |bed| {
+                bed.disk.damage(&bed.file(middle, "log"), |bytes| {
+                    bytes[1000] ^= 1;
+                    bytes[2000] ^= 1;
+                });
+            }),
+        ),
         ("a segment gone", Box::new(move |bed| bed.disk.remove(&bed.file(middle, "log")).unwrap())),
         ("the newest gone", Box::new(move |bed| bed.disk.remove(&bed.file(last, "log")).unwrap())),
     ];
     let mut images = 0;
     for (name, harm) in &harms {
-        for with_recovery_point in [true, false] {
-            let bed = bed.on(bed.disk.crash(0));
-            if !with_recovery_point {
-                bed.disk.remove(Path::new("/data/recovery-point-offset-checkpoint")).unwrap();
-            }
+        for bed in [&closed, &without_recovery_point, &killed] {
+            let bed = bed.on(bed.disk.snapshot());
             harm(&bed);
+            // Made durable, all of it.
             let bed = bed.on(bed.disk.crash(0));
             let harmed = [middle, last].map(|base_offset| bed.disk.content(&bed.file(base_offset, "log")));
             let whole = bed.on(bed.disk.snapshot());
@@ -362,7 +387,7 @@ fn quarantine_survives_its_crashes() {
             bed.disk.halt();
             drop(log);
             for (number, moment) in moments.iter().enumerate() {
-                let bounds = Bounds { images: 64, torn: 4, seed: number as u64 };
+                let bounds = Bounds { images: 128, torn: 4, seed: number as u64 };
                 moment.crash_images(bounds, |image: SimDisk| {
                     images += 1;
                     let context = format!("{name}, moment {number}");
