@@ -54,17 +54,15 @@ fn tell(found: &PartitionRecovery, verb: &str, out: &mut impl Write) -> Result<(
         writeln!(out, "{name}: segment {segment:020} {verb} set aside in {path}, {bytes}")?;
     }
     for missing in &found.missing {
-        let last = missing.end.saturating_sub(1);
-        writeln!(
-            out,
-            "{name}: offsets {} to {last} are missing; who reads there gets the next one",
-            missing.start
-        )?;
+        let (first, last) = (missing.start, missing.end.saturating_sub(1));
+        let are = if first == last {
+            format!("offset {first} is")
+        } else {
+            format!("offsets {first} to {last} are")
+        };
+        writeln!(out, "{name}: {are} missing; who reads there gets the next one that is there")?;
     }
-    writeln!(
-        out,
-        "{name}: offsets {} to {} stay readable but for these",
-        found.start_offset, found.end_offset
-    )?;
+    let (start, end) = (found.start_offset, found.end_offset);
+    writeln!(out, "{name}: the log begins at offset {start} and goes on at {end}, as before")?;
     Ok(())
 }
