@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use headwater_log::storage::Storage;
 use headwater_log::{
-    Ack, Damage, Log, OnDamage, OpenError, Partition, PartitionRecovery, ReadError, ReadOnlyOptions, ReadUpTo,
+    Ack, CheckEvent, Damage, Log, OnDamage, OpenError, Partition, PartitionRecovery, ReadError,
+    ReadOnlyOptions, ReadUpTo,
 };
 use headwater_testkit::sim_disk::{Bounds, SimDisk};
 
@@ -287,7 +289,7 @@ fn a_reader_beside_the_writer_and_one_by_time_pass_over_a_gap() {
     let (log, partition, report) = quarantined(&bed);
     assert_eq!(missing(&report), [base_offset]);
     assert!(partition.offset_for_timestamp(START_MS).unwrap().is_some());
-    let options = ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
+    let options = ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone()));
     let beside = Log::open_read_only(ROOT, options).unwrap().partition(TOPIC, 0).unwrap().unwrap();
     let read = beside.read(ReadUpTo::Durable, base_offset, 1).unwrap();
     assert_eq!(read.views().next().unwrap().unwrap().offset, base_offset + 1);
@@ -420,4 +422,57 @@ fn quarantine_survives_its_crashes() {
     }
     eprintln!("{images} crash images of quarantines");
     assert!(images > 1000, "{images}");
+}
+
+/// Whatever happens to the files of segments, several things at once: it opens, everything that is read is right, the end
+/// is where it was, a check says beforehand what is done, and afterwards that nothing is wrong.
+#[test]
+fn any_damage_of_segments_can_be_quarantined() {
+    let whole = closed_log(150);
+    let bases = bases(&whole);
+    for seed in 0..1500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let bed = whole.on(whole.disk.snapshot());
+        for _ in 0..random.usize(1..6) {
+            let base_offset = bases[random.usize(..bases.len())];
+            let suffix = ["log", "log", "log", "index", "timeindex", "durable"][random.usize(..6)];
+            let path = bed.file(base_offset, suffix);
+            let len = bed.disk.content(&path).map_or(0, |bytes| bytes.len());
+            let (at, byte) = (random.usize(..len.max(1)), random.u8(..));
+            let harm = random.u8(..8);
+            if harm == 0 {
+                let _ = bed.disk.remove(&path);
+                continue;
+            }
+            bed.disk.damage(&path, |bytes| match harm {
+                _ if bytes.is_empty() => {}
+                1 => bytes.truncate(at),
+                2 => bytes[at..].fill(byte),
+                3 => bytes.extend([byte; 100]),
+                4 => _ = bytes.drain(at..(at + 200).min(len)),
+                _ => bytes[at] ^= byte,
+            });
+        }
+        let options = ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone()));
+        let planned = Log::check(ROOT, &options, |_| {}).unwrap();
+        let (log, partition, report) = quarantined(&bed);
+        let [plan] = &planned.partitions[..] else { unreachable!("seed {seed}: {planned:?}") };
+        assert_eq!((&plan.damage, &plan.missing), (&report.damage, &report.missing), "seed {seed}");
+        let mut expected = partition.start_offset();
+        for record in read_all(&partition, ReadUpTo::Durable) {
+            assert!(record.offset >= expected, "seed {seed}");
+            assert_eq!(record.value.as_deref(), Some(payload(record.offset).as_slice()), "seed {seed}");
+            expected = record.offset + 1;
+        }
+        assert_eq!(append(&partition, Ack::Durable), 150, "seed {seed}");
+        log.close().unwrap();
+        let mut after = Vec::new();
+        let ending = Log::check(ROOT, &options, |event| {
+            if let CheckEvent::Finding(finding) = event {
+                after.push(finding.to_string());
+            }
+        });
+        assert!(ending.unwrap().errors == 0, "seed {seed}: {after:?}");
+        assert!(bed.open().recovery().is_clean(), "seed {seed}");
+    }
 }
