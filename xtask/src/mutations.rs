@@ -127,8 +127,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the sync of the directory after recovery removed files",
         file: "recovery/carry_out.rs",
-        from: "        if is_new || !remove.is_empty() || !leftovers.is_empty() {\n            dir.sync()?;",
-        to: "        if is_new || !remove.is_empty() || !leftovers.is_empty() {",
+        from: "        if is_new || !remove.is_empty() || !set_aside.is_empty() || !leftovers.is_empty() {\n            dir.sync()?;",
+        to: "        if is_new || !remove.is_empty() || !set_aside.is_empty() || !leftovers.is_empty() {",
         caught_by: &["crash::a_segment_behind_a_gap_goes_and_does_not_come_back"],
     },
     Mutation {
@@ -161,7 +161,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "checking at the first read what recovery did not read",
-        file: "recovery/plan.rs",
+        file: "recovery/mend.rs",
         from: "let whole = scan.from == 0;",
         to: "let whole = true;",
         caught_by: &[

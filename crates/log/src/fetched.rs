@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::batch::{Batches, Headers};
 use crate::error::{Corruption, Damage, ReadError};
 use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::record::{self, Decoded};
@@ -19,7 +20,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn corruption(&self, at: usize, what: Damage) -> Corruption {
+    pub(crate) fn corruption(&self, at: usize, what: Damage) -> Corruption {
         Corruption {
             topic: Arc::clone(&self.topic),
             partition: self.partition,
@@ -94,13 +95,45 @@ impl Fetched {
     /// then the batch after it follows.
     #[must_use]
     pub fn records(&self) -> Records<'_> {
-        Records { bytes: &self.bytes, views: self.views() }
+        Records::new(&self.bytes, self.views())
     }
 
     /// Visits the same records as [`Fetched::records`], borrowed.
     #[must_use]
     pub fn views(&self) -> Views<'_> {
-        Views { rest: &self.bytes, at: 0, from: self.from, place: &self.place, batch: None }
+        let headers = Headers::new(&self.bytes, &self.place);
+        Views { headers, from: self.from, with_control: false, batch: None }
+    }
+
+    /// Visits the batches, each with its header and its bytes: also those whose records are compressed or for brokers.
+    ///
+    /// The first one may begin before the offset that was asked for. It costs a look at the header of each; nothing is
+    /// copied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, Codec, Log, LogOptions, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let partition = log.create_topic("t", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+    /// partition.append_batch(&[Record::new("a"), Record::new("b")], Ack::Durable)?;
+    ///
+    /// for batch in partition.read(0, 1 << 20)?.batches() {
+    ///     let batch = batch?;
+    ///     assert_eq!((batch.base_offset(), batch.last_offset(), batch.record_count()), (0, 1, 2));
+    ///     assert_eq!(batch.codec(), Codec::NONE);
+    ///     assert_eq!(batch.bytes().len(), 77); // as they are in the file
+    ///     assert_eq!(batch.records().count(), 2);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn batches(&self) -> Batches<'_> {
+        Batches::new(&self.bytes, &self.place)
     }
 }
 
@@ -113,11 +146,17 @@ impl<'a> IntoIterator for &'a Fetched {
     }
 }
 
-/// Visits the records of a [`Fetched`]; made by [`Fetched::records`].
+/// Visits the records of a [`Fetched`] or a [`Batch`](crate::Batch); made by their `records`.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     bytes: &'a Bytes,
     views: Views<'a>,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(bytes: &'a Bytes, views: Views<'a>) -> Self {
+        Self { bytes, views }
+    }
 }
 
 impl Iterator for Records<'_> {
@@ -140,21 +179,19 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// Visits the records of a [`Fetched`], borrowed; made by [`Fetched::views`].
+/// Visits the records of a [`Fetched`] or a [`Batch`](crate::Batch), borrowed; made by their `views`.
 #[derive(Debug, Clone)]
 pub struct Views<'a> {
-    /// What follows the current batch.
-    rest: &'a [u8],
-    /// Where `rest` begins.
-    at: usize,
+    headers: Headers<'a>,
     from: u64,
-    place: &'a Place,
-    batch: Option<Batch<'a>>,
+    /// Whether records for brokers are visited too.
+    with_control: bool,
+    batch: Option<Visited<'a>>,
 }
 
 /// A batch that is being visited.
 #[derive(Debug, Clone)]
-struct Batch<'a> {
+struct Visited<'a> {
     at: usize,
     rest: &'a [u8],
     base_offset: u64,
@@ -168,7 +205,7 @@ struct Batch<'a> {
     next_offset: u64,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> Visited<'a> {
     fn new(header: &Header, at: usize, records: &'a [u8]) -> Self {
         Self {
             at,
@@ -212,34 +249,32 @@ impl<'a> Batch<'a> {
 }
 
 impl<'a> Views<'a> {
+    /// All records of one batch.
+    pub(crate) fn of_batch(bytes: &'a [u8], place: &'a Place) -> Self {
+        Self { headers: Headers::new(bytes, place), from: 0, with_control: true, batch: None }
+    }
+
     /// Goes to the next batch that has records for the reader; `None` at the end.
-    fn next_batch(&mut self) -> Option<Result<Batch<'a>, ReadError>> {
-        while !self.rest.is_empty() {
-            let at = self.at;
-            let header = match Header::parse(self.rest) {
-                Ok(header) => header,
-                Err(damage) => {
-                    self.rest = &[];
-                    return Some(Err(self.place.corruption(at, damage).into()));
-                }
+    fn next_batch(&mut self) -> Option<Result<Visited<'a>, ReadError>> {
+        loop {
+            let (header, at, bytes) = match self.headers.next()? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
             };
-            let (bytes, rest) = self.rest.split_at_checked(header.bytes)?;
-            self.rest = rest;
-            self.at = self.at.saturating_add(header.bytes);
-            if header.is_control() || header.last_offset < self.from {
+            if (header.is_control() && !self.with_control) || header.last_offset < self.from {
                 continue;
             }
+            let place = self.headers.place;
             if header.codec() != 0 {
                 return Some(Err(ReadError::UnsupportedCodec {
-                    topic: Arc::clone(&self.place.topic),
-                    partition: self.place.partition,
+                    topic: Arc::clone(&place.topic),
+                    partition: place.partition,
                     offset: header.base_offset,
                     codec: header.codec(),
                 }));
             }
-            return Some(Ok(Batch::new(&header, at, bytes.get(HEADER_BYTES..)?)));
+            return Some(Ok(Visited::new(&header, at, bytes.get(HEADER_BYTES..)?)));
         }
-        None
     }
 }
 
@@ -261,7 +296,7 @@ impl<'a> Iterator for Views<'a> {
                 Some(Err(damage)) => {
                     let at = batch.at;
                     self.batch = None;
-                    return Some(Err(self.place.corruption(at, damage).into()));
+                    return Some(Err(self.headers.place.corruption(at, damage).into()));
                 }
                 None => self.batch = None,
             }

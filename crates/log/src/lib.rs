@@ -39,10 +39,12 @@
 //! * No wrong byte is given at the first read since a segment was mapped: damage is an error that names topic, partition,
 //!   segment and position. What a durable mark, or the recovery point, says was durable is never cut away.
 //! * After a sync that failed, a partition takes no more appends until the log is opened anew.
+//! * What was damaged is set aside where the program asks for it ([`OnDamage::Quarantine`]), never deleted; all that holds stays
+//!   readable, and no offset is given twice.
 //! * A full disk fails the append and nothing else; retention goes on, and so do appends when there is space.
 //! * Files and directories of others in the log's directory are left alone.
 //!
-//! Not promised: disks that lie about syncs, network file systems, two writers, and repair. A read error of the
+//! Not promised: disks that lie about syncs, network file systems, two writers, and to bring back what is damaged. A read error of the
 //! disk under a mapping, or another program that cuts the files, ends the process (SIGBUS); one that writes into them,
 //! `std::fs` in this process included, changes bytes that somebody may hold. `docs/log-format.md` of the repository has
 //! the bytes, and what each promise rests on.
@@ -55,6 +57,9 @@
 //!       '- Partition   append, sync, read, retention
 //!
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
+//!                                                            '----> Batch: header, bytes as in the file, records
+//!
+//!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
 //!
 //! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
@@ -66,15 +71,16 @@
 //! # What works and what does not yet
 //!
 //! Works: topics, append of records and batches, group commit, segments that roll by size and age, reads by
-//! offset and timestamp, retention by time, bytes and log start offset, recovery, reading beside the writer,
-//! directories that Kafka wrote.
+//! offset and timestamp, retention by time, bytes and log start offset, recovery, quarantine of damaged segments,
+//! checks, reading beside the writer, directories that Kafka wrote.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups, quarantine of damaged segments, protection of retention
-//! against a clock that jumps ahead. A partition whose directory is gone as a whole is not missed, unless another one
+//! compaction, idempotent producers, consumer groups, protection of retention against a clock that jumps ahead. A partition whose directory is gone as a whole is not missed, unless another one
 //! of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
+mod batch;
+mod check;
 mod clock;
 mod error;
 mod fetched;
@@ -92,6 +98,8 @@ pub mod storage;
 mod sync;
 mod topic;
 
+pub use batch::{Batch, Batches, Codec, Producer};
+pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
@@ -99,12 +107,15 @@ pub use error::{
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
-pub use options::{Ack, LogOptions, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
+pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
-pub use read_only::{ReadOnlyLog, ReadOnlyPartition};
+pub use read_only::{
+    DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
+};
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, TopicDescription,
+    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
+    TopicDescription,
 };
 pub use topic::{Position, Topic};
 

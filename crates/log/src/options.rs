@@ -38,6 +38,24 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// What opening a log does about damage of what was durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OnDamage {
+    /// The log does not open, and nothing is changed. Segments that were closed cleanly are not read; damage in them is
+    /// an error of the read that meets it.
+    #[default]
+    Refuse,
+    /// Every segment is read and checked whole. The bytes of a damaged one are set aside in a file beside it, never
+    /// deleted, and what holds of it takes its place: the records before the damage, and, as a segment of their own, those
+    /// behind it, when the damaged batch's length, or the index, tells where they begin. What is missing is in
+    /// [`Log::recovery`](crate::Log::recovery); its offsets are not given again, and who reads there gets the next
+    /// record that is there. The log end does not fall.
+    ///
+    /// It costs a read of the whole log, and the space of a damaged segment twice. Damage of a small text file, and a
+    /// format version that is not known, stay errors.
+    Quarantine,
+}
+
 /// The options of a log.
 ///
 /// # Examples
@@ -65,6 +83,8 @@ pub struct LogOptions {
     /// [`Log::confirm_clock`](crate::Log::confirm_clock), or until it has shown the new time for as long as this. For a log that
     /// is opened the time since its last append is such a jump. `None` believes every clock. Default: a day.
     pub clock_step_ms_max: Option<u64>,
+    /// What opening does about damage. Default: [`OnDamage::Refuse`].
+    pub on_damage: OnDamage,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
     /// Where the time comes from. Default: [`SystemClock`].
@@ -78,6 +98,7 @@ impl Default for LogOptions {
             verify_every_read: false,
             mapped_segments_max: 1024,
             clock_step_ms_max: Some(24 * 3600 * 1000),
+            on_damage: OnDamage::default(),
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
         }
@@ -107,6 +128,12 @@ impl LogOptions {
     #[must_use]
     pub fn clock_step_ms_max(self, clock_step_ms_max: Option<u64>) -> Self {
         Self { clock_step_ms_max, ..self }
+    }
+
+    /// Sets what opening does about damage.
+    #[must_use]
+    pub fn on_damage(self, on_damage: OnDamage) -> Self {
+        Self { on_damage, ..self }
     }
 
     /// Sets where the files are.

@@ -1,7 +1,10 @@
 //! What opening and upkeep did, for a program to print.
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::Corruption;
 use crate::options::TopicOptions;
 
 /// What was found and done when the log was opened.
@@ -59,6 +62,25 @@ pub struct PartitionRecovery {
     pub bytes_rewritten: u64,
     /// The first offset that was expected, when segments at the beginning are missing.
     pub missing_from: Option<u64>,
+    /// Damage of what was durable. Without [`OnDamage::Quarantine`](crate::OnDamage) there is none: the log does not open.
+    pub damage: Vec<Corruption>,
+    /// The offsets that were durable and are in no batch that holds, in order. Whoever reads there gets the next one
+    /// that is there.
+    pub missing: Vec<Range<u64>>,
+    /// The segments whose bytes were set aside, damage and all; what holds of them is readable as before.
+    pub set_aside: Vec<SetAside>,
+}
+
+/// The bytes of a damaged segment, set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// The segment, by base offset.
+    pub segment: u64,
+    /// The file that has all that was in the segment's `.log` file.
+    pub path: PathBuf,
+    /// How many bytes that were.
+    pub bytes: u64,
 }
 
 impl PartitionRecovery {
@@ -69,6 +91,13 @@ impl PartitionRecovery {
             && self.cut_at.is_none()
             && self.segments_removed.is_empty()
             && self.missing_from.is_none()
+            && self.damage.is_empty()
+    }
+
+    pub(crate) fn note_set_aside(&mut self, segment: u64, to: PathBuf) {
+        if let Some(noted) = self.set_aside.iter_mut().find(|noted| noted.segment == segment) {
+            noted.path = to;
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod clauses;
 mod clients;
 mod kill;
 mod limits;
+mod logtool;
 mod program;
 mod raw;
 mod replay;

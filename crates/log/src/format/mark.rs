@@ -133,6 +133,29 @@ pub(crate) fn decode(file: &[u8]) -> Result<Option<(Mark, u64)>, UnknownVersion>
     Ok(newest)
 }
 
+/// The state of the two slots of a mark file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Slots {
+    pub(crate) valid: u32,
+    /// Those that are not valid and not zeros either.
+    pub(crate) damaged: u32,
+}
+
+/// Looks at both slots, for a check.
+pub(crate) fn slots(file: &[u8]) -> Slots {
+    let mut slots = Slots::default();
+    for at in [0, SLOT_DISTANCE] {
+        let slot = file.get(at..).and_then(|rest| rest.first_chunk::<SLOT_BYTES>());
+        match slot.map(decode_slot) {
+            // A version that is not known is no damage.
+            Some(Ok(Some(_)) | Err(_)) => slots.valid += 1,
+            Some(Ok(None)) if slot.is_some_and(|slot| slot.iter().all(|byte| *byte == 0)) => {}
+            _ => slots.damaged += 1,
+        }
+    }
+    slots
+}
+
 fn decode_slot(slot: &[u8; SLOT_BYTES]) -> Result<Option<(Mark, u64)>, UnknownVersion> {
     let (fields, mut crc) = slot.split_at(CRC_AT);
     // The checksum first: a damaged version is damage, not a version.

@@ -15,6 +15,10 @@ pub(crate) const DURABLE: &str = "durable";
 pub(crate) const SEGMENT_SUFFIXES: [&str; 4] = [LOG, INDEX, TIME_INDEX, DURABLE];
 /// Files that Kafka may keep for a segment besides.
 pub(crate) const FOREIGN_SUFFIXES: [&str; 2] = ["txnindex", "snapshot"];
+/// The bytes of a damaged segment that were set aside.
+pub(crate) const DAMAGED: &str = "damaged";
+/// What holds of a damaged segment, while it is written.
+pub(crate) const KEPT: &str = "kept";
 
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -49,15 +53,30 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     let is_replaced = |name| {
         let suffix = parse_segment_file(name).map(|(_, suffix)| suffix);
         [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
-            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX].contains(&suffix))
+            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX, DAMAGED, KEPT].contains(&suffix))
     };
     name.strip_suffix(".tmp").is_some_and(is_replaced)
         || [".deleted", ".cleaned"].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
 }
 
 fn is_of_segment(name: &str) -> bool {
-    parse_segment_file(name)
-        .is_some_and(|(_, suffix)| SEGMENT_SUFFIXES.contains(&suffix) || FOREIGN_SUFFIXES.contains(&suffix))
+    parse_segment_file(name).is_some_and(|(_, suffix)| {
+        SEGMENT_SUFFIXES.contains(&suffix) || FOREIGN_SUFFIXES.contains(&suffix) || is_damaged(suffix)
+    })
+}
+
+/// Whether a suffix is that of bytes that were set aside.
+pub(crate) fn is_damaged(suffix: &str) -> bool {
+    suffix.strip_prefix(DAMAGED).is_some_and(|rest| match rest.strip_prefix('.') {
+        Some(number) => !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
+        None => rest.is_empty(),
+    })
+}
+
+/// Names the file in which the bytes of a damaged segment are set aside, the first time, the second time, and so on.
+pub(crate) fn damaged_file(base_offset: u64, number: u32) -> String {
+    let first = segment_file(base_offset, DAMAGED);
+    if number <= 1 { first } else { format!("{first}.{number}") }
 }
 
 /// Checks a topic's name. Source: Apache Kafka, `Topic.validate`.
@@ -139,14 +158,29 @@ mod tests {
         for name in ["leader-epoch-checkpoint", "partition.metadata.tmp", ".headwater_creating"] {
             assert!(is_ours(name), "{name}");
         }
-        for suffix in
-            ["log", "durable", "snapshot", "index.tmp", "log.deleted", "timeindex.cleaned", "log.swap"]
-        {
+        for suffix in [
+            "log",
+            "durable",
+            "snapshot",
+            "index.tmp",
+            "log.deleted",
+            "timeindex.cleaned",
+            "log.swap",
+            "damaged",
+            "damaged.2",
+            "damaged.tmp",
+            "kept.tmp",
+        ] {
             assert!(is_ours(&segment_file(42, suffix)), "{suffix}");
         }
-        for name in
-            ["notes.tmp", "holiday.jpg", "42.log", "00000000000000000042.log.tmp", "partition.metadata.bak"]
-        {
+        for name in [
+            "notes.tmp",
+            "00000000000000000042.damaged.goods",
+            "holiday.jpg",
+            "42.log",
+            "00000000000000000042.log.tmp",
+            "partition.metadata.bak",
+        ] {
             assert!(!is_ours(name), "{name}");
         }
         assert!(

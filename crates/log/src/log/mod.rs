@@ -17,10 +17,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::found::{Kind, find_topics, is_being_added, is_unfinished, kind};
+pub(crate) use self::found::{Found, Kind, TopicsOnDisk, find_topics, is_being_added, is_unfinished, kind};
 pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
+use crate::check::{self, CheckEvent, CheckReport};
 use crate::error::{CloseError, IoError, MaintainError, OpenError, SyncError, TopicError};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::read_only::ReadOnlyLog;
@@ -87,6 +88,51 @@ impl Log {
         options: ReadOnlyOptions,
     ) -> Result<ReadOnlyLog, OpenError> {
         ReadOnlyLog::open(path, options)
+    }
+
+    /// Reads a whole log and checks it, changing nothing: every batch and its checksum, that offsets follow each other, the
+    /// records in batches that are not compressed, both indexes, the durable marks, the small text files, and what
+    /// interrupted operations left behind. It does not stop at what it finds: `watch` gets each finding, and how far the
+    /// check is.
+    ///
+    /// The log has to be closed. The check takes its lock, if there is a lock file, so that nobody writes meanwhile; it
+    /// makes none. A directory that a Kafka broker has left may be checked too.
+    ///
+    /// It reads all bytes once, by plain read calls, and holds 1 MiB or the largest batch in memory, the two indexes of
+    /// one segment, and what [`CheckReport::partitions`](crate::CheckReport) tells of damage.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NotFound`] when the directory is none, or has no log; [`OpenError::Locked`] when a writer has it, or
+    /// began to write meanwhile; [`OpenError::Io`] when it cannot be listed. A file that cannot be read is a finding.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, CheckEvent, Log, LogOptions, ReadOnlyOptions, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// log.create_topic("t", TopicOptions::default())?.append(&Record::new("a"), Ack::Durable)?;
+    /// log.close()?;
+    ///
+    /// let report = Log::check(dir.path(), &ReadOnlyOptions::default(), |event| match event {
+    ///     CheckEvent::Finding(finding) => println!("{finding}; {}", finding.problem.mend()),
+    ///     CheckEvent::Progress(progress) => eprintln!("{} of {}", progress.done_bytes, progress.total_bytes),
+    ///     _ => {}
+    /// })?;
+    /// assert!(report.is_clean());
+    /// assert_eq!((report.batches, report.records), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check(
+        path: impl AsRef<Path>,
+        options: &ReadOnlyOptions,
+        mut watch: impl FnMut(CheckEvent<'_>),
+    ) -> Result<CheckReport, OpenError> {
+        check::check(path.as_ref(), options, &mut watch)
     }
 
     /// The directory.

@@ -28,7 +28,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     options.check()?;
     let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, clock_step_ms_max, .. } =
         options;
-    let LogOptions { storage, clock, .. } = options;
+    let LogOptions { on_damage, storage, clock, .. } = options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         let name: Arc<str> = name.as_str().into();
         for partition in partitions {
             let known = known(&shared, &name, *partition);
-            plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults)?);
+            plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults, on_damage)?);
         }
     }
     let last_append_ms = plans.iter().filter_map(Plan::last_append_ms).max();

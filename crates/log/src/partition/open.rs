@@ -9,8 +9,8 @@ use crate::format::mark::Mark;
 use crate::format::metadata::{self, TopicId};
 use crate::format::names;
 use crate::log::{Shared, malformed};
-use crate::options::TopicOptions;
-use crate::recovery::{Known, Plan, Recovered};
+use crate::options::{OnDamage, TopicOptions};
+use crate::recovery::{Known, Observer, Plan, Recovered};
 use crate::report::PartitionRecovery;
 use crate::segment::{Dir, Segment, create_files};
 use crate::storage;
@@ -23,9 +23,15 @@ impl Core {
         partition: u32,
         known: Known,
         options: &TopicOptions,
+        on_damage: OnDamage,
     ) -> Result<Plan, OpenError> {
         let dir = dir(shared, topic, partition, Epochs::default());
-        Plan::new(dir, known, options.index_interval_bytes, shared.clock.now_ms())
+        let mut nobody = ();
+        let observer: Option<&mut dyn Observer> = match on_damage {
+            OnDamage::Refuse => None,
+            OnDamage::Quarantine => Some(&mut nobody),
+        };
+        Plan::new(dir, known, options.index_interval_bytes, shared.clock.now_ms(), observer)
     }
 
     /// Recovers a partition as planned.

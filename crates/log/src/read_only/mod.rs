@@ -1,6 +1,7 @@
 //! A log that is read beside its writer.
 
 mod chunk;
+mod files;
 mod partition;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::files::{DurableMark, OffsetIndexEntry, SegmentFiles, TimeIndexEntry};
 use self::partition::LOOKS_MAX;
 pub use self::partition::ReadOnlyPartition;
 use crate::error::{IoError, OpenError};

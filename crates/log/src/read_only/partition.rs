@@ -295,7 +295,11 @@ impl ReadOnlyPartition {
             .collect())
     }
 
-    fn mark(&self, base_offset: u64) -> Result<Option<Mark>, ReadError> {
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    pub(super) fn mark(&self, base_offset: u64) -> Result<Option<Mark>, ReadError> {
         let Some(content) = self.dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
         match mark::decode(&content) {
             Ok(newest) => Ok(newest.map(|(mark, _)| mark).filter(|mark| mark.base_offset == base_offset)),
@@ -312,7 +316,10 @@ impl ReadOnlyPartition {
     }
 
     /// Does something with the directory as it is now, and once more when the writer deleted a file meanwhile.
-    fn looking<T>(&self, mut act: impl FnMut(&Look) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    pub(super) fn looking<T>(
+        &self,
+        mut act: impl FnMut(&Look) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let mut looks = 0;
         loop {
             looks += 1;
@@ -399,7 +406,7 @@ struct List {
 
 /// The directory at one moment.
 #[derive(Debug)]
-struct Look {
+pub(super) struct Look {
     bases: Vec<u64>,
     /// Written by Kafka: there is no mark at all.
     unmarked: bool,
@@ -409,6 +416,11 @@ struct Look {
 }
 
 impl Look {
+    /// The segments, by base offset.
+    pub(super) fn bases(&self) -> &[u64] {
+        &self.bases
+    }
+
     /// The segments, each with the offset behind it; `end` is behind the last.
     fn spans(&self, end: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.bases.iter().copied().zip(self.bases.iter().skip(1).copied().chain([end]))

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use super::plan::{Plan, Planned};
-use super::scan;
+use super::quarantine;
 use crate::error::{IoError, OpenError};
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
 use crate::report::PartitionRecovery;
 use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
-use crate::storage::{self, Access};
+use crate::storage::{self, Access, Region};
 
 /// A partition that is ready to be used: every segment closed, everything durable.
 #[derive(Debug)]
@@ -22,15 +22,22 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, leftovers, write_epochs, .. } = self;
-        let Self { start, end, index_interval_bytes, report, .. } = self;
+        let Self { dir, segments, remove, set_aside, leftovers, write_epochs, .. } = self;
+        let Self { start, end, index_interval_bytes, mut report, .. } = self;
         for name in &leftovers {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
         }
+        // Before anything goes that proves what they stand for, and from the last one on: the last has the log's end.
+        let made = make_new(&dir, &segments)?;
+        for base_offset in &set_aside {
+            report.note_set_aside(*base_offset, quarantine::set_aside(&dir, *base_offset)?);
+        }
         // From the last one on, so that what a crash leaves of them is behind a gap.
-        for base_offset in remove.iter().rev() {
-            remove_files(&dir, *base_offset)?;
+        for base_offset in remove.iter().chain(&set_aside).rev() {
+            if !made.contains(base_offset) {
+                remove_files(&dir, *base_offset)?;
+            }
         }
         if write_epochs {
             let text = dir.epochs.encode();
@@ -41,15 +48,22 @@ impl Plan {
             create_files(&dir, end)?;
         }
         // A name that comes back, or goes, would change what the segments behind it mean.
-        if is_new || !remove.is_empty() || !leftovers.is_empty() {
+        if is_new || !remove.is_empty() || !set_aside.is_empty() || !leftovers.is_empty() {
             dir.sync()?;
         }
         let dir = Arc::new(dir);
         let mut ready = Vec::with_capacity(segments.len().max(1));
         for planned in segments {
             let (mark, checked) = match planned {
-                Planned::Trusted(mark) => (mark, false),
-                Planned::Scanned { mark, rebuilt, whole, rewrite_from } => {
+                Planned::Trusted(mark) | Planned::Filler(mark) => (mark, false),
+                Planned::Split { mark, rebuilt, .. } => (sealed_mark(mark, &rebuilt), true),
+                Planned::Scanned { mark, rebuilt, whole, mut rewrite_from, quarantine } => {
+                    if let Some(bytes) = quarantine {
+                        let base_offset = mark.base_offset;
+                        report.note_set_aside(base_offset, quarantine::set_aside(&dir, base_offset)?);
+                        quarantine::put(&dir, base_offset, 0..bytes, base_offset)?;
+                        rewrite_from = mark.position;
+                    }
                     (seal(&dir, mark, &rebuilt, rewrite_from)?, whole)
                 }
             };
@@ -63,13 +77,39 @@ impl Plan {
     }
 }
 
+/// Makes the segments that stand for offsets that are missing, or have what holds behind damage; gives their base
+/// offsets.
+fn make_new(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
+    let mut made = Vec::new();
+    for planned in segments.iter().rev() {
+        match planned {
+            Planned::Filler(mark) => {
+                create_files(dir, mark.base_offset)?;
+                write_sealed(dir, mark)?;
+                dir.sync()?;
+            }
+            Planned::Split { mark, rebuilt, of, bytes } => {
+                quarantine::put(dir, *of, bytes.clone(), mark.base_offset)?;
+                seal(dir, *mark, rebuilt, mark.position)?;
+            }
+            Planned::Trusted(_) | Planned::Scanned { .. } => continue,
+        }
+        made.push(planned.base_offset());
+    }
+    Ok(made)
+}
+
+fn sealed_mark(mark: Mark, rebuilt: &Rebuilt) -> Mark {
+    Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark }
+}
+
 /// Trims a segment behind its last batch, writes again what was not known to be durable, and makes all of it
 /// durable, the indexes too; then says so in the mark.
 fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<Mark, OpenError> {
     let path = dir.file(mark.base_offset, names::LOG);
     let file = dir.open(mark.base_offset, names::LOG, Access::ReadWrite)?;
     file.set_len(mark.position).map_err(IoError::of("trim", &path))?;
-    let region = scan::map(dir, mark.base_offset)?;
+    let region = map(dir, mark.base_offset)?;
     let rest = region.bytes().get(usize::try_from(rewrite_from).unwrap_or(usize::MAX)..).unwrap_or_default();
     let mut at = rewrite_from;
     let mut copy = Vec::new();
@@ -86,9 +126,21 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
         storage::exchange_file(&*dir.storage, &dir.path, &name, bytes)?;
     }
     dir.sync()?;
-    let mark = Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark };
+    let mark = sealed_mark(mark, rebuilt);
     write_sealed(dir, &mark)?;
     // The mark's own name.
     dir.sync()?;
     Ok(mark)
+}
+
+fn map(dir: &Dir, base_offset: u64) -> Result<Arc<Region>, IoError> {
+    let path = dir.file(base_offset, names::LOG);
+    let file = dir.open(base_offset, names::LOG, Access::Read)?;
+    let size = file.size().map_err(IoError::of("measure", &path))?;
+    let len = usize::try_from(size).unwrap_or(usize::MAX);
+    if len == 0 {
+        return Ok(Region::from_bytes(&[]));
+    }
+    let region = file.map(len, Access::Read).and_then(|window| window.freeze(len));
+    region.map_err(IoError::of("map", &path))
 }

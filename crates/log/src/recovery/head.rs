@@ -9,16 +9,17 @@
 //! The mark has the checksum of the indexes as they were with its position. Where the files agree, the entries are those that
 //! the writer made, and the last one leads to where the reading begins. Otherwise the segment is read whole.
 
-use crate::format::batch::Header;
+use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::index;
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
 use crate::segment::{Dir, Rebuilt};
+use crate::storage::{self, File};
 
 /// Where the reading of a segment begins, and the indexes of what is before.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) at: usize,
+    pub(super) at: u64,
     pub(super) next_offset: u64,
     pub(super) indexes: Rebuilt,
 }
@@ -29,17 +30,19 @@ impl Head {
         Self { at: 0, next_offset: base_offset, indexes: Rebuilt::new(base_offset, index_interval_bytes) }
     }
 
-    /// What the mark of a segment with this content allows to skip; `None` when something does not agree.
-    pub(super) fn of(dir: &Dir, mark: &Mark, index_interval_bytes: u32, content: &[u8]) -> Option<Self> {
+    /// What the mark of a segment with this file allows to skip; `None` when something does not agree.
+    pub(super) fn of(dir: &Dir, mark: &Mark, index_interval_bytes: u32, file: &dyn File) -> Option<Self> {
         let offset = load(dir, mark.base_offset, names::INDEX, mark.index)?;
         let time = load(dir, mark.base_offset, names::TIME_INDEX, mark.time_index)?;
         let entry = index::last(&offset)?;
-        let at = usize::try_from(entry.position).ok()?;
-        let header = Header::parse(content.get(at..)?).ok()?;
+        let at = u64::from(entry.position);
+        let mut header = [0; HEADER_BYTES];
+        storage::read_full_at(file, &mut header, at).ok()?;
+        let left = file.size().ok()?.checked_sub(at)?;
+        let header = Header::parse_within(&header, usize::try_from(left).unwrap_or(usize::MAX)).ok()?;
         let last_offset = mark.base_offset.checked_add(u64::from(entry.relative_offset))?;
-        let agrees = header.last_offset == last_offset
-            && header.base_offset >= mark.base_offset
-            && u64::from(entry.position) < mark.position;
+        let agrees =
+            header.last_offset == last_offset && header.base_offset >= mark.base_offset && at < mark.position;
         let indexes = Rebuilt::resume(mark.base_offset, index_interval_bytes, offset, time);
         agrees.then_some(Self { at, next_offset: header.base_offset, indexes })
     }

@@ -20,10 +20,14 @@ pub(super) struct Listing {
     pub(super) leftovers: Vec<String>,
 }
 
+/// What there is of a segment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Files {
-    pub(super) log_bytes: u64,
-    pub(super) mark: Option<Mark>,
+pub(crate) struct Files {
+    pub(crate) log_bytes: u64,
+    /// The newest mark, if it counts.
+    pub(crate) mark: Option<Mark>,
+    /// Whether the partition has no marks that count.
+    pub(crate) unmarked: bool,
 }
 
 impl Listing {
@@ -66,9 +70,11 @@ impl Listing {
             let file = dir.open(base_offset, names::LOG, Access::Read)?;
             let log_bytes = file.size().map_err(IoError::of("measure", &path))?;
             let mark = read_mark(dir, base_offset)?;
-            listing.segments.insert(base_offset, Files { log_bytes, mark });
+            listing.segments.insert(base_offset, Files { log_bytes, mark, unmarked: false });
         }
         listing.forget_marks_older_than(dir.epochs.current());
+        let unmarked = listing.unmarked;
+        listing.segments.values_mut().for_each(|files| files.unmarked = unmarked);
         Ok(listing)
     }
 

@@ -1,5 +1,8 @@
+use std::ops::Range;
+
+use super::Observer;
 use super::listing::{Files, Listing};
-use super::scan::{self, Leaders, Proof, Scan};
+use super::scan::{self, Leaders, Proof, Scan, Scanned};
 use crate::error::{Damage, OpenError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
@@ -23,13 +26,15 @@ pub(crate) struct Plan {
     pub(super) dir: Dir,
     pub(super) segments: Vec<Planned>,
     pub(super) remove: Vec<u64>,
+    /// Segments that go as a whole, but not before their bytes were set aside.
+    pub(super) set_aside: Vec<u64>,
     pub(super) leftovers: Vec<String>,
     pub(super) write_epochs: bool,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
     pub(super) last_append_ms: Option<i64>,
-    pub(super) report: PartitionRecovery,
+    pub(crate) report: PartitionRecovery,
 }
 
 /// A segment that stays.
@@ -45,7 +50,14 @@ pub(super) enum Planned {
         whole: bool,
         /// From here on nothing was known to be durable.
         rewrite_from: u64,
+        /// There was damage where everything was durable, and there is more in the file than the batches before it: so
+        /// many bytes hold.
+        quarantine: Option<u64>,
     },
+    /// What holds behind damage: a part of the file of the segment that begins with `of`, to be one on its own.
+    Split { mark: Mark, rebuilt: Rebuilt, of: u64, bytes: Range<u64> },
+    /// One without records, to be made: it stands for offsets that are missing.
+    Filler(Mark),
 }
 
 impl Plan {
@@ -54,12 +66,14 @@ impl Plan {
         self.last_append_ms
     }
 
-    /// Looks at a partition and decides what to do.
+    /// Looks at a partition and decides what to do. With an observer every segment is read, and damage goes into
+    /// the plan.
     pub(crate) fn new(
         mut dir: Dir,
         known: Known,
         index_interval_bytes: u32,
         now_ms: i64,
+        observer: Option<&mut (dyn Observer + '_)>,
     ) -> Result<Self, OpenError> {
         check_metadata(&dir)?;
         let epochs_missing = read_epochs(&mut dir)?;
@@ -73,8 +87,12 @@ impl Plan {
             proven: listing.segments.iter().rfind(|(_, files)| files.proves()).map(|(base, _)| *base),
             listing,
             dir: &dir,
+            observer: shortened(observer),
             segments: Vec::new(),
             remove: Vec::new(),
+            set_aside: Vec::new(),
+            floor: 0,
+            ends_with_gap: false,
             end: None,
             report: PartitionRecovery {
                 topic: dir.topic.to_string(),
@@ -85,9 +103,10 @@ impl Plan {
         planner.drop_deleted();
         planner.drop_orphans()?;
         planner.walk()?;
+        planner.raise_end();
         let start = planner.start()?;
         let newest = planner.newest_epoch();
-        let Planner { listing, segments, remove, end, mut report, mut epochs, .. } = planner;
+        let Planner { listing, segments, remove, set_aside, end, mut report, mut epochs, .. } = planner;
         let end = end.unwrap_or(start);
         if epochs_missing && newest.is_some_and(|newest| newest > epochs.current()) {
             // Nothing was appended in it yet.
@@ -98,8 +117,11 @@ impl Plan {
         dir.epochs =
             if epochs_missing && epochs == Epochs::default() { Epochs::beginning_at(start) } else { epochs };
         for planned in &mut segments {
-            if let Planned::Scanned { mark, .. } = planned {
-                mark.leader_epoch = dir.epochs.current();
+            match planned {
+                Planned::Scanned { mark, .. } | Planned::Split { mark, .. } | Planned::Filler(mark) => {
+                    mark.leader_epoch = dir.epochs.current();
+                }
+                Planned::Trusted(_) => {}
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
@@ -110,6 +132,7 @@ impl Plan {
             dir,
             segments,
             remove,
+            set_aside,
             leftovers,
             write_epochs,
             start,
@@ -121,34 +144,64 @@ impl Plan {
     }
 }
 
+/// The same observer for as long as the plan is made.
+fn shortened<'a>(observer: Option<&'a mut (dyn Observer + '_)>) -> Option<&'a mut (dyn Observer + 'a)> {
+    match observer {
+        Some(observer) => Some(observer),
+        None => None,
+    }
+}
+
+impl Plan {
+    /// The files that will be removed, since they mean nothing.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let PartitionRecovery { segments_removed, damage, .. } = &self.report;
+        // What is left of a segment that is gone, or lies behind a torn tail, belongs to that.
+        let is_told = |base_offset: &u64| {
+            segments_removed.contains(base_offset)
+                || damage.iter().any(|damage| damage.segment == *base_offset)
+        };
+        let segments = self.remove.iter().filter(|base_offset| !is_told(base_offset));
+        let segments = segments.map(|base_offset| names::segment_file(*base_offset, "*"));
+        self.leftovers.iter().cloned().chain(segments).collect()
+    }
+}
+
 impl Files {
     fn proves(&self) -> bool {
         self.mark.is_some_and(|mark| mark.proves())
     }
 
     /// Whether the segment can be taken as its mark says.
-    fn is_sealed(&self) -> Option<Mark> {
+    pub(crate) fn is_sealed(&self) -> Option<Mark> {
         self.mark.filter(|mark| mark.sealed && mark.position == self.log_bytes)
     }
 }
 
 /// A plan in the making.
-struct Planner<'a> {
-    dir: &'a Dir,
-    known: Known,
+pub(super) struct Planner<'a> {
+    pub(super) dir: &'a Dir,
+    pub(super) known: Known,
     index_interval_bytes: u32,
-    now_ms: i64,
+    pub(super) now_ms: i64,
     listing: Listing,
     /// The last segment whose mark says that anything is durable: all before it are durable whole.
     proven: Option<u64>,
     epochs: Epochs,
     /// The list of epochs is not there: it is made again of the batches, so all of them are read.
     epochs_missing: bool,
-    segments: Vec<Planned>,
+    /// Who sees what is read; then damage is no error.
+    pub(super) observer: Option<&'a mut (dyn Observer + 'a)>,
+    pub(super) segments: Vec<Planned>,
     remove: Vec<u64>,
+    pub(super) set_aside: Vec<u64>,
+    /// No offset below this may be given: that of a record that was durable, in a segment that is gone.
+    pub(super) floor: u64,
+    /// Whether offsets are missing behind the last record so far.
+    pub(super) ends_with_gap: bool,
     /// The offset behind the last segment that stays.
-    end: Option<u64>,
-    report: PartitionRecovery,
+    pub(super) end: Option<u64>,
+    pub(super) report: PartitionRecovery,
 }
 
 impl Planner<'_> {
@@ -176,7 +229,8 @@ impl Planner<'_> {
             let missed =
                 durable.is_some_and(|mark| !deleted(mark)) && first.is_none_or(|first| base_offset > first);
             if missed {
-                return Err(self.dir.corruption(base_offset, 0, Damage::MissingSegment).into());
+                self.refuse(self.dir.corruption(base_offset, 0, Damage::MissingSegment))?;
+                self.floor = self.floor.max(durable.map_or(0, |mark| mark.next_offset));
             }
             self.remove.push(base_offset);
         }
@@ -202,17 +256,24 @@ impl Planner<'_> {
                     self.remove.push(base_offset);
                     continue;
                 }
-                if durable || self.is_before_recovery_point(base_offset) {
-                    return Err(if base_offset > expected {
-                        self.dir.corruption(expected, 0, Damage::MissingSegment).into()
-                    } else {
-                        let what = Damage::Offset { expected, found: base_offset };
-                        self.dir.corruption(base_offset, 0, what).into()
-                    });
+                // What an interrupted quarantine made of the segment before: it is made again.
+                if !files.proves() && self.splits_at(base_offset) {
+                    continue;
                 }
-                cut = true;
-                self.remove_behind_cut(base_offset);
-                continue;
+                let durable = durable || self.is_before_recovery_point(base_offset) || self.has_damage();
+                if durable && base_offset > expected {
+                    self.refuse_missing(expected, base_offset)?;
+                } else if durable {
+                    let what = Damage::Offset { expected, found: base_offset };
+                    self.refuse(self.dir.corruption(base_offset, 0, what))?;
+                    self.set_aside.push(base_offset);
+                    self.set_aside(base_offset, files);
+                    continue;
+                } else {
+                    cut = true;
+                    self.remove_behind_cut(base_offset);
+                    continue;
+                }
             }
             cut = self.take(base_offset, files, next)?;
         }
@@ -222,7 +283,8 @@ impl Planner<'_> {
     /// Decides on a segment that follows what was there so far; tells whether the log ends in it.
     fn take(&mut self, base_offset: u64, files: &Files, next: Option<u64>) -> Result<bool, OpenError> {
         let sealed = files.is_sealed();
-        if let Some(mark) = sealed.filter(|_| !self.epochs_missing) {
+        let thorough = self.observer.is_some();
+        if let Some(mark) = sealed.filter(|_| !self.epochs_missing && !thorough) {
             self.end = Some(mark.next_offset);
             self.segments.push(Planned::Trusted(mark));
             return Ok(false);
@@ -238,10 +300,15 @@ impl Planner<'_> {
             return Ok(false);
         }
         let mark = files.mark.unwrap_or_default();
+        let (position, next_offset) = (mark.position, mark.next_offset);
         let proof = match (followed, self.listing.unmarked) {
-            (Some(next_offset), _) => Proof::Whole { next_offset },
+            // Unless an interrupted quarantine has begun to make segments of a part of it.
+            (followed, _) if sealed.is_some() && followed.is_none_or(|next| next >= next_offset) => {
+                Proof::Sealed { position, next_offset }
+            }
+            (Some(next_offset), _) => Proof::Whole { next_offset, position },
             (None, true) => Proof::Offset(self.known.recovery_point.unwrap_or(0)),
-            (None, false) => Proof::Position { position: mark.position, next_offset: mark.next_offset },
+            (None, false) => Proof::Position { position, next_offset },
         };
         let proof = match proof {
             // A mark that proves nothing has no next offset to agree with.
@@ -254,49 +321,62 @@ impl Planner<'_> {
             (false, true) => Leaders::Noted(&mut self.epochs),
             (false, false) => Leaders::Checked,
         };
-        let trusted = files
-            .mark
-            .as_ref()
-            .filter(|_| matches!((&proof, &leaders), (Proof::Position { .. }, Leaders::Checked)));
-        let scan =
-            scan::scan(self.dir, base_offset, sparse, proof, trusted, leaders, self.index_interval_bytes)?;
+        let trusted = files.mark.filter(|_| {
+            matches!((&proof, &leaders), (Proof::Position { .. }, Leaders::Checked)) && !thorough
+        });
+        let (dir, index_interval_bytes) = (self.dir, self.index_interval_bytes);
+        // A segment that proves nothing may be what an interrupted quarantine made of this one.
+        let next = if self.listing.unmarked { next } else { followed };
+        if let Some(observer) = &mut self.observer {
+            observer.begin(dir, base_offset, sparse, files);
+        }
+        let scanned =
+            Scanned { dir, base_offset, sparse, proof, leaders, trusted, index_interval_bytes, next };
+        let scan = scanned.scan(self.observer.as_deref_mut())?;
+        if let Some(observer) = &mut self.observer {
+            observer.segment(base_offset, files, &scan);
+        }
+        let kept = scan.kept_bytes();
+        let as_marked = sealed.filter(|mark| (mark.position, mark.next_offset) == (kept, scan.next_offset));
+        if let Some(mark) = as_marked.filter(|_| !self.epochs_missing && scan.damage.is_empty()) {
+            self.end = Some(mark.next_offset);
+            self.segments.push(Planned::Trusted(mark));
+            return Ok(false);
+        }
         let rewrite_from = match proof {
-            Proof::Whole { .. } => scan.position,
+            Proof::Whole { .. } | Proof::Sealed { .. } => kept,
             Proof::Position { position, .. } => position,
             // Written by Kafka and durable, or proven by nothing.
-            Proof::Offset(proven) if proven >= scan.next_offset => scan.position,
+            Proof::Offset(proven) if proven >= scan.next_offset => kept,
             Proof::Offset(_) => 0,
         };
         self.note(base_offset, &scan, rewrite_from);
         // Behind a segment that was durable whole there can only be junk; what follows was durable too.
-        let cut = scan.torn_bytes > 0 && !matches!(proof, Proof::Whole { .. });
+        let cut = scan.torn_bytes > 0 && !matches!(proof, Proof::Whole { .. } | Proof::Sealed { .. });
         let mark = Mark {
             base_offset,
-            position: scan.position,
-            next_offset: scan.next_offset,
             sealed: true,
             sparse,
             first_append_ms: if mark.first_append_ms > 0 { mark.first_append_ms } else { self.now_ms },
             // Nothing was appended after now. That keeps records longer rather than shorter.
             last_append_ms: sealed.map_or(self.now_ms.max(mark.last_append_ms), |mark| mark.last_append_ms),
-            max_timestamp: scan.rebuilt.max_timestamp().unwrap_or_default(),
             leader_epoch: 0, // Known when the whole log is.
             ..Mark::default()
         };
         self.end = Some(scan.next_offset);
-        let whole = scan.from == 0;
-        self.segments.push(Planned::Scanned { mark, rebuilt: scan.rebuilt, whole, rewrite_from });
+        self.report_damage(base_offset, files, &scan);
+        self.plan_runs(mark, rewrite_from, scan);
         Ok(cut)
     }
 
     fn note(&mut self, base_offset: u64, scan: &Scan, rewrite_from: u64) {
         self.report.segments_scanned += 1;
         self.report.batches_scanned += scan.batches;
-        self.report.bytes_scanned += scan.position.saturating_sub(scan.from);
-        self.report.bytes_rewritten += scan.position.saturating_sub(rewrite_from);
+        self.report.bytes_scanned += scan.kept_bytes().saturating_sub(scan.from);
+        self.report.bytes_rewritten += scan.kept_bytes().saturating_sub(rewrite_from);
         if scan.torn_bytes > 0 {
             self.report.bytes_cut += scan.torn_bytes;
-            self.report.cut_at = Some((base_offset, scan.position));
+            self.report.cut_at = Some((base_offset, scan.end_position()));
         }
     }
 
@@ -326,7 +406,7 @@ impl Planner<'_> {
         let first = self.segments.first().map_or(end, Planned::base_offset);
         if end < kept {
             let what = Damage::StartBeyondEnd { start: kept, end };
-            return Err(self.dir.corruption(first, 0, what).into());
+            return Err(self.dir.corruption(first, 0, what).into()); // Not where the end was raised.
         }
         self.check_recovery_point(end)?;
         if first > kept && (self.known.start.is_some() || !self.listing.unmarked) {
@@ -351,7 +431,10 @@ impl Planner<'_> {
 impl Planned {
     pub(super) fn base_offset(&self) -> u64 {
         match self {
-            Self::Trusted(mark) | Self::Scanned { mark, .. } => mark.base_offset,
+            Self::Trusted(mark)
+            | Self::Scanned { mark, .. }
+            | Self::Split { mark, .. }
+            | Self::Filler(mark) => mark.base_offset,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Indexes {
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     builder: Builder,
+    index_interval_bytes: u32,
     pub(crate) offset: Vec<u8>,
     pub(crate) time: Vec<u8>,
 }
@@ -28,7 +29,11 @@ pub(crate) struct Rebuilt {
 impl Rebuilt {
     pub(crate) fn new(base_offset: u64, index_interval_bytes: u32) -> Self {
         let builder = Builder::new(base_offset, index_interval_bytes);
-        Self { builder, offset: Vec::new(), time: Vec::new() }
+        Self { builder, index_interval_bytes, offset: Vec::new(), time: Vec::new() }
+    }
+
+    pub(crate) fn interval_bytes(&self) -> u32 {
+        self.index_interval_bytes
     }
 
     /// Goes on with indexes that are known, at the batch of the last entry.
@@ -39,7 +44,7 @@ impl Rebuilt {
         time: Vec<u8>,
     ) -> Self {
         let builder = Builder::resume(base_offset, index_interval_bytes, &time);
-        Self { builder, offset, time }
+        Self { builder, index_interval_bytes, offset, time }
     }
 
     /// Takes note of the batch at a position. An offset or position that no index can hold gets no entry: then

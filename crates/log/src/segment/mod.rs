@@ -20,6 +20,7 @@ mod lookup;
 mod mapped;
 mod scan;
 mod tail;
+mod walk;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -31,8 +32,9 @@ pub(crate) use keeper::write_sealed;
 pub(crate) use lookup::{Want, first_at_or_after};
 pub(crate) use mapped::Mappings;
 use mapped::{Mapped, Slot};
-pub(crate) use scan::Scanner;
+pub(crate) use scan::{Found, Scanner};
 pub(crate) use tail::{Tail, create_files, remove_files};
+pub(crate) use walk::Walk;
 
 use crate::error::{Damage, IoError, ReadError};
 use crate::format::mark::Mark;

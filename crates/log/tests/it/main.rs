@@ -8,6 +8,7 @@
 
 mod alter;
 mod bed;
+mod check;
 mod concurrency;
 mod crash;
 mod damage;
@@ -20,6 +21,7 @@ mod histories;
 mod layout;
 mod loss;
 mod model;
+mod quarantine;
 mod read_only;
 mod reading;
 mod real_disk;

@@ -1,0 +1,75 @@
+//! Looks at the files of a log.
+//!
+//! ```text
+//!   describe  a picture of partitions and segments      read-only, beside a running broker too
+//!   dump      records, batches, indexes, marks          read-only, beside a running broker too
+//!   check     reads everything, changes nothing         takes the lock
+//!   repair    sets damaged segments aside               opens the log
+//! ```
+//!
+//! Run `cargo run --release --example logtool -- --help` for its options.
+
+mod bar;
+mod check;
+mod describe;
+mod dump;
+mod lines;
+mod options;
+mod repair;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use headwater::log::{Log, ReadOnlyLog, ReadOnlyOptions, ReadOnlyPartition};
+
+use crate::options::{Command, Options};
+
+/// It looked and found something, or there is something to do.
+const FOUND: u8 = 1;
+/// It could not look.
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let out = &mut BufWriter::new(io::stdout().lock());
+    let outcome = match Options::parse().command {
+        Command::Describe(options) => describe::run(&options, out),
+        Command::Dump(options) => dump::run(&options, out),
+        Command::Check(options) => check::run(&options, out),
+        Command::Repair(options) => repair::run(&options, out),
+    };
+    match outcome.and_then(|code| Ok(out.flush().map(|()| code)?)) {
+        Ok(code) => code,
+        // Whoever reads has seen enough: `logtool dump .. | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "logtool: {error:#}");
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Opens a log beside whoever writes it. A directory without topics is a log only if a writer has been there.
+fn open(dir: &Path) -> Result<ReadOnlyLog> {
+    let log = Log::open_read_only(dir, ReadOnlyOptions::default()).context("it cannot be read")?;
+    if log.topics()?.is_empty() && !dir.join(".lock").exists() {
+        anyhow::bail!("{} is not a directory with a log", dir.display());
+    }
+    Ok(log)
+}
+
+fn partition(log: &ReadOnlyLog, topic: &str, number: u32) -> Result<ReadOnlyPartition> {
+    let found = log.partition(topic, number)?;
+    found.with_context(|| {
+        let topics = log.topics().unwrap_or_default();
+        let names: Vec<String> =
+            topics.iter().map(|(name, count)| format!("{name} ({count} partitions)")).collect();
+        format!("there is no partition {number} of a topic `{topic}`; there is: {}", names.join(", "))
+    })
+}
