@@ -21,6 +21,7 @@ mod layout;
 mod loss;
 mod model;
 mod quarantine;
+mod quarantine_crash;
 mod read_only;
 mod reading;
 mod real_disk;
