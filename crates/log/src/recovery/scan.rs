@@ -244,7 +244,8 @@ impl Scanned<'_> {
             scan.has_damaged_bytes |= tail > 0;
         }
         let is_sealed = matches!(proof, Proof::Sealed { .. });
-        if let Some(end) = proof.end().filter(|end| *end > next_offset) {
+        // A mark tells where the records went that are missing at the end, or the next segment does.
+        if let Some(end) = proof.end().or(self.next).filter(|end| *end > next_offset) {
             if !scan.damage.is_empty() && covered {
                 scan.missing.push(next_offset..end);
             }

@@ -22,6 +22,7 @@ mod layout;
 mod loss;
 mod model;
 mod quarantine;
+mod quarantine_crash;
 mod read_only;
 mod reading;
 mod real_disk;
