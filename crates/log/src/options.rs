@@ -41,8 +41,8 @@ pub enum TimestampType {
 /// What opening a log does about damage of what was durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnDamage {
-    /// The log does not open, and nothing is changed. Segments that were closed cleanly are not read; damage in them is
-    /// an error of the read that meets it.
+    /// The log does not open, and nothing is changed. What was known to be durable, or was closed cleanly, is not read; damage
+    /// there is an error of the read that meets it.
     #[default]
     Refuse,
     /// Every segment is read and checked whole. The bytes of a damaged one are set aside in a file beside it, never
