@@ -5,7 +5,7 @@ use super::quarantine;
 use crate::error::{IoError, OpenError};
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
-use crate::report::PartitionRecovery;
+use crate::report::{PartitionRecovery, SetAside};
 use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
 use crate::storage::{self, Access, Region};
 
@@ -29,7 +29,7 @@ impl Plan {
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
         }
         // Before anything goes that proves what they stand for, and from the last one on: the last has the log's end.
-        let made = make_new(&dir, &segments)?;
+        let made = make_new(&dir, &segments, &mut report)?;
         for base_offset in &set_aside {
             report.note_set_aside(*base_offset, quarantine::set_aside(&dir, *base_offset)?);
         }
@@ -79,11 +79,12 @@ impl Plan {
 
 /// Makes the segments that stand for offsets that are missing, or have what holds behind damage; gives their base
 /// offsets.
-fn make_new(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
+fn make_new(dir: &Dir, segments: &[Planned], report: &mut PartitionRecovery) -> Result<Vec<u64>, OpenError> {
     let mut made = Vec::new();
     for planned in segments.iter().rev() {
         match planned {
             Planned::Filler(mark) => {
+                clear(dir, mark.base_offset, report)?;
                 create_files(dir, mark.base_offset)?;
                 write_sealed(dir, mark)?;
                 dir.sync()?;
@@ -97,6 +98,17 @@ fn make_new(dir: &Dir, segments: &[Planned]) -> Result<Vec<u64>, OpenError> {
         made.push(planned.base_offset());
     }
     Ok(made)
+}
+
+/// Clears the place of a segment without records: what lies there proved nothing, and is set aside all the same.
+fn clear(dir: &Dir, base_offset: u64, report: &mut PartitionRecovery) -> Result<(), OpenError> {
+    let log = dir.file(base_offset, names::LOG);
+    let found = dir.storage.open(&log, Access::Read).and_then(|file| file.size());
+    let Ok(bytes @ 1..) = found else { return Ok(()) };
+    let path = quarantine::set_aside(dir, base_offset)?;
+    dir.storage.remove(&log).map_err(IoError::of("remove", &log))?;
+    report.set_aside.push(SetAside { segment: base_offset, path, bytes });
+    Ok(())
 }
 
 fn sealed_mark(mark: Mark, rebuilt: &Rebuilt) -> Mark {

@@ -100,5 +100,8 @@ fn read_mark(dir: &Dir, base_offset: u64) -> Result<Option<Mark>, OpenError> {
         found: u64::from(unknown.0),
         known: u64::from(VERSION),
     })?;
-    Ok(newest.map(|(mark, _)| mark).filter(|mark| mark.base_offset == base_offset))
+    let is_of_segment = |mark: &Mark| {
+        mark.base_offset == base_offset && (base_offset..=OFFSET_END).contains(&mark.next_offset)
+    };
+    Ok(newest.map(|(mark, _)| mark).filter(is_of_segment))
 }

@@ -69,7 +69,8 @@ impl Planner<'_> {
             }
             // The one before has no records: it does for both.
             Some(last) if last.base_offset() == offsets.start => {
-                *last = Planned::Filler(filler(last.base_offset()));
+                // There may be a gap before it, too.
+                *last = Planned::Filler(Mark { sparse: last.mark().sparse, ..filler(offsets.start) });
             }
             _ => self.segments.push(Planned::Filler(filler(offsets.start))),
         }
@@ -106,7 +107,7 @@ impl Planner<'_> {
             Some(_) if self.ends_with_gap => self.segments.push(Planned::Filler(empty(end))),
             // It has to prove that what is before it was durable.
             Some(last @ Planned::Trusted(_)) if last.base_offset() == end && has_damage => {
-                *last = Planned::Filler(empty(end));
+                *last = Planned::Filler(Mark { sparse: last.mark().sparse, ..empty(end) });
             }
             _ => {}
         }

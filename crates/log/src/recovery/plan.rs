@@ -430,11 +430,15 @@ impl Planner<'_> {
 
 impl Planned {
     pub(super) fn base_offset(&self) -> u64 {
+        self.mark().base_offset
+    }
+
+    pub(super) fn mark(&self) -> &Mark {
         match self {
             Self::Trusted(mark)
             | Self::Scanned { mark, .. }
             | Self::Split { mark, .. }
-            | Self::Filler(mark) => mark.base_offset,
+            | Self::Filler(mark) => mark,
         }
     }
 }

@@ -400,3 +400,21 @@ fn damage_in_a_directory_of_kafkas_is_quarantined() {
         }
     }
 }
+
+/// A gap before an empty segment of Kafka's is right, also when the end of the log is missing behind it.
+#[test]
+fn an_empty_segment_behind_a_gap_stays_right_when_the_end_is_missing() {
+    let bed = closed_log(1);
+    bed.disk.remove(&bed.file(0, "durable")).unwrap();
+    for base_offset in [10, 40] {
+        bed.disk.create(&bed.file(base_offset, "log")).unwrap();
+    }
+    let points = Path::new("/data/recovery-point-offset-checkpoint");
+    bed.disk.create(points).unwrap().write_at(b"0\n1\nt 0 70\n", 0).unwrap();
+    let (log, partition, report) = quarantined(&bed);
+    assert_eq!((report.missing.last(), partition.appended_end()), (Some(&(40..70)), 70));
+    log.close().unwrap();
+    let (log, partition) = bed.open_partition();
+    assert!(log.recovery().is_clean());
+    assert_eq!(partition.appended_end(), 70);
+}

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use headwater_log::storage::Storage;
 use headwater_log::{
-    Ack, AppendError, Log, LogOptions, OpenError, Partition, ReadError, ReadOnlyOptions, ReadUpTo, Record,
-    SyncError,
+    Ack, AppendError, CheckEvent, Log, LogOptions, OnDamage, OpenError, Partition, Problem, ReadError,
+    ReadOnlyOptions, ReadUpTo, Record, SyncError,
 };
 
 use super::log_operations::small;
@@ -47,6 +47,9 @@ pub fn log_directory(input: &[u8]) {
     assert_eq!(content(&disk), before, "reading beside a writer changed something");
 
     let clock = Arc::new(ManualClock::new(START_MS));
+    let damaged = check(&disk);
+    assert_eq!(content(&disk), before, "a check changed something");
+    quarantine(&disk.snapshot(), &clock, damaged);
     let (first, seen) = match open(&disk, &clock) {
         Ok(log) => {
             let seen = look(&log);
@@ -76,6 +79,45 @@ pub fn log_directory(input: &[u8]) {
     disk.halt();
 }
 
+/// Checks a directory; tells whether what was durable is damaged, `None` where it could not look.
+fn check(disk: &SimDisk) -> Option<bool> {
+    let options = ReadOnlyOptions::default().storage(Arc::new(disk.clone()));
+    let mut damaged = false;
+    let report = Log::check(ROOT, &options, |event| {
+        if let CheckEvent::Finding(finding) = event {
+            assert!(!finding.to_string().is_empty());
+            damaged |= matches!(finding.problem, Problem::Damaged(_));
+        }
+    });
+    report.is_ok().then_some(damaged)
+}
+
+/// What opens with quarantine has no damage afterwards, does not end before a log that opens without it, and sets something
+/// aside only where a check finds damage.
+fn quarantine(disk: &SimDisk, clock: &Arc<ManualClock>, damaged: Option<bool>) {
+    let before = content(disk);
+    let strict = disk.snapshot();
+    let end = |log: &Log| partition(log).map(|partition| partition.durable_end());
+    let without = open(&strict, clock).ok().map(|log| end(&log));
+    strict.halt();
+    let log = match Log::open(ROOT, options(disk, clock).on_damage(OnDamage::Quarantine)) {
+        Ok(log) => log,
+        Err(error) => {
+            return assert_eq!(content(disk), before, "an error left something changed: {error}");
+        }
+    };
+    assert!(without.is_none_or(|without| without <= end(&log)), "{without:?} without, {:?} with", end(&log));
+    let set_aside = log.recovery().partitions.iter().any(|found| !found.set_aside.is_empty());
+    assert!(!set_aside || damaged == Some(true), "{:?}", log.recovery());
+    let (ended, seen) = (end(&log), look(&log));
+    let had_damage = log.recovery().partitions.iter().any(|found| !found.damage.is_empty());
+    log.close().expect("nothing refuses");
+    assert!(!had_damage || check(disk) == Some(false), "damage is left");
+    let log = open(disk, clock).expect("what was quarantined opens");
+    assert_eq!((end(&log), look(&log)), (ended, seen));
+    disk.halt();
+}
+
 /// A log goes on where it ended, or says why not.
 fn go_on(log: &Log, seen: &Seen) {
     let Some(partition) = partition(log) else { return };
@@ -97,11 +139,14 @@ fn go_on(log: &Log, seen: &Seen) {
 }
 
 fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> Result<Log, OpenError> {
-    let options = LogOptions::default()
+    Log::open(ROOT, options(disk, clock))
+}
+
+fn options(disk: &SimDisk, clock: &Arc<ManualClock>) -> LogOptions {
+    LogOptions::default()
         .storage(Arc::new(disk.clone()))
         .clock(Arc::clone(clock) as Arc<_>)
-        .topic_defaults(small(0));
-    Log::open(ROOT, options)
+        .topic_defaults(small(0))
 }
 
 fn partition(log: &Log) -> Option<Partition> {
