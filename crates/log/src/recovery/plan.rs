@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     /// Segments that go as a whole, but not before their bytes were set aside.
     pub(super) set_aside: Vec<u64>,
     pub(super) leftovers: Vec<String>,
+    /// No mark counts, and each segment gets one: all of them at once, as it were.
+    pub(super) taking_over: bool,
     pub(super) write_epochs: bool,
     pub(super) start: u64,
     pub(super) end: u64,
@@ -127,6 +129,8 @@ impl Plan {
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
         let last_append_ms = listing.segments.values().filter_map(|files| files.mark);
         let last_append_ms = last_append_ms.map(|mark| mark.last_append_ms).filter(|time| *time > 0).max();
+        let needs_marks = || segments.iter().any(|planned| !matches!(planned, Planned::Trusted(_)));
+        let taking_over = listing.taking_over || (listing.unmarked && needs_marks());
         let leftovers = listing.leftovers;
         Ok(Self {
             dir,
@@ -134,6 +138,7 @@ impl Plan {
             remove,
             set_aside,
             leftovers,
+            taking_over,
             write_epochs,
             start,
             end,

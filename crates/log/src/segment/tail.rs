@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::active::{Active, Extent, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, first_mark};
 use super::{Dir, Indexes, Segment};
 use crate::error::{AppendError, Damage, IoError, ReadError, SyncError};
 use crate::format::index::{Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
-use crate::format::mark::{FILE_BYTES, Mark};
+use crate::format::mark::Mark;
 use crate::format::names;
 use crate::options::TopicOptions;
 use crate::storage::{self, Access, Appender, File, Region};
@@ -56,7 +56,8 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
         let path = dir.file(base_offset, suffix);
         let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
         if suffix == names::DURABLE {
-            storage::write_all_at(&*file, &[0; FILE_BYTES], 0).map_err(IoError::of("write", &path))?;
+            storage::write_all_at(&*file, &first_mark(dir, base_offset), 0)
+                .map_err(IoError::of("write", &path))?;
         }
         Ok(())
     };
