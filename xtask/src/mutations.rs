@@ -139,6 +139,23 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         caught_by: &["foreign::an_empty_segment_behind_a_gap_stays_where_it_is"],
     },
     Mutation {
+        what: "the note of a taking over",
+        file: "recovery/listing.rs",
+        from: "self.taking_over || newest",
+        to: "newest",
+        caught_by: &[
+            "takeover::a_first_opening_that_was_interrupted_takes_no_gap_for_an_end",
+            "takeover::old_marks_say_nothing_after_a_crash_either",
+        ],
+    },
+    Mutation {
+        what: "the epoch in the mark of a new segment",
+        file: "segment/keeper.rs",
+        from: "        *slot = mark.encode(0);\n",
+        to: "        *slot = [0; mark::SLOT_BYTES];\n",
+        caught_by: &["takeover::marks_of_an_empty_log_say_nothing_of_what_a_broker_wrote"],
+    },
+    Mutation {
         what: "the sync of a creation's note",
         file: "log/topics.rs",
         from: "        self.shared.storage.sync_dir(&first).map_err(IoError::of(\"sync\", &first))?;\n",
