@@ -75,8 +75,9 @@
 //! checks, reading beside the writer, directories that Kafka wrote.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups, protection of retention against a clock that jumps ahead. A partition whose directory is gone as a whole is not missed, unless another one
-//! of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
+//! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed,
+//! unless another one of its topic is there. A clock that has jumped ahead is believed by a log that is opened anew
+//! after that clock has entered its marks, by an append or by recovery. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
 mod batch;

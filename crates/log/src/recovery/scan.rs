@@ -220,7 +220,7 @@ impl Scanned<'_> {
                 break Some(damage);
             }
             scan.refuse(dir, base_offset, position, damage, tolerant)?;
-            let index = dir.read(base_offset, names::INDEX)?.unwrap_or_default();
+            let index = dir.read(base_offset, names::INDEX).ok().flatten().unwrap_or_default();
             let end = self.next.or(proof.end()).unwrap_or(u64::MAX);
             match walk.pass_damage(&index, base_offset, end).map_err(reading)? {
                 Some(passed) => scan.lose(passed.offsets, passed.bytes.end),

@@ -142,7 +142,9 @@ impl Segment {
     fn activate_index(&self, suffix: &str, index: &Region, capacity: usize) -> Result<Appender, IoError> {
         let path = self.dir.file(self.base_offset, suffix);
         let bytes = index.bytes();
-        if self.dir.read(self.base_offset, suffix)?.is_none_or(|content| content != bytes) {
+        // An index is a cache: one that cannot be read is made anew.
+        let found = self.dir.read(self.base_offset, suffix).ok().flatten();
+        if found.is_none_or(|content| content != bytes) {
             let name = names::segment_file(self.base_offset, suffix);
             storage::exchange_file(&*self.dir.storage, &self.dir.path, &name, bytes)?;
         }

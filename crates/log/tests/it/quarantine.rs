@@ -1,6 +1,7 @@
 //! P6 where the program asks for it: damage is set aside, nothing that holds is lost, no offset is given twice.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use headwater_log::{
     Ack, CheckEvent, Damage, Log, OnDamage, OpenError, Partition, PartitionRecovery, ReadError,
     ReadOnlyOptions, ReadUpTo,
 };
+
+use headwater_testkit::sim_disk::{Fault, Op};
 
 use crate::bed::{Bed, ROOT, START_MS, TOPIC, append, check_all, partition, payload, read_all};
 
@@ -399,4 +402,23 @@ fn damage_in_a_directory_of_kafkas_is_quarantined() {
             assert_eq!(read_all(&partition, ReadUpTo::Durable).len(), records.len() + 1);
         }
     }
+}
+
+/// What was set aside before stays, also when it cannot be looked at.
+#[test]
+fn a_file_that_cannot_be_opened_is_not_replaced() {
+    let bed = closed_log(150);
+    let base_offset = bases(&bed)[1];
+    let place = bed.file(base_offset, "damaged");
+    bed.disk.create(&place).unwrap().write_at(b"from last time", 0).unwrap();
+    bed.disk.damage(&bed.file(base_offset, "log"), |bytes| bytes[70] ^= 1);
+    let locked = Fault::on(Op::Open).path_end(".damaged").kind(ErrorKind::PermissionDenied).for_good();
+    bed.disk.inject(locked);
+    let opened = Log::open("/data", bed.options().on_damage(OnDamage::Quarantine));
+    assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
+    assert_eq!(bed.disk.content(&place).unwrap(), b"from last time");
+    bed.disk.clear_faults();
+    drop(quarantined(&bed));
+    assert_eq!(bed.disk.content(&place).unwrap(), b"from last time");
+    assert!(bed.disk.content(&bed.file(base_offset, "damaged.2")).is_some());
 }
