@@ -422,3 +422,28 @@ fn a_file_that_cannot_be_opened_is_not_replaced() {
     assert_eq!(bed.disk.content(&place).unwrap(), b"from last time");
     assert!(bed.disk.content(&bed.file(base_offset, "damaged.2")).is_some());
 }
+
+/// However much of a segment is damaged, its index is read once: the time goes by the length of the segment.
+#[test]
+fn an_index_is_read_once_for_all_damage_of_a_segment() {
+    let opened = |every: usize| {
+        let bed = closed_log(150);
+        bed.disk.damage(&bed.file(bases(&bed)[1], "log"), |bytes| {
+            let (mut at, mut number) = (0, 0);
+            while at < bytes.len() {
+                let length = u32::from_be_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+                if number % every == 1 {
+                    bytes[at + 70] ^= 1;
+                }
+                (at, number) = (at + 12 + length as usize, number + 1);
+            }
+        });
+        let before = bed.disk.count(Op::Open);
+        let options = ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone()));
+        let report = Log::check(ROOT, &options, |_| {}).unwrap();
+        (report.partitions[0].damage.len(), bed.disk.count(Op::Open) - before)
+    };
+    let (one, all) = (opened(1000), opened(2));
+    assert!(one.0 == 1 && all.0 > 10, "{one:?}, {all:?}");
+    assert_eq!(one.1, all.1);
+}
