@@ -12,9 +12,7 @@ use crate::foreign::{kafka_dir, moved, offsets, plain};
 /// Opens the log, and again after the power went at every sync of that: each time these records are there.
 fn check_crashes(bed: &Bed, expected: &[u64], end: u64) {
     sync_all(bed);
-    let options = ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
-    let beside = Log::open_read_only("/data", options).unwrap().partition("t", 0).unwrap().unwrap();
-    assert_eq!(beside.end_offset(ReadUpTo::Appended).unwrap(), end, "beside");
+    check_beside(bed, end);
     let whole = bed.on(bed.disk.snapshot());
     let (_log, partition) = whole.open_partition();
     assert_eq!(partition.durable_end(), end);
@@ -30,12 +28,20 @@ fn check_crashes(bed: &Bed, expected: &[u64], end: u64) {
         let bounds = Bounds { images: 128, torn: 4, seed: number as u64 };
         moment.crash_images(bounds, |image: SimDisk| {
             images += 1;
+            check_beside(&bed.on(image.snapshot()), end);
             let (_log, partition) = bed.on(image).open_partition();
             assert_eq!(partition.durable_end(), end, "moment {number}");
             assert_eq!(offsets(&read_all(&partition, ReadUpTo::Durable)), expected, "moment {number}");
         });
     }
     assert!(images > 10, "{images}");
+}
+
+/// Who reads without opening sees as much.
+fn check_beside(bed: &Bed, end: u64) {
+    let options = ReadOnlyOptions::default().storage(std::sync::Arc::new(bed.disk.clone()));
+    let beside = Log::open_read_only("/data", options).unwrap().partition("t", 0).unwrap().unwrap();
+    assert_eq!(beside.end_offset(ReadUpTo::Appended).unwrap(), end, "beside");
 }
 
 /// Makes durable what was put there by hand.
