@@ -9,8 +9,8 @@ use headwater::log::{CheckEvent, CheckReport, Finding, Log, ReadOnlyOptions};
 use headwater_examples::show;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::FOUND;
 use crate::options::Check;
+use crate::{FOUND, is_broken_pipe};
 
 /// Checks the log in a directory and prints what is found.
 pub(crate) fn run(options: &Check, out: &mut impl Write) -> Result<ExitCode> {
@@ -23,9 +23,12 @@ pub(crate) fn run(options: &Check, out: &mut impl Write) -> Result<ExitCode> {
             printed = outcome;
         }
     })?;
-    printed?;
-    summary(&report, out)?;
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    match printed.map_err(anyhow::Error::from).and_then(|()| summary(&report, out)) {
+        // The exit status is for who asked, whether or not somebody reads all lines.
+        Err(error) if !is_broken_pipe(&error) => Err(error),
+        _ if report.is_clean() => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::from(FOUND)),
+    }
 }
 
 /// Checks a log while a bar on standard error moves; there is none where that is no terminal.

@@ -40,17 +40,20 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
     };
-    match outcome.and_then(|code| Ok(out.flush().map(|()| code)?)) {
-        Ok(code) => code,
+    let outcome = match (outcome, out.flush()) {
         // Whoever reads has seen enough: `logtool dump .. | head`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "logtool: {error:#}");
-            ExitCode::from(REFUSED)
-        }
-    }
+        (Err(error), _) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        // What was found stays found.
+        (Ok(_), Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        (outcome, _) => outcome,
+    };
+    outcome.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "logtool: {error:#}");
+        ExitCode::from(REFUSED)
+    })
 }
 
+/// Whether nobody reads the output any more.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

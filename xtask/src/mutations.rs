@@ -28,8 +28,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the sync of the segment",
         file: "segment/tail.rs",
-        from: "        self.file.sync_data().map_err(IoError::of(\"sync\", &path))?;\n        self.sync_names()?;\n        self.note_appended(extent.log, now_ms);\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
-        to: "        self.sync_names()?;\n        self.note_appended(extent.log, now_ms);\n        let _ = path;\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
+        from: "        self.file.sync_data().map_err(IoError::of(\"sync\", &path))?;\n        self.sync_names()?;\n        self.note_appended(extent.log, times.now_ms);\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
+        to: "        self.sync_names()?;\n        self.note_appended(extent.log, times.now_ms);\n        let _ = path;\n        let mut keeper = self.keeper.lock();\n        let mark = self.mark",
         caught_by: &[
             HISTORIES,
             "crash::records_kept_behind_the_mark_are_written_again",
@@ -50,7 +50,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the durable mark",
         file: "segment/tail.rs",
-        from: "        keeper.update(&self.dir, &mark, now_ms)",
+        from: "        keeper.update(&self.dir, &mark, times.now_ms)",
         to: "        let _ = (&mut *keeper, mark);\n        Ok(())",
         caught_by: &[
             "damage::every_flipped_byte_of_durable_data_is_found_after_a_kill_and_nothing_is_cut",
@@ -137,6 +137,23 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "files.log_bytes == 0 && !files.proves() && followed.is_none() && !sparse",
         to: "files.log_bytes == 0 && !files.proves() && followed.is_none()",
         caught_by: &["foreign::an_empty_segment_behind_a_gap_stays_where_it_is"],
+    },
+    Mutation {
+        what: "the note of a taking over",
+        file: "recovery/listing.rs",
+        from: "self.taking_over || newest",
+        to: "newest",
+        caught_by: &[
+            "takeover::a_first_opening_that_was_interrupted_takes_no_gap_for_an_end",
+            "takeover::old_marks_say_nothing_after_a_crash_either",
+        ],
+    },
+    Mutation {
+        what: "the epoch in the mark of a new segment",
+        file: "segment/keeper.rs",
+        from: "        *slot = mark.encode(0);\n",
+        to: "        *slot = [0; mark::SLOT_BYTES];\n",
+        caught_by: &["takeover::marks_of_an_empty_log_say_nothing_of_what_a_broker_wrote"],
     },
     Mutation {
         what: "the sync of a creation's note",

@@ -80,8 +80,9 @@ pub struct LogOptions {
     /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
     pub mapped_segments_max: usize,
     /// A wall clock that jumps ahead by more than this is not believed: retention by time goes on as if it had not jumped, until
-    /// [`Log::confirm_clock`](crate::Log::confirm_clock), or until it has shown the new time for as long as this. For a log that
-    /// is opened the time since its last append is such a jump. `None` believes every clock. Default: a day.
+    /// [`Log::confirm_clock`](crate::Log::confirm_clock), or until it has shown the new time for as long as this, without a
+    /// restart. For a log that is opened the time since its marks were written last is such a jump. `None` believes every clock.
+    /// Default: a day.
     pub clock_step_ms_max: Option<u64>,
     /// What opening does about damage. Default: [`OnDamage::Refuse`].
     pub on_damage: OnDamage,

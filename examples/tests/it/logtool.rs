@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use headwater::log::{Ack, Log, LogOptions, Record, TopicOptions};
 
-use crate::program::{Broker, run};
+use crate::program::{Broker, example, run};
 
 /// A closed log of one topic, with some segments in its one partition.
 fn written(records: u32) -> tempfile::TempDir {
@@ -143,6 +143,18 @@ fn a_damaged_segment_is_found_described_and_set_aside() {
     assert!(said.contains("499 records"), "{said}");
     let (_, said, _) = on("describe", folder.path(), &[]);
     assert!(said.contains("set aside"), "{said}");
+}
+
+/// As with `logtool check .. | head`: what was found is told by the exit status all the same.
+#[test]
+fn a_check_that_nobody_reads_has_its_exit_status() {
+    let folder = written(500);
+    damage(&segments(folder.path())[1], |bytes| bytes[100] ^= 1);
+    let mut check = Command::new(example("logtool"));
+    check.args(["check", folder.path().to_str().unwrap()]).stdout(Stdio::piped());
+    let mut check = check.spawn().unwrap();
+    drop(check.stdout.take());
+    assert_eq!(check.wait().unwrap().code(), Some(1));
 }
 
 #[test]

@@ -120,6 +120,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         index: IndexSum { bytes: 0x77, crc: 0x88 },
         time_index: IndexSum { bytes: 0x99, crc: 0xaa },
         leader_epoch: 0xbb,
+        believed_ms: 0xdd,
     };
     let slot = mark.encode(0xcc);
     let expected = [
@@ -138,6 +139,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         ("timeIndexBytes", 0x99),
         ("timeIndexCrc", 0xaa),
         ("leaderEpoch", 0xbb),
+        ("believed", 0xdd),
         ("crc", u64::from(crc32fast::hash(&slot[..124]))),
     ];
     let found = fields(&table("mark field"), &slot, true);

@@ -12,7 +12,7 @@
 //!         4  version u16, 1        32  next offset        64  index bytes u32,      68  their crc32
 //!         6  flags u16             40  first append ms    72  time index bytes u32, 76  their crc32
 //!         8  sequence u64          48  last append ms
-//!        16  base offset u64          80  leader epoch i32, then zeros
+//!        16  base offset u64          80  leader epoch i32        84  believed ms i64, then zeros
 //!                                                        124  crc32 of bytes 0 to 124
 //! ```
 //!
@@ -32,7 +32,7 @@ pub(crate) const VERSION: u16 = 1;
 
 const MAGIC: [u8; 4] = *b"HWDM";
 const CRC_AT: usize = 124;
-const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4;
+const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4 + 8;
 const FLAG_SEALED: u16 = 1;
 const FLAG_SPARSE: u16 = 2;
 
@@ -82,6 +82,9 @@ pub(crate) struct Mark {
     /// The leader epoch in which the mark was written. A Kafka broker that takes the directory over begins a
     /// higher one, and keeps no marks: then all that the marks say is history.
     pub(crate) leader_epoch: i32,
+    /// The time that was believed when the mark was written, by which a clock that has jumped ahead is told after the next
+    /// opening; 0 in marks of before there was this.
+    pub(crate) believed_ms: i64,
 }
 
 impl Mark {
@@ -110,6 +113,7 @@ impl Mark {
             sink.put(&sum.crc.to_be_bytes());
         }
         sink.put(&self.leader_epoch.to_be_bytes());
+        sink.put(&self.believed_ms.to_be_bytes());
         crc.copy_from_slice(&crc32fast::hash(fields).to_be_bytes());
         slot
     }
@@ -185,6 +189,7 @@ fn decode_fields(from: &mut &[u8]) -> Option<Result<(Mark, u64), UnknownVersion>
         index: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
         time_index: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
         leader_epoch: field::take_i32(from)?,
+        believed_ms: field::take_i64(from)?,
     };
     Some(Ok((mark, sequence)))
 }
@@ -211,6 +216,7 @@ mod tests {
             index: IndexSum::of(b"index"),
             time_index: IndexSum::of(b""),
             leader_epoch: 4,
+            believed_ms: 5,
         }
     }
 

@@ -31,11 +31,13 @@ pub(crate) const DELETING: &str = ".headwater_deleting";
 
 /// In the directory of the first partition while a topic is being created, or partitions are added to one.
 pub(crate) const CREATING: &str = ".headwater_creating";
+/// In a partition's directory that Kafka has led, until each of its segments has a mark of ours.
+pub(crate) const TAKING_OVER: &str = ".headwater_taking_over";
 
 /// Whether a name in a partition's directory is one that the log, or Kafka, gives to its files.
 pub(crate) fn is_ours(name: &str) -> bool {
     let is_swap = || name.strip_suffix(".swap").is_some_and(is_of_segment);
-    [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
+    [LEADER_EPOCHS, PARTITION_METADATA, TAKING_OVER].contains(&name)
         || is_note(name)
         || is_of_segment(name)
         || is_temporary(name)

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! A clock that is set back only delays retention; one that is set ahead would delete what is not old. How fast time passes
-//! tells a clock that nobody sets. A log that is opened knows no time but that of its last append.
+//! tells a clock that nobody sets. A log that is opened knows no time but the one that its marks say was believed last. When
+//! records were appended is noted by the wall clock all the same: if it is ahead, they are kept longer, not shorter.
 
 use crate::clock::Clock;
 
 /// How far the wall clock may be ahead of what is believed.
-#[derive(Debug)]
-pub(super) struct Believed {
+#[derive(Debug, Default)]
+pub(crate) struct Believed {
     step_ms_max: Option<u64>,
     at_ms: i64,
     seen_at: u64,
@@ -29,9 +30,9 @@ struct Jump {
 }
 
 impl Believed {
-    /// Begins with the time of the last append, or with that of the clock where nothing was appended.
-    pub(super) fn new(step_ms_max: Option<u64>, last_append_ms: Option<i64>, clock: &dyn Clock) -> Self {
-        let at_ms = last_append_ms.unwrap_or_else(|| clock.now_ms());
+    /// Begins with the time that is known, or with that of the clock where none is.
+    pub(super) fn new(step_ms_max: Option<u64>, known_ms: Option<i64>, clock: &dyn Clock) -> Self {
+        let at_ms = known_ms.unwrap_or_else(|| clock.now_ms());
         Self { step_ms_max, at_ms, seen_at: clock.monotonic_ms(), jump: None }
     }
 

@@ -17,7 +17,8 @@ impl Root {
         if guard.is_none() {
             return Ok(MaintainReport::default());
         }
-        let (now_ms, clock_ahead_ms) = self.believed.lock().observe(now_ms, self.shared.clock.monotonic_ms());
+        let (now_ms, clock_ahead_ms) =
+            self.shared.believed.lock().observe(now_ms, self.shared.clock.monotonic_ms());
         let mut upkeep = Upkeep::default();
         upkeep.report.clock_ahead_ms = clock_ahead_ms;
         let (mut starts, mut sealed) = (Vec::new(), Vec::new());

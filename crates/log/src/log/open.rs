@@ -44,6 +44,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
         mappings: Arc::new(Mappings::new(mapped_segments_max)),
+        believed: Mutex::default(),
     });
     let Found { topics, unfinished, growing } = find_topics(&*shared.storage, path)?;
     check_numbers(&topics)?;
@@ -56,7 +57,10 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
             plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults, on_damage)?);
         }
     }
-    let last_append_ms = plans.iter().filter_map(Plan::last_append_ms).max();
+    let known_ms = plans.iter().filter_map(Plan::known_ms).max();
+    *shared.believed.lock() = Believed::new(clock_step_ms_max, known_ms, &*shared.clock);
+    let believed_ms = shared.times().believed_ms;
+    plans.iter_mut().for_each(|plan| plan.note_believed(believed_ms));
     // Nothing was changed up to here, whatever was found.
     remove_clean_shutdown(&*shared.storage, path)?;
     for (name, partitions) in &unfinished {
@@ -86,8 +90,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     }
     keep_starts(&shared, &report)?;
     report.duration = begun.elapsed();
-    let believed = Mutex::new(Believed::new(clock_step_ms_max, last_append_ms, &*shared.clock));
-    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)), believed };
+    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)) };
     Ok((Arc::new(root), report))
 }
 

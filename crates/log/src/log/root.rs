@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::believed::Believed;
 use super::shared::Shared;
 use crate::error::SyncError;
 use crate::partition::Core;
@@ -18,8 +17,6 @@ pub(crate) struct Root {
     pub(super) topics: RwLock<BTreeMap<String, Topic>>,
     /// The lock on the directory; `None` once the log is closed. Held while topics come and go.
     pub(super) guard: Mutex<Option<Box<dyn LockGuard>>>,
-    /// The time that retention goes by.
-    pub(super) believed: Mutex<Believed>,
 }
 
 impl Root {
@@ -41,7 +38,7 @@ impl Root {
     }
 
     pub(super) fn confirm_clock(&self, now_ms: i64) {
-        self.believed.lock().confirm(now_ms, self.shared.clock.monotonic_ms());
+        self.shared.believed.lock().confirm(now_ms, self.shared.clock.monotonic_ms());
     }
 
     pub(super) fn sync(&self) -> Result<(), SyncError> {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::believed::Believed;
 use crate::clock::Clock;
 use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::{self, Invalid, Offsets};
 use crate::partition::Signal;
-use crate::segment::Mappings;
+use crate::segment::{Mappings, Times};
 use crate::storage::{self, Access, Storage};
 use crate::sync::Mutex;
 
@@ -26,6 +27,17 @@ pub(crate) struct Shared {
     pub(crate) recovery_points: OffsetFile,
     pub(crate) closed: AtomicBool,
     pub(crate) mappings: Arc<Mappings>,
+    /// The time that retention goes by.
+    pub(super) believed: Mutex<Believed>,
+}
+
+impl Shared {
+    /// The time now.
+    pub(crate) fn times(&self) -> Times {
+        let now_ms = self.clock.now_ms();
+        let (believed_ms, _) = self.believed.lock().observe(now_ms, self.clock.monotonic_ms());
+        Times { now_ms, believed_ms }
+    }
 }
 
 impl fmt::Debug for Shared {

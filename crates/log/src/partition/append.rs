@@ -95,14 +95,16 @@ impl Core {
         else {
             return Ok(None);
         };
-        let now_ms = || self.shared.clock.now_ms();
         let place = Place {
             base_offset: offset,
             leader_epoch: self.dir.epochs.current(),
             // Taken under the lock, so that offsets and times rise together as long as the clock does.
-            log_append_ms: self.log_append_time.load(Ordering::Acquire).then(|| now_ms().max(0)),
+            log_append_ms: self
+                .log_append_time
+                .load(Ordering::Acquire)
+                .then(|| self.shared.clock.now_ms().max(0)),
         };
-        if !active.append(batch, place, now_ms) {
+        if !active.append(batch, place, || self.shared.clock.now_ms()) {
             return Ok(None);
         }
         *next_offset = end;

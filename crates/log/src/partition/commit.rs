@@ -157,10 +157,10 @@ impl Core {
             let active = writer.active.as_ref().map(|active| (Arc::clone(active.tail()), active.extent()));
             (writer.rolled.clone(), active, writer.next_offset, writer.unsynced_bytes)
         };
-        let now_ms = self.shared.clock.now_ms();
+        let times = self.shared.times();
         for (tail, next_offset) in rolled {
             // Those that an error leaves behind stay in their place for the next sync.
-            let mark = tail.seal(next_offset, now_ms)?;
+            let mark = tail.seal(next_offset, times)?;
             self.writer.lock().rolled.retain(|(other, _)| !Arc::ptr_eq(other, &tail));
             // Its mapping is as large as a segment may become. Who reads it maps what there is.
             let sealed = Arc::new(tail.segment().sealed(mark));
@@ -171,8 +171,8 @@ impl Core {
             });
         }
         match active {
-            Some((tail, extent)) if end > self.durable_end() => tail.sync(extent, end, now_ms)?,
-            Some((tail, _)) => tail.save_mark(now_ms)?,
+            Some((tail, extent)) if end > self.durable_end() => tail.sync(extent, end, times)?,
+            Some((tail, _)) => tail.save_mark(times.now_ms)?,
             None => {}
         }
         let mut writer = self.writer.lock();

@@ -351,12 +351,12 @@ impl ReadOnlyPartition {
 
     fn list(&self) -> Result<List, ReadError> {
         let entries = self.dir.storage.list(&self.dir.path).map_err(IoError::of("list", &self.dir.path))?;
-        let mut list = List { bases: Vec::new(), unmarked: true };
+        let mut list = List { bases: Vec::new(), unmarked: true, taking_over: false };
         for entry in entries {
             match names::parse_segment_file(&entry.name) {
                 Some((base_offset, names::LOG)) => list.bases.push(base_offset),
                 Some((_, names::DURABLE)) => list.unmarked = false,
-                _ => {}
+                _ => list.taking_over |= entry.name == names::TAKING_OVER,
             }
         }
         list.bases.sort_unstable();
@@ -372,14 +372,15 @@ impl ReadOnlyPartition {
         let start = list.bases.first().copied().unwrap_or(kept).max(kept);
         let epochs = self.epochs().map_err(opened)?;
         let bases = list.bases.clone();
-        let mut look = Look { bases, unmarked: list.unmarked, epochs, start, durable_end: start };
+        let unmarked = list.unmarked || list.taking_over;
+        let mut look = Look { bases, unmarked, epochs, start, durable_end: start };
         let mut whole = true;
         for base_offset in list.bases.iter().rev() {
             let mark = self.mark(*base_offset)?;
             whole &= mark.is_some();
+            // A broker has led since: the marks are history.
+            look.unmarked |= mark.is_some_and(|mark| mark.leader_epoch < look.epochs.current());
             if let Some(mark) = mark.filter(Mark::proves) {
-                // A broker has led since: the marks are history.
-                look.unmarked = mark.leader_epoch < look.epochs.current();
                 look.durable_end = mark.next_offset.max(start);
                 break;
             }
@@ -402,6 +403,7 @@ fn opened(error: OpenError) -> ReadError {
 struct List {
     bases: Vec<u64>,
     unmarked: bool,
+    taking_over: bool,
 }
 
 /// The directory at one moment.

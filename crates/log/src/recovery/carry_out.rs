@@ -22,8 +22,14 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, set_aside, leftovers, write_epochs, .. } = self;
+        let Self { dir, segments, remove, set_aside, leftovers, taking_over, write_epochs, .. } = self;
         let Self { start, end, index_interval_bytes, mut report, .. } = self;
+        if taking_over {
+            // Some marks and not all of them would say that the other segments are ours, too, and have no gaps.
+            let path = dir.path.join(names::TAKING_OVER);
+            dir.storage.create(&path).map_err(IoError::of("create", &path))?;
+            dir.sync()?;
+        }
         for name in &leftovers {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
@@ -72,6 +78,11 @@ impl Plan {
         if is_new {
             let mark = Mark { base_offset: end, next_offset: end, ..Mark::default() };
             ready.push(Arc::new(Segment::closed(Arc::clone(&dir), mark, index_interval_bytes, true)));
+        }
+        if taking_over {
+            let path = dir.path.join(names::TAKING_OVER);
+            dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
+            dir.sync()?;
         }
         Ok(Recovered { dir, segments: ready, start, end, report })
     }

@@ -16,6 +16,8 @@ pub(super) struct Listing {
     pub(super) orphans: BTreeMap<u64, Option<Mark>>,
     /// Whether there are no marks that count: no file, or Kafka has led the partition since.
     pub(super) unmarked: bool,
+    /// Whether marks were being made for what Kafka had led: not all of them are there.
+    pub(super) taking_over: bool,
     /// Files that an interrupted operation left behind and that mean nothing.
     pub(super) leftovers: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl Listing {
         let (mut logs, mut sides) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
             let Some((base_offset, suffix)) = names::parse_segment_file(&entry.name) else {
+                listing.taking_over |= entry.name == names::TAKING_OVER;
                 if names::is_temporary(&entry.name) {
                     listing.leftovers.push(entry.name);
                 }
@@ -84,7 +87,7 @@ impl Listing {
         let marks = self.segments.values().filter_map(|files| files.mark);
         let newest =
             marks.chain(self.orphans.values().copied().flatten()).map(|mark| mark.leader_epoch).max();
-        if newest.is_some_and(|newest| newest < leader_epoch) {
+        if self.taking_over || newest.is_some_and(|newest| newest < leader_epoch) {
             self.unmarked = true;
             self.segments.values_mut().for_each(|files| files.mark = None);
             self.orphans.values_mut().for_each(|mark| *mark = None);

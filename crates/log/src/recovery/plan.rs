@@ -29,11 +29,13 @@ pub(crate) struct Plan {
     /// Segments that go as a whole, but not before their bytes were set aside.
     pub(super) set_aside: Vec<u64>,
     pub(super) leftovers: Vec<String>,
+    /// No mark counts, and each segment gets one: all of them at once, as it were.
+    pub(super) taking_over: bool,
     pub(super) write_epochs: bool,
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
-    pub(super) last_append_ms: Option<i64>,
+    pub(super) known_ms: Option<i64>,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -61,9 +63,21 @@ pub(super) enum Planned {
 }
 
 impl Plan {
-    /// A time after which nothing was appended, as the newest mark says it.
-    pub(crate) fn last_append_ms(&self) -> Option<i64> {
-        self.last_append_ms
+    /// Notes the time that is believed in the marks that will be written.
+    pub(crate) fn note_believed(&mut self, believed_ms: i64) {
+        for planned in &mut self.segments {
+            match planned {
+                Planned::Trusted(_) => {}
+                Planned::Scanned { mark, .. } | Planned::Split { mark, .. } | Planned::Filler(mark) => {
+                    mark.believed_ms = believed_ms;
+                }
+            }
+        }
+    }
+
+    /// The newest time that the marks know.
+    pub(crate) fn known_ms(&self) -> Option<i64> {
+        self.known_ms
     }
 
     /// Looks at a partition and decides what to do. With an observer every segment is read, and damage goes into
@@ -125,8 +139,12 @@ impl Plan {
             }
         }
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
-        let last_append_ms = listing.segments.values().filter_map(|files| files.mark);
-        let last_append_ms = last_append_ms.map(|mark| mark.last_append_ms).filter(|time| *time > 0).max();
+        // Only where nothing was believed yet is an append a time.
+        let known = |mark: Mark| if mark.believed_ms > 0 { mark.believed_ms } else { mark.last_append_ms };
+        let known_ms = listing.segments.values().filter_map(|files| files.mark).map(known);
+        let known_ms = known_ms.filter(|time| *time > 0).max();
+        let needs_marks = || segments.iter().any(|planned| !matches!(planned, Planned::Trusted(_)));
+        let taking_over = listing.taking_over || (listing.unmarked && needs_marks());
         let leftovers = listing.leftovers;
         Ok(Self {
             dir,
@@ -134,11 +152,12 @@ impl Plan {
             remove,
             set_aside,
             leftovers,
+            taking_over,
             write_epochs,
             start,
             end,
             index_interval_bytes,
-            last_append_ms,
+            known_ms,
             report,
         })
     }

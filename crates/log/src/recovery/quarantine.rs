@@ -27,7 +27,11 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// Where the bytes of a segment would be set aside now: names that are taken stay as they are.
 pub(super) fn place(dir: &Dir, base_offset: u64) -> PathBuf {
-    let is_free = |path: &PathBuf| dir.storage.open(path, Access::Read).is_err();
+    // A file that is there and cannot be opened is there all the same.
+    let is_free = |path: &PathBuf| {
+        let opened = dir.storage.open(path, Access::Read);
+        opened.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    };
     let mut places = (1..=u32::MAX).map(|number| dir.path.join(names::damaged_file(base_offset, number)));
     places.find(is_free).unwrap_or_default()
 }

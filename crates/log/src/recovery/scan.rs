@@ -181,6 +181,7 @@ impl Scanned<'_> {
         walk.stand(head.at, head.next_offset);
         let mut scan = Scan::new(base_offset, head);
         let tolerant = observer.is_some();
+        let mut index = None;
         let torn = loop {
             let (position, next_offset) = (walk.position(), walk.next_offset());
             if let Err(what) = proof.check(position, next_offset) {
@@ -220,9 +221,11 @@ impl Scanned<'_> {
                 break Some(damage);
             }
             scan.refuse(dir, base_offset, position, damage, tolerant)?;
-            let index = dir.read(base_offset, names::INDEX)?.unwrap_or_default();
+            let index = index.get_or_insert_with(|| {
+                dir.read(base_offset, names::INDEX).ok().flatten().unwrap_or_default()
+            });
             let end = self.next.or(proof.end()).unwrap_or(u64::MAX);
-            match walk.pass_damage(&index, base_offset, end).map_err(reading)? {
+            match walk.pass_damage(index, base_offset, end).map_err(reading)? {
                 Some(passed) => scan.lose(passed.offsets, passed.bytes.end),
                 None => break None,
             }

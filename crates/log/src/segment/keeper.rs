@@ -49,7 +49,8 @@ impl Keeper {
             Some(_) => dir.open(base_offset, names::DURABLE, Access::ReadWrite)?,
             None => {
                 let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
-                storage::write_all_at(&*file, &[0; FILE_BYTES], 0).map_err(IoError::of("write", &path))?;
+                let first = first_mark(dir, base_offset);
+                storage::write_all_at(&*file, &first, 0).map_err(IoError::of("write", &path))?;
                 file
             }
         };
@@ -111,6 +112,18 @@ fn save(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
     // Opened anew each time, so that a segment costs one descriptor while it is active and none afterwards.
     let file = dir.open(base_offset, names::DURABLE, Access::ReadWrite)?;
     file.sync_data().map_err(IoError::of("sync", &path))
+}
+
+/// The mark file of a new segment. Its mark proves nothing, but tells the leader epoch: a broker that leads later begins a
+/// higher one.
+pub(super) fn first_mark(dir: &Dir, base_offset: u64) -> [u8; FILE_BYTES] {
+    let leader_epoch = dir.epochs.current();
+    let mark = Mark { base_offset, next_offset: base_offset, leader_epoch, ..Mark::default() };
+    let mut file = [0; FILE_BYTES];
+    if let Some(slot) = file.get_mut(mark::slot_at(0)..).and_then(<[u8]>::first_chunk_mut) {
+        *slot = mark.encode(0);
+    }
+    file
 }
 
 /// Writes the mark of a segment that nobody has open, and makes it durable.

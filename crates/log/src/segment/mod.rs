@@ -33,7 +33,7 @@ pub(crate) use lookup::{Want, first_at_or_after};
 pub(crate) use mapped::Mappings;
 use mapped::{Mapped, Slot};
 pub(crate) use scan::{Found, Scanner};
-pub(crate) use tail::{Tail, create_files, remove_files};
+pub(crate) use tail::{Tail, Times, create_files, remove_files};
 pub(crate) use walk::Walk;
 
 use crate::error::{Damage, IoError, ReadError};

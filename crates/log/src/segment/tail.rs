@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::active::{Active, Extent, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, first_mark};
 use super::{Dir, Indexes, Segment};
 use crate::error::{AppendError, Damage, IoError, ReadError, SyncError};
 use crate::format::index::{Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
-use crate::format::mark::{FILE_BYTES, Mark};
+use crate::format::mark::Mark;
 use crate::format::names;
 use crate::options::TopicOptions;
 use crate::storage::{self, Access, Appender, File, Region};
@@ -37,6 +37,13 @@ pub(crate) struct Tail {
     allocate_ahead_bytes_max: u64,
 }
 
+/// The time of a sync, as the clock shows it and as it is believed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) now_ms: i64,
+    pub(crate) believed_ms: i64,
+}
+
 /// Creates the four files of a segment, empty. When that fails, none of them stays. A segment that has content is
 /// never written over.
 pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
@@ -56,7 +63,8 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
         let path = dir.file(base_offset, suffix);
         let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
         if suffix == names::DURABLE {
-            storage::write_all_at(&*file, &[0; FILE_BYTES], 0).map_err(IoError::of("write", &path))?;
+            storage::write_all_at(&*file, &first_mark(dir, base_offset), 0)
+                .map_err(IoError::of("write", &path))?;
         }
         Ok(())
     };
@@ -141,7 +149,9 @@ impl Segment {
     fn activate_index(&self, suffix: &str, index: &Region, capacity: usize) -> Result<Appender, IoError> {
         let path = self.dir.file(self.base_offset, suffix);
         let bytes = index.bytes();
-        if self.dir.read(self.base_offset, suffix)?.is_none_or(|content| content != bytes) {
+        // An index is a cache: one that cannot be read is made anew.
+        let found = self.dir.read(self.base_offset, suffix).ok().flatten();
+        if found.is_none_or(|content| content != bytes) {
             let name = names::segment_file(self.base_offset, suffix);
             storage::exchange_file(&*self.dir.storage, &self.dir.path, &name, bytes)?;
         }
@@ -218,14 +228,14 @@ impl Tail {
     }
 
     /// Makes the segment durable up to there and notes it in the mark.
-    pub(crate) fn sync(&self, extent: Extent, next_offset: u64, now_ms: i64) -> Result<(), IoError> {
+    pub(crate) fn sync(&self, extent: Extent, next_offset: u64, times: Times) -> Result<(), IoError> {
         let path = self.dir.file(self.segment.base_offset, names::LOG);
         self.file.sync_data().map_err(IoError::of("sync", &path))?;
         self.sync_names()?;
-        self.note_appended(extent.log, now_ms);
+        self.note_appended(extent.log, times.now_ms);
         let mut keeper = self.keeper.lock();
-        let mark = self.mark(&mut keeper, extent, next_offset);
-        keeper.update(&self.dir, &mark, now_ms)
+        let mark = self.mark(&mut keeper, extent, next_offset, times);
+        keeper.update(&self.dir, &mark, times.now_ms)
     }
 
     /// Saves the mark if that is due: after the last records became durable nobody else would.
@@ -235,7 +245,7 @@ impl Tail {
 
     /// Makes the whole segment durable, trims its files, and says in the mark that nothing follows. Nothing may
     /// be appended any more. Gives that mark.
-    pub(crate) fn seal(&self, next_offset: u64, now_ms: i64) -> Result<Mark, IoError> {
+    pub(crate) fn seal(&self, next_offset: u64, times: Times) -> Result<Mark, IoError> {
         let base_offset = self.segment.base_offset;
         let path = self.dir.file(base_offset, names::LOG);
         let extent = Extent {
@@ -254,12 +264,12 @@ impl Tail {
             file.sync_data().map_err(IoError::of("sync", &path))?;
         }
         self.sync_names()?;
-        self.note_appended(extent.log, now_ms);
+        self.note_appended(extent.log, times.now_ms);
         let mut keeper = self.keeper.lock();
         let mark = Mark {
             sealed: true,
             max_timestamp: self.segment.max_timestamp().unwrap_or_default(),
-            ..self.mark(&mut keeper, extent, next_offset)
+            ..self.mark(&mut keeper, extent, next_offset, times)
         };
         keeper.seal(&self.dir, &mark)?;
         Ok(mark)
@@ -272,7 +282,7 @@ impl Tail {
         }
     }
 
-    fn mark(&self, keeper: &mut Keeper, extent: Extent, next_offset: u64) -> Mark {
+    fn mark(&self, keeper: &mut Keeper, extent: Extent, next_offset: u64, times: Times) -> Mark {
         let (index, time_index) = keeper.sums(&self.indexes, extent);
         Mark {
             base_offset: self.segment.base_offset,
@@ -282,6 +292,7 @@ impl Tail {
             first_append_ms: self.segment.first_append_ms().unwrap_or_default(),
             last_append_ms: self.segment.last_append_ms().unwrap_or_default(),
             leader_epoch: self.dir.epochs.current(),
+            believed_ms: times.believed_ms,
             index,
             time_index,
             ..Mark::default()

@@ -24,6 +24,9 @@ use crate::storage::{self, File};
 /// The least number of bytes that is read at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
+/// Entries rise. So many in a row behind what is looked for are not all damaged themselves.
+const BEHIND_LIMIT_MAX: usize = 64;
+
 /// Walks the batches of a file. It holds [`CHUNK_BYTES`] of it, or one batch if that is more.
 #[derive(Debug)]
 pub(crate) struct Walk<'a> {
@@ -33,6 +36,8 @@ pub(crate) struct Walk<'a> {
     epochs: &'a Epochs,
     position: u64,
     next_offset: u64,
+    /// So many entries of the index lead to what lies behind.
+    entries_passed: usize,
     /// A part of the file, and where it begins.
     buffer: Vec<u8>,
     buffer_at: u64,
@@ -55,8 +60,9 @@ impl<'a> Walk<'a> {
         sparse: bool,
         epochs: &'a Epochs,
     ) -> io::Result<Self> {
-        let (size, buffer) = (file.size()?, Vec::new());
-        Ok(Self { file, size, sparse, epochs, position: 0, next_offset: base_offset, buffer, buffer_at: 0 })
+        let (size, buffer, next_offset) = (file.size()?, Vec::new(), base_offset);
+        let (position, entries_passed, buffer_at) = (0, 0, 0);
+        Ok(Self { file, size, sparse, epochs, position, next_offset, entries_passed, buffer, buffer_at })
     }
 
     /// The length of the file.
@@ -124,8 +130,18 @@ impl<'a> Walk<'a> {
         let limit = stated.map_or(self.size, |(at, _)| at);
         let (entries, _) = index.as_chunks::<ENTRY_BYTES>();
         let mut next = None;
-        for entry in entries.iter().map(|bytes| Entry::decode(*bytes)) {
+        let entries = entries.get(self.entries_passed..).unwrap_or_default();
+        let mut entries = entries.iter().map(|bytes| Entry::decode(*bytes)).peekable();
+        while entries.next_if(|entry| u64::from(entry.position) <= self.position).is_some() {
+            self.entries_passed += 1;
+        }
+        let mut behind_limit = 0;
+        for entry in entries {
             let (at, relative) = (u64::from(entry.position), u64::from(entry.relative_offset));
+            behind_limit = if at >= limit { behind_limit + 1 } else { 0 };
+            if behind_limit > BEHIND_LIMIT_MAX {
+                break;
+            }
             if at > self.position && at < limit {
                 let last_offset = base_offset.saturating_add(relative);
                 if let Some(header) = self.holds(at, Some(last_offset), end)? {

@@ -211,10 +211,16 @@ pub(crate) fn read_full_at(file: &dyn File, into: &mut [u8], position: u64) -> i
     Ok(done)
 }
 
-/// Reads the whole file.
+/// No file that is read whole may be larger: an index, the largest of them, cannot be.
+const WHOLE_BYTES_MAX: u64 = 0x7fff_ffff;
+
+/// Reads the whole file. One that is too large for what it should be, a file full of holes too, is an error.
 pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
-    let size = usize::try_from(file.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-    let mut bytes = vec![0; size];
+    let size = Some(file.size()?).filter(|size| *size <= WHOLE_BYTES_MAX);
+    let size = size.and_then(|size| usize::try_from(size).ok()).ok_or(io::ErrorKind::FileTooLarge)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(size, 0);
     let read = read_full_at(file, &mut bytes, 0)?;
     bytes.truncate(read);
     Ok(bytes)

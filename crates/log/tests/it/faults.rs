@@ -278,6 +278,47 @@ fn a_clock_that_jumps_ahead_is_not_believed_until_confirmed() {
     }
 }
 
+/// P13: a clock that is a year ahead stays unbelieved over restarts, closed or killed, with appends and without; records that were
+/// appended under it are kept as long as they would be were it right.
+#[test]
+fn a_clock_that_jumped_ahead_is_not_believed_after_a_restart_either() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    let bed = Bed { topic: small().retention_ms(Some(7 * DAY_MS as u64)), ..Bed::new(0) };
+    let (log, partition) = bed.open_partition();
+    while partition.segments().len() < 4 {
+        append(&partition, Ack::Durable);
+    }
+    drop((partition, log));
+    bed.clock.set_ms(bed.clock.now_ms() + 365 * DAY_MS);
+    let mut bed = bed;
+    let mut end = 0;
+    for round in 0..8 {
+        let (log, partition) = bed.open_partition();
+        if round % 2 == 0 {
+            append(&partition, Ack::Durable);
+            append(&partition, Ack::Appended);
+        }
+        let report = log.maintain(bed.clock.now_ms()).unwrap();
+        assert_eq!((report.segments_deleted, partition.start_offset()), (0, 0), "round {round}");
+        assert!(report.clock_ahead_ms > Some(360 * DAY_MS as u64), "round {round}: {report:?}");
+        end = partition.durable_end();
+        assert_eq!(check_all(&partition), end);
+        if round % 3 == 0 {
+            let disk = bed.disk.kill();
+            drop((partition, log));
+            bed = bed.on(disk);
+        } else {
+            log.close().unwrap();
+        }
+    }
+    // It was right all the time: what is a year old goes, what came since stays.
+    let (log, partition) = bed.open_partition();
+    log.confirm_clock(bed.clock.now_ms());
+    let report = log.maintain(bed.clock.now_ms()).unwrap();
+    assert!(report.segments_deleted > 0 && report.clock_ahead_ms.is_none(), "{report:?}");
+    assert!(partition.start_offset() > 0 && partition.start_offset() < end);
+}
+
 /// P13: offsets never depend on the clock, and a clock set back deletes nothing.
 #[test]
 fn offsets_do_not_depend_on_the_clock() {

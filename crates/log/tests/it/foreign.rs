@@ -19,7 +19,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-fn plain() -> Vec<u8> {
+pub(crate) fn plain() -> Vec<u8> {
     let mut batch = unhex(PLAIN);
     batch.extend([b'x'; 300]);
     batch.push(0); // no headers
@@ -28,14 +28,14 @@ fn plain() -> Vec<u8> {
 }
 
 /// The same batch at another offset and in another epoch: neither is under the checksum.
-fn moved(mut batch: Vec<u8>, base_offset: u64, epoch: i32) -> Vec<u8> {
+pub(crate) fn moved(mut batch: Vec<u8>, base_offset: u64, epoch: i32) -> Vec<u8> {
     batch[..8].copy_from_slice(&base_offset.to_be_bytes());
     batch[12..16].copy_from_slice(&epoch.to_be_bytes());
     batch
 }
 
 /// A partition directory with these segments, as a broker leaves it.
-fn kafka_dir(segments: &[(u64, Vec<u8>)], epochs: &str, recovery_point: Option<u64>) -> Bed {
+pub(crate) fn kafka_dir(segments: &[(u64, Vec<u8>)], epochs: &str, recovery_point: Option<u64>) -> Bed {
     let bed = Bed::new(0);
     bed.disk.create_dir_all(Path::new("/data/t-0")).unwrap();
     let write = |path: &Path, bytes: &[u8]| {
@@ -59,7 +59,7 @@ fn kafka_dir(segments: &[(u64, Vec<u8>)], epochs: &str, recovery_point: Option<u
     bed
 }
 
-fn offsets(records: &[StoredRecord]) -> Vec<u64> {
+pub(crate) fn offsets(records: &[StoredRecord]) -> Vec<u64> {
     records.iter().map(|record| record.offset).collect()
 }
 

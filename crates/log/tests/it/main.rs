@@ -30,6 +30,7 @@ mod record_batch;
 mod retention;
 mod room;
 mod strangers;
+mod takeover;
 mod timestamp_type;
 mod topics;
 mod two_writers;

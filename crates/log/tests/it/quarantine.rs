@@ -1,6 +1,7 @@
 //! P6 where the program asks for it: damage is set aside, nothing that holds is lost, no offset is given twice.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use headwater_log::{
     Ack, CheckEvent, Damage, Log, OnDamage, OpenError, Partition, PartitionRecovery, ReadError,
     ReadOnlyOptions, ReadUpTo,
 };
+
+use headwater_testkit::sim_disk::{Fault, Op};
 
 use crate::bed::{Bed, ROOT, START_MS, TOPIC, append, check_all, partition, payload, read_all};
 
@@ -417,4 +420,48 @@ fn an_empty_segment_behind_a_gap_stays_right_when_the_end_is_missing() {
     let (log, partition) = bed.open_partition();
     assert!(log.recovery().is_clean());
     assert_eq!(partition.appended_end(), 70);
+}
+
+/// What was set aside before stays, also when it cannot be looked at.
+#[test]
+fn a_file_that_cannot_be_opened_is_not_replaced() {
+    let bed = closed_log(150);
+    let base_offset = bases(&bed)[1];
+    let place = bed.file(base_offset, "damaged");
+    bed.disk.create(&place).unwrap().write_at(b"from last time", 0).unwrap();
+    bed.disk.damage(&bed.file(base_offset, "log"), |bytes| bytes[70] ^= 1);
+    let locked = Fault::on(Op::Open).path_end(".damaged").kind(ErrorKind::PermissionDenied).for_good();
+    bed.disk.inject(locked);
+    let opened = Log::open("/data", bed.options().on_damage(OnDamage::Quarantine));
+    assert!(matches!(opened, Err(OpenError::Io(_))), "{opened:?}");
+    assert_eq!(bed.disk.content(&place).unwrap(), b"from last time");
+    bed.disk.clear_faults();
+    drop(quarantined(&bed));
+    assert_eq!(bed.disk.content(&place).unwrap(), b"from last time");
+    assert!(bed.disk.content(&bed.file(base_offset, "damaged.2")).is_some());
+}
+
+/// However much of a segment is damaged, its index is read once: the time goes by the length of the segment.
+#[test]
+fn an_index_is_read_once_for_all_damage_of_a_segment() {
+    let opened = |every: usize| {
+        let bed = closed_log(150);
+        bed.disk.damage(&bed.file(bases(&bed)[1], "log"), |bytes| {
+            let (mut at, mut number) = (0, 0);
+            while at < bytes.len() {
+                let length = u32::from_be_bytes(bytes[at + 8..at + 12].try_into().unwrap());
+                if number % every == 1 {
+                    bytes[at + 70] ^= 1;
+                }
+                (at, number) = (at + 12 + length as usize, number + 1);
+            }
+        });
+        let before = bed.disk.count(Op::Open);
+        let options = ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone()));
+        let report = Log::check(ROOT, &options, |_| {}).unwrap();
+        (report.partitions[0].damage.len(), bed.disk.count(Op::Open) - before)
+    };
+    let (one, all) = (opened(1000), opened(2));
+    assert!(one.0 == 1 && all.0 > 10, "{one:?}, {all:?}");
+    assert_eq!(one.1, all.1);
 }

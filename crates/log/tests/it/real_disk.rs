@@ -316,3 +316,36 @@ fn threads_append_and_read_at_once() {
     log.close().unwrap();
     assert_eq!(open(dir.path()).1.durable_end(), 6000);
 }
+
+/// A file full of holes is of no use as an index, and too large for memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_side_file_of_a_tebibyte_is_not_read() {
+    for suffix in ["index", "timeindex", "durable"] {
+        let dir = tempfile::tempdir().unwrap();
+        let killed = dir.path().join("killed");
+        let (log, partition) = open(&dir.path().join("log"));
+        for _ in 0..100 {
+            append(&partition, Ack::Durable);
+        }
+        copy(&dir.path().join("log"), &killed);
+        drop(log);
+        let file = fs::OpenOptions::new().write(true).open(segment_file(&killed, 0, suffix)).unwrap();
+        file.set_len(1 << 40).unwrap();
+        if suffix == "durable" {
+            let error = Log::open(&killed, options()).unwrap_err();
+            assert!(matches!(error, OpenError::Io(_)), "{error}");
+            continue;
+        }
+        let (log, partition) = open(&killed);
+        assert_eq!(check_all(&partition), 100, "{suffix}");
+        append(&partition, Ack::Durable);
+        log.close().unwrap();
+        // And of a log that was closed.
+        let file = fs::OpenOptions::new().write(true).open(segment_file(&killed, 0, suffix)).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let (_log, partition) = open(&killed);
+        append(&partition, Ack::Durable);
+        assert_eq!(check_all(&partition), 102, "{suffix}");
+    }
+}
