@@ -99,6 +99,26 @@ impl Segment {
         Ok(batch.filter(|found| found.at > first.end() && mapped.knows(first.end()..found.at)))
     }
 
+    /// Checks that a closed segment ends with the offset that its mark says: what is appended would lie behind a hole. It looks at
+    /// the batches behind the last index entry.
+    pub(super) fn check_end(&self, mapped: &Mapped) -> Result<(), ReadError> {
+        let end = self.mark.next_offset;
+        let mut found = self.base_offset;
+        if self.len() > 0 {
+            let log = self.log(mapped)?;
+            let mut scanner = self.seek(mapped, log.bytes(), end.saturating_sub(1))?;
+            let damaged = |at: usize, what| self.dir.corruption(self.base_offset, at as u64, what);
+            while let Some(step) = scanner.step() {
+                step.map_err(|damage| damaged(scanner.position(), damage))?;
+            }
+            found = scanner.next_offset();
+        }
+        if found == end {
+            return Ok(());
+        }
+        Err(self.dir.corruption(self.base_offset, self.len(), Damage::Offset { expected: end, found }).into())
+    }
+
     /// Returns the first offset in `offsets` whose record has a timestamp at or after `timestamp`.
     pub(crate) fn offset_for_timestamp(
         &self,

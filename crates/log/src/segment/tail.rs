@@ -103,6 +103,7 @@ impl Segment {
         let len = usize::try_from(self.len()).unwrap_or(usize::MAX);
         let mapped = self.mapped();
         let indexes = self.indexes(&mapped).map_err(read_to_append)?;
+        self.check_end(&mapped).map_err(read_to_append)?;
         let builder = Builder::resume(self.base_offset, options.index_interval_bytes, indexes.time.bytes());
 
         let path = dir.file(self.base_offset, names::LOG);

@@ -338,7 +338,7 @@ fn a_mark_from_the_future_is_refused_and_left() {
 }
 
 /// CRC-32 (IEEE) bit by bit: another way than the library's.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, byte| {
         (0..8).fold(
             crc ^ u32::from(*byte),

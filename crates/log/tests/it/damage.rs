@@ -1,9 +1,12 @@
 //! P5, P6, P7: damage is an error with a place, or an index that is made again; never a wrong byte.
 
 use headwater_log::storage::Storage;
-use headwater_log::{Ack, Corruption, Damage, Log, OpenError, Partition, ReadError, Record, StoredRecord};
+use headwater_log::{
+    Ack, AppendError, Corruption, Damage, Log, OpenError, Partition, ReadError, Record, StoredRecord,
+};
 
 use crate::bed::{Bed, START_MS, append, check_all, payload};
+use crate::crash::crc32;
 
 /// A closed log of some segments, and the bed it is on.
 fn closed_log(records: u64) -> Bed {
@@ -417,7 +420,7 @@ fn no_damage_to_any_file_gives_a_wrong_record() {
     assert!(opened > 500 && refused > 200 && damaged > 50);
 }
 
-fn append_or_error(partition: &Partition) -> Result<u64, headwater_log::AppendError> {
+fn append_or_error(partition: &Partition) -> Result<u64, AppendError> {
     partition.append(&Record::new(&payload(partition.appended_end())), Ack::Durable)
 }
 
@@ -450,6 +453,36 @@ fn harm(bed: &Bed, files: &[std::path::PathBuf], random: &mut fastrand::Rng) {
                     bytes[at] ^= 1 << random.u8(..8);
                 }
             });
+        }
+    }
+}
+
+/// A mark that is right in itself and says another end than the batches have: nothing is appended behind a hole.
+#[test]
+fn a_mark_with_a_false_end_lets_nothing_be_appended() {
+    for records in [0, 12] {
+        let bed = closed_log(records);
+        let path = bed.file(0, "durable");
+        let slot = |bytes: &mut [u8]| {
+            // The next offset is at 32, the checksum of what is before it at 124.
+            bytes[39] += 3;
+            let crc = crc32(&bytes[..124]);
+            bytes[124..128].copy_from_slice(&crc.to_be_bytes());
+        };
+        bed.disk.damage(&path, |bytes| {
+            bytes[6..8].copy_from_slice(&1_u16.to_be_bytes());
+            let first: Vec<u8> = bytes[..128].to_vec();
+            bytes[4096..4096 + 128].copy_from_slice(&first);
+            slot(&mut bytes[..128]);
+            slot(&mut bytes[4096..4096 + 128]);
+        });
+        let (_log, partition) = bed.open_partition();
+        assert_eq!(partition.durable_end(), records + 3, "the mark is believed");
+        match partition.append(&Record::new("x"), Ack::Durable) {
+            Err(AppendError::Corrupt(damage)) => {
+                assert_eq!(damage.what, Damage::Offset { expected: records + 3, found: records });
+            }
+            other => unreachable!("{other:?}"),
         }
     }
 }
