@@ -128,8 +128,15 @@ impl Planner<'_> {
         let whole = scan.from == 0;
         let ends = scan.runs.iter().skip(1).map(|run| run.base_offset).chain([scan.next_offset]);
         let ends: Vec<u64> = ends.collect();
-        self.ends_with_gap = scan.runs.last().is_some_and(|run| run.next_offset < scan.next_offset);
-        for (number, (run, end)) in scan.runs.into_iter().zip(ends).enumerate() {
+        let mut runs: Vec<_> = scan.runs.into_iter().zip(ends).collect();
+        // Behind damage up to the end nothing holds, and nothing is known to be missing: there is no segment to be made.
+        while runs.len() > 1
+            && runs.last().is_some_and(|(run, end)| run.len() == 0 && run.base_offset == *end)
+        {
+            runs.pop();
+        }
+        self.ends_with_gap = runs.last().is_some_and(|(run, end)| run.next_offset < *end);
+        for (number, (run, end)) in runs.into_iter().enumerate() {
             let mark = Mark {
                 base_offset: run.base_offset,
                 position: run.len(),
