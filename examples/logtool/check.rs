@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use headwater::log::{CheckEvent, CheckReport, Finding, Log, ReadOnlyOptions};
+use headwater_examples::output::is_broken_pipe;
 use headwater_examples::show;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::FOUND;
 use crate::options::Check;
-use crate::{FOUND, is_broken_pipe};
 
 /// Checks the log in a directory and prints what is found.
 pub(crate) fn run(options: &Check, out: &mut impl Write) -> Result<ExitCode> {

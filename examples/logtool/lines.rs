@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use headwater::log::{Batch, OffsetIndexEntry, SegmentFiles, StoredRecord, TimeIndexEntry, TimestampType};
-use headwater_examples::show;
+use headwater_examples::{output, show};
 use serde_json::{Map, Value, json};
 
 /// Named values, in order.
@@ -42,20 +40,7 @@ impl Line {
 /// A record.
 pub(crate) fn record(record: &StoredRecord) -> Line {
     let mut line = Map::new();
-    line.insert("offset".to_owned(), record.offset.into());
-    line.insert("timestamp".to_owned(), record.timestamp.into());
-    insert(&mut line, "key", record.key.as_deref());
-    insert(&mut line, "value", record.value.as_deref());
-    let headers: Vec<Value> = record
-        .headers
-        .iter()
-        .map(|header| {
-            let mut one = Map::new();
-            one.insert("key".to_owned(), header.key.into());
-            insert(&mut one, "value", header.value);
-            Value::Object(one)
-        })
-        .collect();
+    let headers = output::insert_record(&mut line, record);
     if !headers.is_empty() {
         line.insert("headers".to_owned(), headers.into());
     }
@@ -117,16 +102,6 @@ pub(crate) fn mark(segment: &SegmentFiles) -> Line {
         "max_timestamp": mark.max_timestamp,
         "leader_epoch": mark.leader_epoch,
     }))
-}
-
-/// Text as text; other bytes in Base64 under another name.
-fn insert(line: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    let (name, value) = match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
-        None => (name.to_owned(), Value::Null),
-        Some((_, Ok(text))) => (name.to_owned(), text.into()),
-        Some((bytes, Err(_))) => (format!("{name}_base64"), STANDARD.encode(bytes).into()),
-    };
-    line.insert(name, value);
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use headwater::log::{Log, ReadOnlyLog, ReadOnlyOptions, ReadOnlyPartition};
+use headwater_examples::output::is_broken_pipe;
 
 use crate::options::{Command, Options};
 
@@ -51,11 +52,6 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "logtool: {error:#}");
         ExitCode::from(REFUSED)
     })
-}
-
-/// Whether nobody reads the output any more.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Opens a log beside whoever writes it. A directory without topics is a log only if a writer has been there.

@@ -10,13 +10,14 @@ mod cursor;
 mod options;
 mod output;
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use headwater::log::{Log, ReadOnlyLog, ReadOnlyOptions, StoredRecord};
 use headwater::topic::TopicName;
+use headwater_examples::output::is_broken_pipe;
 use headwater_examples::show::now_ms;
 
 use crate::cursor::{Cursor, NAP};
@@ -33,10 +34,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 fn replay(options: &Options, out: &mut impl Write) -> Result<()> {

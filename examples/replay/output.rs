@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use headwater::log::StoredRecord;
-use headwater_examples::show;
+use headwater_examples::{output, show};
 use serde_json::{Map, Value};
 
 /// So many bytes of a value that is not text are shown on a line.
@@ -78,27 +76,9 @@ fn object(topic: &str, partition: u32, record: &StoredRecord) -> Value {
     let mut object = Map::new();
     object.insert("topic".to_owned(), topic.into());
     object.insert("partition".to_owned(), partition.into());
-    object.insert("offset".to_owned(), record.offset.into());
-    object.insert("timestamp".to_owned(), record.timestamp.into());
-    insert(&mut object, "key", record.key.as_deref());
-    insert(&mut object, "value", record.value.as_deref());
-    let headers = record.headers.iter().map(|header| {
-        let mut one = Map::new();
-        one.insert("key".to_owned(), header.key.into());
-        insert(&mut one, "value", header.value);
-        Value::Object(one)
-    });
-    object.insert("headers".to_owned(), headers.collect());
+    let headers = output::insert_record(&mut object, record);
+    object.insert("headers".to_owned(), headers.into());
     Value::Object(object)
-}
-
-fn insert(object: &mut Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
-    let (name, value) = match bytes.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
-        None => (name.to_owned(), Value::Null),
-        Some((_, Ok(text))) => (name.to_owned(), text.into()),
-        Some((bytes, Err(_))) => (format!("{name}_base64"), STANDARD.encode(bytes).into()),
-    };
-    object.insert(name, value);
 }
 
 #[cfg(test)]
@@ -119,14 +99,5 @@ mod tests {
         assert_eq!(shown(None), "(null)");
         assert_eq!(shown(Some(&[0xff, 0])), "0xff00");
         assert_eq!(shown(Some(&[0xff; 33])), format!("0x{}.. (33 bytes)", "ff".repeat(32)));
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_have_another_name() {
-        let mut object = Map::new();
-        insert(&mut object, "key", Some(b"a"));
-        insert(&mut object, "value", Some(&[0xff]));
-        insert(&mut object, "none", None);
-        assert_eq!(Value::Object(object).to_string(), r#"{"key":"a","value_base64":"/w==","none":null}"#);
     }
 }

@@ -1,4 +1,5 @@
-//! What the examples share: how their options are written, and how figures are shown.
+//! What the examples share: how their options are written, how figures and records are shown.
 
+pub mod output;
 pub mod show;
 pub mod value;

@@ -46,6 +46,11 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let codec = ["test", "--package", "headwater-codec", "--locked"];
     command::run(cargo(root, &codec).arg("--all-features"))?;
     command::run(cargo(root, &codec).arg("--no-default-features"))?;
+    step("waiting for records, every interleaving");
+    let loom = ["test", "--package", "headwater-log", "--locked", "--release", "--test", "loom"];
+    // Other flags, so a target folder of its own: in the common one everything would be built again, twice.
+    let target = command::target(root).join("loom");
+    command::run(cargo(root, &loom).env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", target))?;
     step("the codec beside two others");
     let fuzz = root.join("fuzz");
     command::run(&mut cargo(&fuzz, &["fmt", "--all", "--check"]))?;

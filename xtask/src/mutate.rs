@@ -6,13 +6,13 @@
 //! ```
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command::target;
+use crate::command::{cargo, program, target};
 use crate::mutations::{MUTATIONS, Mutation};
 
 /// Where the mutated files are.
@@ -130,41 +130,24 @@ enum Outcome {
 }
 
 /// Runs these tests in the tree; gives those that failed.
-fn failing(tree: &Path, target: &PathBuf, tests: &[&str]) -> Result<Outcome> {
-    let build = ["test", "--quiet", "--locked", "--package", "headwater-log", "--test", "it"];
-    let built = Command::new("cargo")
-        .current_dir(tree)
-        .args(build)
-        .arg("--no-run")
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "--cap-lints=warn")
-        .stdin(Stdio::null())
-        .output()
-        .context("cargo cannot be started")?;
+fn failing(tree: &Path, target: &Path, tests: &[&str]) -> Result<Outcome> {
+    let it = ["test", "--locked", "--package", "headwater-log", "--test", "it"];
+    let built = quietly(cargo(tree, &it).arg("--no-run"), target)?;
     if !built.status.success() {
         return Ok(Outcome::NotCompiled(String::from_utf8_lossy(&built.stderr).into_owned()));
     }
     // `timeout` ends the test's process too, not only cargo.
-    let output = Command::new("timeout")
-        .current_dir(tree)
-        .args([
-            "--signal=KILL",
-            &SECONDS_MAX.to_string(),
-            "cargo",
-            "test",
-            "--locked",
-            "--package",
-            "headwater-log",
-        ])
-        .args(["--test", "it", "--", "--exact"])
-        .args(tests)
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "--cap-lints=warn")
-        .env("RUST_BACKTRACE", "0")
-        .stdin(Stdio::null())
-        .output()
-        .context("timeout cannot be started")?;
+    let seconds = SECONDS_MAX.to_string();
+    let mut run = program(tree, "timeout", ["--signal=KILL", &seconds, "cargo"]);
+    let output = quietly(run.args(it).args(["--", "--exact"]).args(tests), target)?;
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
     Ok(Outcome::Compiled(failed.map(str::to_owned).collect()))
+}
+
+/// Runs it with a target folder of its own, and gives what it prints.
+fn quietly(command: &mut Command, target: &Path) -> Result<Output> {
+    command.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "--cap-lints=warn").env("RUST_BACKTRACE", "0");
+    let name = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::null()).output().with_context(|| format!("{name} cannot be started"))
 }

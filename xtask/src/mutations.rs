@@ -71,7 +71,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "writing again what is kept behind the mark",
         file: "recovery/carry_out.rs",
-        from: "        storage::write_all_at(&*file, &copy, at).map_err(IoError::of(\"write\", &path))?;\n",
+        from: "    quarantine::copy((&*file, &path), rewrite_from..mark.position, (&*file, &path), rewrite_from)?;\n",
         to: "",
         caught_by: &["crash::records_kept_behind_the_mark_are_written_again"],
     },
@@ -151,8 +151,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the epoch in the mark of a new segment",
         file: "segment/keeper.rs",
-        from: "        *slot = mark.encode(0);\n",
-        to: "        *slot = [0; mark::SLOT_BYTES];\n",
+        from: "&slots(&mark, [0])",
+        to: "&[0; FILE_BYTES]",
         caught_by: &["takeover::marks_of_an_empty_log_say_nothing_of_what_a_broker_wrote"],
     },
     Mutation {

@@ -21,13 +21,13 @@ pub use self::finding::{Finding, IndexKind, IndexProblem, Problem, Severity};
 use self::inspector::Inspector;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{IoError, OpenError};
-use crate::format::checkpoint::{Epochs, Offsets};
+use crate::format::checkpoint::Offsets;
 use crate::format::names;
-use crate::log::{Found, TopicsOnDisk, find_topics, read_offsets};
+use crate::log::{Found, TopicsOnDisk, find_topics, first_missing, read_offsets};
 use crate::options::{ReadOnlyOptions, TopicOptions};
 use crate::recovery::{Known, Plan};
 use crate::report::PartitionRecovery;
-use crate::segment::{Dir, Mappings};
+use crate::segment::Dir;
 use crate::storage::{Access, LockGuard, Storage};
 
 /// What a check tells while it goes on.
@@ -127,7 +127,7 @@ pub(crate) fn check(
         find(&mut report, Problem::Unfinished { topic: topic.clone() });
     }
     for (topic, partitions) in &found.topics {
-        if let Some((partition, _)) = (0_u32..).zip(partitions).find(|(number, found)| number != *found) {
+        if let Some(partition) = first_missing(partitions) {
             let topic = topic.clone();
             find(
                 &mut report,
@@ -142,14 +142,7 @@ pub(crate) fn check(
         for partition in partitions {
             let key = (name.clone(), *partition);
             let known = Known { start: starts.get(&key).copied(), recovery_point: points.get(&key).copied() };
-            let dir = Dir {
-                storage: Arc::clone(storage),
-                path: path.join(names::partition_dir(name, *partition)),
-                topic: Arc::clone(&topic),
-                partition: *partition,
-                epochs: Epochs::default(),
-                mappings: Arc::new(Mappings::new(1)), // Nothing is mapped here.
-            };
+            let dir = Dir::unmapped(Arc::clone(storage), path, Arc::clone(&topic), *partition);
             let (topic, partition) = (Arc::clone(&topic), *partition);
             let progress = Progress { done_bytes, total_bytes, topic, partition, segment: 0 };
             let mut inspector = Inspector::new(watch, &mut report, progress);

@@ -16,6 +16,7 @@
 //!
 //! Source: Apache Kafka, `LogSegment.append`, `OffsetIndex`, `TimeIndex`.
 
+use super::batch::Header;
 use super::field;
 
 /// The bytes of an offset index entry.
@@ -39,6 +40,13 @@ impl Entry {
         offset.copy_from_slice(&self.relative_offset.to_be_bytes());
         position.copy_from_slice(&self.position.to_be_bytes());
         bytes
+    }
+
+    /// Whether the batch at its position, in the segment with this base offset, is the one that it speaks of. An index is never
+    /// evidence about the log: the batch itself has to agree.
+    pub(crate) fn leads_to(self, header: &Header, base_offset: u64) -> bool {
+        base_offset.checked_add(u64::from(self.relative_offset)) == Some(header.last_offset)
+            && header.base_offset >= base_offset
     }
 
     pub(crate) fn decode(bytes: [u8; ENTRY_BYTES]) -> Self {

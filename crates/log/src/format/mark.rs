@@ -19,6 +19,7 @@
 //! The numbers are big-endian like Kafka's. A mark is written only after the bytes it speaks of were synced, so
 //! whichever of its states survives a crash is true.
 
+use super::batch::OFFSET_END;
 use super::field::{self, Fill, Sink};
 
 /// The bytes of a mark file.
@@ -135,6 +136,15 @@ pub(crate) fn decode(file: &[u8]) -> Result<Option<(Mark, u64)>, UnknownVersion>
         }
     }
     Ok(newest)
+}
+
+/// The newest mark in the file of this segment; `None` when there is no valid one, or it is of another segment, or says an
+/// offset that cannot be.
+pub(crate) fn of_segment(file: &[u8], base_offset: u64) -> Result<Option<Mark>, UnknownVersion> {
+    let is_of_segment = |mark: &Mark| {
+        mark.base_offset == base_offset && (base_offset..=OFFSET_END).contains(&mark.next_offset)
+    };
+    Ok(decode(file)?.map(|(mark, _)| mark).filter(is_of_segment))
 }
 
 /// The state of the two slots of a mark file.

@@ -106,6 +106,11 @@ pub(crate) fn find_topics(storage: &dyn Storage, path: &Path) -> Result<Found, I
     Ok(found)
 }
 
+/// The first number that is missing: the partitions of a topic are numbered from 0 without a hole.
+pub(crate) fn first_missing(partitions: &BTreeSet<u32>) -> Option<u32> {
+    (0..).zip(partitions).find(|(number, found)| number != *found).map(|(number, _)| number)
+}
+
 /// Whether a partition that is there is not one yet, because a note below it says so.
 pub(crate) fn is_being_added(
     storage: &dyn Storage,

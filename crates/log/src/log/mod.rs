@@ -17,7 +17,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::found::{Found, Kind, TopicsOnDisk, find_topics, is_being_added, is_unfinished, kind};
+pub(crate) use self::found::{
+    Found, Kind, TopicsOnDisk, find_topics, first_missing, is_being_added, is_unfinished, kind,
+};
 pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};

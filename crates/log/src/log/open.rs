@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::believed::Believed;
 use super::delete::remove_topic;
-use super::found::{Found, TopicsOnDisk, find_topics};
+use super::found::{Found, TopicsOnDisk, find_topics, first_missing};
 use super::root::Root;
 use super::shared::{OffsetFile, Shared};
 use crate::error::{IoError, OpenError};
@@ -26,9 +26,15 @@ use crate::topic::Topic;
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
     options.check()?;
-    let LogOptions { topic_defaults, verify_every_read, mapped_segments_max, clock_step_ms_max, .. } =
-        options;
-    let LogOptions { on_damage, storage, clock, .. } = options;
+    let LogOptions {
+        topic_defaults,
+        verify_every_read,
+        mapped_segments_max,
+        clock_step_ms_max,
+        on_damage,
+        storage,
+        clock,
+    } = options;
     create_root(&*storage, path)?;
     let lock = path.join(names::LOCK);
     let guard = storage.lock(&lock).map_err(IoError::of("lock", &lock))?;
@@ -143,10 +149,9 @@ fn remove_clean_shutdown(storage: &dyn Storage, path: &Path) -> Result<(), IoErr
     }
 }
 
-/// The partitions of a topic are numbered from 0 without a hole.
 fn check_numbers(topics: &TopicsOnDisk) -> Result<(), OpenError> {
     for (topic, partitions) in topics {
-        if let Some((partition, _)) = (0_u32..).zip(partitions).find(|(number, found)| number != *found) {
+        if let Some(partition) = first_missing(partitions) {
             return Err(OpenError::MissingPartition { topic: topic.clone(), partition });
         }
     }

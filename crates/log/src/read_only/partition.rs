@@ -14,7 +14,7 @@ use crate::format::metadata::{self, TopicId};
 use crate::format::names;
 use crate::log::{Kind, is_being_added, is_unfinished, kind, malformed, read_offsets};
 use crate::options::ReadUpTo;
-use crate::segment::{Dir, Mappings, first_at_or_after};
+use crate::segment::{Dir, first_at_or_after};
 use crate::storage::{Access, File, Storage};
 use crate::sync::Mutex;
 
@@ -52,15 +52,7 @@ impl ReadOnlyPartition {
         topic: &str,
         partition: u32,
     ) -> Result<Option<Self>, OpenError> {
-        let path = root.join(names::partition_dir(topic, partition));
-        let dir = Dir {
-            storage,
-            path,
-            topic: topic.into(),
-            partition,
-            epochs: Epochs::default(),
-            mappings: Arc::new(Mappings::new(1)), // Nothing is mapped here.
-        };
+        let dir = Dir::unmapped(storage, root, topic.into(), partition);
         if names::check_topic(topic).is_err() {
             return Ok(None);
         }
@@ -287,9 +279,8 @@ impl ReadOnlyPartition {
         let Some((entry, _)) = index::floor(&index, relative) else { return Ok(Vec::new()) };
         let path = self.dir.file(base_offset, names::LOG);
         let header = reader.header(u64::from(entry.position)).map_err(IoError::of("read", &path))?;
-        let last_offset = base_offset.saturating_add(u64::from(entry.relative_offset));
         Ok(header
-            .filter(|header| header.last_offset == last_offset && header.base_offset >= base_offset)
+            .filter(|header| entry.leads_to(header, base_offset))
             .map(|header| Start { position: u64::from(entry.position), next_offset: header.base_offset })
             .into_iter()
             .collect())
@@ -301,8 +292,8 @@ impl ReadOnlyPartition {
 
     pub(super) fn mark(&self, base_offset: u64) -> Result<Option<Mark>, ReadError> {
         let Some(content) = self.dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
-        match mark::decode(&content) {
-            Ok(newest) => Ok(newest.map(|(mark, _)| mark).filter(|mark| mark.base_offset == base_offset)),
+        match mark::of_segment(&content, base_offset) {
+            Ok(mark) => Ok(mark),
             Err(unknown) => Err(ReadError::Open(Arc::new(OpenError::UnsupportedVersion {
                 path: self.dir.file(base_offset, names::DURABLE),
                 found: u64::from(unknown.0),

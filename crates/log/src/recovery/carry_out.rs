@@ -7,7 +7,7 @@ use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
 use crate::report::{PartitionRecovery, SetAside};
 use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
-use crate::storage::{self, Access, Region};
+use crate::storage::{self, Access};
 
 /// A partition that is ready to be used: every segment closed, everything durable.
 #[derive(Debug)]
@@ -132,17 +132,7 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
     let path = dir.file(mark.base_offset, names::LOG);
     let file = dir.open(mark.base_offset, names::LOG, Access::ReadWrite)?;
     file.set_len(mark.position).map_err(IoError::of("trim", &path))?;
-    let region = map(dir, mark.base_offset)?;
-    let rest = region.bytes().get(usize::try_from(rewrite_from).unwrap_or(usize::MAX)..).unwrap_or_default();
-    let mut at = rewrite_from;
-    let mut copy = Vec::new();
-    for chunk in rest.chunks(1024 * 1024) {
-        // Copied first: a write should not read from the pages it goes to.
-        copy.clear();
-        copy.extend_from_slice(chunk);
-        storage::write_all_at(&*file, &copy, at).map_err(IoError::of("write", &path))?;
-        at = at.saturating_add(chunk.len() as u64);
-    }
+    quarantine::copy((&*file, &path), rewrite_from..mark.position, (&*file, &path), rewrite_from)?;
     file.sync_data().map_err(IoError::of("sync", &path))?;
     for (suffix, bytes) in [(names::INDEX, &rebuilt.offset), (names::TIME_INDEX, &rebuilt.time)] {
         let name = names::segment_file(mark.base_offset, suffix);
@@ -154,16 +144,4 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
     // The mark's own name.
     dir.sync()?;
     Ok(mark)
-}
-
-fn map(dir: &Dir, base_offset: u64) -> Result<Arc<Region>, IoError> {
-    let path = dir.file(base_offset, names::LOG);
-    let file = dir.open(base_offset, names::LOG, Access::Read)?;
-    let size = file.size().map_err(IoError::of("measure", &path))?;
-    let len = usize::try_from(size).unwrap_or(usize::MAX);
-    if len == 0 {
-        return Ok(Region::from_bytes(&[]));
-    }
-    let region = file.map(len, Access::Read).and_then(|window| window.freeze(len));
-    region.map_err(IoError::of("map", &path))
 }

@@ -40,9 +40,7 @@ impl Head {
         storage::read_full_at(file, &mut header, at).ok()?;
         let left = file.size().ok()?.checked_sub(at)?;
         let header = Header::parse_within(&header, usize::try_from(left).unwrap_or(usize::MAX)).ok()?;
-        let last_offset = mark.base_offset.checked_add(u64::from(entry.relative_offset))?;
-        let agrees =
-            header.last_offset == last_offset && header.base_offset >= mark.base_offset && at < mark.position;
+        let agrees = entry.leads_to(&header, mark.base_offset) && at < mark.position;
         let indexes = Rebuilt::resume(mark.base_offset, index_interval_bytes, offset, time);
         agrees.then_some(Self { at, next_offset: header.base_offset, indexes })
     }

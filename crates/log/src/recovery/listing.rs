@@ -95,16 +95,12 @@ impl Listing {
     }
 }
 
-/// Reads the mark of a segment; `None` when there is no valid one, or it is of another segment.
+/// Reads the mark of a segment.
 fn read_mark(dir: &Dir, base_offset: u64) -> Result<Option<Mark>, OpenError> {
     let Some(content) = dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
-    let newest = mark::decode(&content).map_err(|unknown| OpenError::UnsupportedVersion {
+    mark::of_segment(&content, base_offset).map_err(|unknown| OpenError::UnsupportedVersion {
         path: dir.file(base_offset, names::DURABLE),
         found: u64::from(unknown.0),
         known: u64::from(VERSION),
-    })?;
-    let is_of_segment = |mark: &Mark| {
-        mark.base_offset == base_offset && (base_offset..=OFFSET_END).contains(&mark.next_offset)
-    };
-    Ok(newest.map(|(mark, _)| mark).filter(is_of_segment))
+    })
 }

@@ -65,14 +65,10 @@ pub(super) enum Planned {
 impl Plan {
     /// Notes the time that is believed in the marks that will be written.
     pub(crate) fn note_believed(&mut self, believed_ms: i64) {
-        for planned in &mut self.segments {
-            match planned {
-                Planned::Trusted(_) => {}
-                Planned::Scanned { mark, .. } | Planned::Split { mark, .. } | Planned::Filler(mark) => {
-                    mark.believed_ms = believed_ms;
-                }
-            }
-        }
+        self.segments
+            .iter_mut()
+            .filter_map(Planned::new_mark)
+            .for_each(|mark| mark.believed_ms = believed_ms);
     }
 
     /// The newest time that the marks know.
@@ -130,14 +126,8 @@ impl Plan {
         let mut segments = segments;
         dir.epochs =
             if epochs_missing && epochs == Epochs::default() { Epochs::beginning_at(start) } else { epochs };
-        for planned in &mut segments {
-            match planned {
-                Planned::Scanned { mark, .. } | Planned::Split { mark, .. } | Planned::Filler(mark) => {
-                    mark.leader_epoch = dir.epochs.current();
-                }
-                Planned::Trusted(_) => {}
-            }
-        }
+        let leader_epoch = dir.epochs.current();
+        segments.iter_mut().filter_map(Planned::new_mark).for_each(|mark| mark.leader_epoch = leader_epoch);
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
         // Only where nothing was believed yet is an append a time.
         let known = |mark: Mark| if mark.believed_ms > 0 { mark.believed_ms } else { mark.last_append_ms };
@@ -450,6 +440,14 @@ impl Planner<'_> {
 impl Planned {
     pub(super) fn base_offset(&self) -> u64 {
         self.mark().base_offset
+    }
+
+    /// The mark that is to be written, if one is.
+    fn new_mark(&mut self) -> Option<&mut Mark> {
+        match self {
+            Self::Trusted(_) => None,
+            Self::Scanned { mark, .. } | Self::Split { mark, .. } | Self::Filler(mark) => Some(mark),
+        }
     }
 
     pub(super) fn mark(&self) -> &Mark {

@@ -75,6 +75,18 @@ pub(super) fn put(dir: &Dir, of: u64, bytes: Range<u64>, base_offset: u64) -> Re
 /// Writes a part of a file into another one, and makes its bytes durable.
 fn write(dir: &Dir, file: &dyn File, from: &Path, bytes: Range<u64>, to: &Path) -> Result<(), IoError> {
     let target = dir.storage.create(to).map_err(IoError::of("create", to))?;
+    copy((file, from), bytes, (&*target, to), 0)?;
+    target.sync_data().map_err(IoError::of("sync", to))
+}
+
+/// Copies bytes of a file to a position in another one, or in the same. They are read first: a write should not read from the pages
+/// that it goes to.
+pub(super) fn copy(
+    (file, from): (&dyn File, &Path),
+    bytes: Range<u64>,
+    (target, to): (&dyn File, &Path),
+    position: u64,
+) -> Result<(), IoError> {
     let (mut at, mut chunk) = (bytes.start, Vec::new());
     while at < bytes.end {
         let left = usize::try_from(bytes.end - at).unwrap_or(usize::MAX);
@@ -83,10 +95,11 @@ fn write(dir: &Dir, file: &dyn File, from: &Path, bytes: Range<u64>, to: &Path) 
         if read < chunk.len() {
             return Err(IoError::new("read", from, ErrorKind::UnexpectedEof.into()));
         }
-        storage::write_all_at(&*target, &chunk, at - bytes.start).map_err(IoError::of("write", to))?;
+        let put = position.saturating_add(at - bytes.start);
+        storage::write_all_at(target, &chunk, put).map_err(IoError::of("write", to))?;
         at = at.saturating_add(read as u64);
     }
-    target.sync_data().map_err(IoError::of("sync", to))
+    Ok(())
 }
 
 fn is_same(one: &dyn File, other: &dyn File, size: u64) -> io::Result<bool> {

@@ -208,7 +208,11 @@ impl Scanned<'_> {
                     }
                     Err(damage) if proof.covers(position, next_offset) => {
                         scan.refuse(dir, base_offset, position, damage, tolerant)?;
-                        scan.lose(next_offset..walk.next_offset(), walk.position());
+                        scan.lose(
+                            next_offset..walk.next_offset(),
+                            walk.position(),
+                            self.index_interval_bytes,
+                        );
                         continue;
                     }
                     Err(damage) => {
@@ -226,7 +230,7 @@ impl Scanned<'_> {
             });
             let end = self.next.or(proof.end()).unwrap_or(u64::MAX);
             match walk.pass_damage(index, base_offset, end).map_err(reading)? {
-                Some(passed) => scan.lose(passed.offsets, passed.bytes.end),
+                Some(passed) => scan.lose(passed.offsets, passed.bytes.end, self.index_interval_bytes),
                 None => break None,
             }
         };
@@ -315,10 +319,9 @@ impl Scan {
     }
 
     /// Bytes that hold no batch, up to a position, and the offsets that are therefore missing.
-    fn lose(&mut self, offsets: Range<u64>, position: u64) {
+    fn lose(&mut self, offsets: Range<u64>, position: u64, index_interval_bytes: u32) {
         self.has_damaged_bytes = true;
-        let interval = self.runs.last().map_or(0, |run| run.rebuilt.interval_bytes());
-        self.runs.push(Run::new(offsets.end, position, interval));
+        self.runs.push(Run::new(offsets.end, position, index_interval_bytes));
         self.missing.push(offsets);
     }
 }

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Mappings;
@@ -22,6 +22,13 @@ pub(crate) struct Dir {
 }
 
 impl Dir {
+    /// For who reads by calls, and nothing through a mapping; the epochs are not read yet.
+    pub(crate) fn unmapped(storage: Arc<dyn Storage>, root: &Path, topic: Arc<str>, partition: u32) -> Self {
+        let path = root.join(names::partition_dir(&topic, partition));
+        let (epochs, mappings) = (Epochs::default(), Arc::new(Mappings::new(1)));
+        Self { storage, path, topic, partition, epochs, mappings }
+    }
+
     /// The path of a segment's file.
     pub(crate) fn file(&self, base_offset: u64, suffix: &str) -> PathBuf {
         self.path.join(names::segment_file(base_offset, suffix))

@@ -21,7 +21,6 @@ pub(crate) struct Indexes {
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     builder: Builder,
-    index_interval_bytes: u32,
     pub(crate) offset: Vec<u8>,
     pub(crate) time: Vec<u8>,
 }
@@ -29,11 +28,7 @@ pub(crate) struct Rebuilt {
 impl Rebuilt {
     pub(crate) fn new(base_offset: u64, index_interval_bytes: u32) -> Self {
         let builder = Builder::new(base_offset, index_interval_bytes);
-        Self { builder, index_interval_bytes, offset: Vec::new(), time: Vec::new() }
-    }
-
-    pub(crate) fn interval_bytes(&self) -> u32 {
-        self.index_interval_bytes
+        Self { builder, offset: Vec::new(), time: Vec::new() }
     }
 
     /// Goes on with indexes that are known, at the batch of the last entry.
@@ -44,7 +39,7 @@ impl Rebuilt {
         time: Vec<u8>,
     ) -> Self {
         let builder = Builder::resume(base_offset, index_interval_bytes, &time);
-        Self { builder, index_interval_bytes, offset, time }
+        Self { builder, offset, time }
     }
 
     /// Takes note of the batch at a position. An offset or position that no index can hold gets no entry: then

@@ -1,9 +1,11 @@
 //! Who keeps the durable mark of a segment.
 
+use std::sync::Arc;
+
 use crate::error::IoError;
 use crate::format::mark::{self, FILE_BYTES, IndexSum, Mark};
 use crate::format::names;
-use crate::storage::{self, Access, Appender, Region};
+use crate::storage::{self, Access, Appender, File, Region};
 
 use super::active::Extent;
 use super::{Dir, Indexes};
@@ -47,12 +49,7 @@ impl Keeper {
         let content = dir.read(base_offset, names::DURABLE)?.filter(|content| content.len() == FILE_BYTES);
         let file = match &content {
             Some(_) => dir.open(base_offset, names::DURABLE, Access::ReadWrite)?,
-            None => {
-                let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
-                let first = first_mark(dir, base_offset);
-                storage::write_all_at(&*file, &first, 0).map_err(IoError::of("write", &path))?;
-                file
-            }
+            None => create(dir, base_offset)?,
         };
         let newest = content.and_then(|content| mark::decode(&content).ok().flatten());
         let window = file.map(FILE_BYTES, Access::ReadWrite).map_err(IoError::of("map", &path))?;
@@ -114,29 +111,34 @@ fn save(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
     file.sync_data().map_err(IoError::of("sync", &path))
 }
 
-/// The mark file of a new segment. Its mark proves nothing, but tells the leader epoch: a broker that leads later begins a
-/// higher one.
-pub(super) fn first_mark(dir: &Dir, base_offset: u64) -> [u8; FILE_BYTES] {
+/// Creates the mark file of a new segment. Its mark proves nothing, but tells the leader epoch: a broker that leads later
+/// begins a higher one.
+pub(super) fn create(dir: &Dir, base_offset: u64) -> Result<Arc<dyn File>, IoError> {
+    let path = dir.file(base_offset, names::DURABLE);
+    let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
     let leader_epoch = dir.epochs.current();
     let mark = Mark { base_offset, next_offset: base_offset, leader_epoch, ..Mark::default() };
+    storage::write_all_at(&*file, &slots(&mark, [0]), 0).map_err(IoError::of("write", &path))?;
+    Ok(file)
+}
+
+/// A mark file with a mark in the slots of these sequence numbers.
+fn slots<const N: usize>(mark: &Mark, sequences: [u64; N]) -> [u8; FILE_BYTES] {
     let mut file = [0; FILE_BYTES];
-    if let Some(slot) = file.get_mut(mark::slot_at(0)..).and_then(<[u8]>::first_chunk_mut) {
-        *slot = mark.encode(0);
+    for sequence in sequences {
+        if let Some(slot) = file.get_mut(mark::slot_at(sequence)..).and_then(<[u8]>::first_chunk_mut) {
+            *slot = mark.encode(sequence);
+        }
     }
     file
 }
 
 /// Writes the mark of a segment that nobody has open, and makes it durable.
 pub(crate) fn write_sealed(dir: &Dir, mark: &Mark) -> Result<(), IoError> {
-    let mut file = [0; FILE_BYTES];
     let old = dir.read(mark.base_offset, names::DURABLE)?;
     let newest = old.as_deref().and_then(|content| mark::decode(content).ok().flatten());
     let sequence = newest.map_or(0, |(_, sequence)| sequence);
-    for sequence in [sequence.wrapping_add(1), sequence.wrapping_add(2)] {
-        if let Some(slot) = file.get_mut(mark::slot_at(sequence)..).and_then(<[u8]>::first_chunk_mut) {
-            *slot = mark.encode(sequence);
-        }
-    }
+    let file = slots(mark, [sequence.wrapping_add(1), sequence.wrapping_add(2)]);
     let path = dir.file(mark.base_offset, names::DURABLE);
     let target = if old.is_some() {
         dir.open(mark.base_offset, names::DURABLE, Access::ReadWrite)?

@@ -158,14 +158,11 @@ impl Segment {
         Ok(Scanner::new(bytes, at, next_offset, self.sparse, &self.dir.epochs))
     }
 
-    /// The batch of an index entry; `None` when it is not there. An index is never evidence about the log: the batch
-    /// itself has to agree.
+    /// The batch of an index entry; `None` when it is not there.
     fn batch_of(&self, bytes: &[u8], entry: Entry) -> Option<Found> {
         let at = usize::try_from(entry.position).ok()?;
         let header = Header::parse(bytes.get(at..)?).ok()?;
-        let last_offset = self.base_offset.checked_add(u64::from(entry.relative_offset))?;
-        (header.last_offset == last_offset && header.base_offset >= self.base_offset)
-            .then_some(Found { at, header })
+        entry.leads_to(&header, self.base_offset).then_some(Found { at, header })
     }
 }
 

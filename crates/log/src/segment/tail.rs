@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::active::{Active, Extent, INDEX_ROOM_BYTES, TIME_INDEX_ROOM_BYTES};
-use super::keeper::{Keeper, first_mark};
+use super::keeper::{self, Keeper};
 use super::{Dir, Indexes, Segment};
 use crate::error::{AppendError, Damage, IoError, ReadError, SyncError};
 use crate::format::index::{Builder, ENTRY_BYTES, TIME_ENTRY_BYTES};
@@ -61,14 +61,10 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
     }
     let create = |suffix| {
         let path = dir.file(base_offset, suffix);
-        let file = dir.storage.create(&path).map_err(IoError::of("create", &path))?;
-        if suffix == names::DURABLE {
-            storage::write_all_at(&*file, &first_mark(dir, base_offset), 0)
-                .map_err(IoError::of("write", &path))?;
-        }
-        Ok(())
+        dir.storage.create(&path).map(drop).map_err(IoError::of("create", &path))
     };
-    let created = [names::INDEX, names::TIME_INDEX, names::DURABLE].into_iter().try_for_each(create);
+    let created = [names::INDEX, names::TIME_INDEX].into_iter().try_for_each(create);
+    let created = created.and_then(|()| keeper::create(dir, base_offset).map(drop));
     if created.is_err() {
         // What stays all the same has no content; the next open removes it.
         let _ = remove_files(dir, base_offset);

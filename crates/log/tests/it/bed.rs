@@ -60,6 +60,17 @@ impl Bed {
         (log, partition)
     }
 
+    /// A bed with a closed log of so many records.
+    pub(crate) fn closed(records: u64) -> Self {
+        let bed = Self::new(0);
+        let (log, partition) = bed.open_partition();
+        for _ in 0..records {
+            append(&partition, Ack::Durable);
+        }
+        log.close().unwrap();
+        bed
+    }
+
     /// A segment's file.
     pub(crate) fn file(&self, base_offset: u64, suffix: &str) -> PathBuf {
         Path::new(ROOT).join(format!("{TOPIC}-0/{base_offset:020}.{suffix}"))

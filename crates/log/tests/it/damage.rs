@@ -8,17 +8,6 @@ use headwater_log::{
 use crate::bed::{Bed, START_MS, append, check_all, payload};
 use crate::crash::crc32;
 
-/// A closed log of some segments, and the bed it is on.
-fn closed_log(records: u64) -> Bed {
-    let bed = Bed::new(0);
-    let (log, partition) = bed.open_partition();
-    for _ in 0..records {
-        append(&partition, Ack::Durable);
-    }
-    log.close().unwrap();
-    bed
-}
-
 /// What reading the whole log gives, damage included: the records before it and the damage.
 fn read_until_damage(partition: &Partition) -> (Vec<StoredRecord>, Option<Corruption>) {
     let (mut records, mut from) = (Vec::new(), partition.start_offset());
@@ -46,7 +35,7 @@ fn corruption(outcome: Result<Log, OpenError>) -> Corruption {
 /// Fault row: every bit of durable data flipped, after a clean close. P5, P6.
 #[test]
 fn every_flipped_bit_of_durable_data_is_an_error_with_its_place() {
-    let bed = closed_log(12);
+    let bed = Bed::closed(12);
     let path = bed.file(0, "log");
     let whole = bed.disk.content(&path).unwrap();
     for bit in 0..whole.len() * 8 {
@@ -123,7 +112,7 @@ fn every_flipped_byte_of_durable_data_is_found_after_a_kill_and_nothing_is_cut()
 /// P6: a durable tail that is simply not there any more.
 #[test]
 fn durable_bytes_that_are_gone_are_an_error() {
-    let bed = closed_log(12);
+    let bed = Bed::closed(12);
     let path = bed.file(0, "log");
     let len = bed.disk.content(&path).unwrap().len();
     for (cut, zeroed) in [(len - 1, false), (len - 2, true), (len / 2, true), (0, false)] {
@@ -148,7 +137,7 @@ fn durable_bytes_that_are_gone_are_an_error() {
 /// A mark costs nothing when one of its slots is damaged, whichever bit it is.
 #[test]
 fn one_damaged_slot_of_the_mark_changes_nothing() {
-    let bed = closed_log(12);
+    let bed = Bed::closed(12);
     let path = bed.file(0, "durable");
     for byte in (0..128).chain(4096..4096 + 128) {
         let bed = bed.on(bed.disk.snapshot());
@@ -162,7 +151,7 @@ fn one_damaged_slot_of_the_mark_changes_nothing() {
 /// P6: a segment before one that was durable was durable whole, also when its own mark is lost.
 #[test]
 fn a_later_mark_proves_the_segments_before_it() {
-    let bed = closed_log(200);
+    let bed = Bed::closed(200);
     let first = bed.file(0, "log");
     for destroyed in [false, true] {
         let bed = bed.on(bed.disk.snapshot());
@@ -264,7 +253,7 @@ fn indexes_in_any_state_change_no_answer() {
 /// Fault row: a segment missing at the start, and in the middle.
 #[test]
 fn a_missing_segment_is_reported_at_the_start_and_an_error_in_the_middle() {
-    let bed = closed_log(300);
+    let bed = Bed::closed(300);
     let logs = bed.files(".log");
     assert!(logs.len() > 4);
     let base = |at: usize| -> u64 { logs[at].file_stem().unwrap().to_str().unwrap().parse().unwrap() };
@@ -296,7 +285,7 @@ fn a_missing_segment_is_reported_at_the_start_and_an_error_in_the_middle() {
 /// damage. With the recovery point that a clean close leaves, it is an error.
 #[test]
 fn the_recovery_point_proves_when_all_marks_are_gone() {
-    let bed = closed_log(300);
+    let bed = Bed::closed(300);
     for path in bed.files(".durable") {
         bed.disk.remove(&path).unwrap();
     }
@@ -318,7 +307,7 @@ fn the_recovery_point_proves_when_all_marks_are_gone() {
 /// Small text files: malformed or of an unknown version is an error that names the file; it stays as it is.
 #[test]
 fn text_files_that_cannot_be_understood_are_errors_with_their_path() {
-    let bed = closed_log(3);
+    let bed = Bed::closed(3);
     for (name, text) in [
         ("/data/log-start-offset-checkpoint", "0\n2\nt 0 1\n"),
         ("/data/recovery-point-offset-checkpoint", "what"),
@@ -345,7 +334,7 @@ fn text_files_that_cannot_be_understood_are_errors_with_their_path() {
 /// A log start offset behind the end means that records are gone.
 #[test]
 fn a_start_offset_behind_the_end_is_an_error() {
-    let bed = closed_log(3);
+    let bed = Bed::closed(3);
     let file = bed.disk.create(std::path::Path::new("/data/log-start-offset-checkpoint")).unwrap();
     file.write_at(b"0\n1\nt 0 4\n", 0).unwrap();
     assert_eq!(corruption(bed.try_open()).what, Damage::StartBeyondEnd { start: 4, end: 3 });
@@ -354,7 +343,7 @@ fn a_start_offset_behind_the_end_is_an_error() {
 /// Any damage to any files: the log opens or says why not, and every record that it gives is the right one.
 #[test]
 fn no_damage_to_any_file_gives_a_wrong_record() {
-    let closed = closed_log(120);
+    let closed = Bed::closed(120);
     let killed = {
         let bed = Bed::new(0);
         let (log, partition) = bed.open_partition();
@@ -461,7 +450,7 @@ fn harm(bed: &Bed, files: &[std::path::PathBuf], random: &mut fastrand::Rng) {
 #[test]
 fn a_mark_with_a_false_end_lets_nothing_be_appended() {
     for records in [0, 12] {
-        let bed = closed_log(records);
+        let bed = Bed::closed(records);
         let path = bed.file(0, "durable");
         let slot = |bytes: &mut [u8]| {
             // The next offset is at 32, the checksum of what is before it at 124.

@@ -15,17 +15,6 @@ use headwater_testkit::sim_disk::{Fault, Op};
 
 use crate::bed::{Bed, ROOT, START_MS, TOPIC, append, check_all, partition, payload, read_all};
 
-/// A closed log of some segments with one record a batch.
-pub(crate) fn closed_log(records: u64) -> Bed {
-    let bed = Bed::new(0);
-    let (log, partition) = bed.open_partition();
-    for _ in 0..records {
-        append(&partition, Ack::Durable);
-    }
-    log.close().unwrap();
-    bed
-}
-
 pub(crate) fn bases(bed: &Bed) -> Vec<u64> {
     let base = |path: &PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
     bed.files(".log").iter().map(base).collect()
@@ -88,7 +77,7 @@ fn check_for_good(bed: &Bed, missing: &[u64], end: u64) {
 /// Every byte of every segment, one at a time: one batch is lost, or as many as lie before the next index entry.
 #[test]
 fn a_flipped_byte_costs_what_lies_before_the_next_batch_that_can_be_found() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     assert!(bases(&bed).len() >= 4);
     let mut lost = 0;
     for base_offset in bases(&bed) {
@@ -120,7 +109,7 @@ fn a_flipped_byte_costs_what_lies_before_the_next_batch_that_can_be_found() {
 
 #[test]
 fn a_log_without_damage_is_opened_as_ever() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let image = |bed: &Bed| -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         bed.disk.files().into_iter().map(|path| (path.clone(), bed.disk.content(&path))).collect()
     };
@@ -151,7 +140,7 @@ fn a_log_without_damage_is_opened_as_ever() {
 /// The end of the log does not fall, whatever is gone of the newest segment.
 #[test]
 fn a_durable_tail_that_is_gone_leaves_a_gap_and_the_end_where_it_was() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let last = *bases(&bed).last().unwrap();
     let path = bed.file(last, "log");
     let len = bed.disk.content(&path).unwrap().len();
@@ -191,7 +180,7 @@ fn a_durable_tail_that_is_gone_leaves_a_gap_and_the_end_where_it_was() {
 
 #[test]
 fn a_segment_that_is_gone_leaves_a_gap() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let bases = bases(&bed);
     for (at, base_offset) in bases.iter().enumerate().skip(1) {
         for suffixes in [&["log"][..], &["log", "durable"], &["log", "index", "timeindex", "durable"]] {
@@ -225,7 +214,7 @@ fn a_segment_that_is_gone_leaves_a_gap() {
 
 #[test]
 fn a_segment_that_overlaps_is_set_aside_whole() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let bases = bases(&bed);
     let (good, wrong) = (bases[2], bases[2] - 3);
     for suffix in ["log", "index", "timeindex", "durable"] {
@@ -245,7 +234,7 @@ fn a_segment_that_overlaps_is_set_aside_whole() {
 
 #[test]
 fn damage_of_damage_is_set_aside_under_another_name() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let base_offset = bases(&bed)[1];
     let path = bed.file(base_offset, "log");
     let quarantine = |at: usize| {
@@ -270,7 +259,7 @@ fn damage_of_damage_is_set_aside_under_another_name() {
 
 #[test]
 fn a_reader_beside_the_writer_and_one_by_time_pass_over_a_gap() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let base_offset = bases(&bed)[1];
     bed.disk.damage(&bed.file(base_offset, "log"), |bytes| bytes[70] ^= 1);
     let (log, partition, report) = quarantined(&bed);
@@ -286,7 +275,7 @@ fn a_reader_beside_the_writer_and_one_by_time_pass_over_a_gap() {
 
 #[test]
 fn what_was_set_aside_outlives_retention_and_goes_with_its_topic() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let base_offset = bases(&bed)[1];
     bed.disk.damage(&bed.file(base_offset, "log"), |bytes| bytes[70] ^= 1);
     let (log, partition, _) = quarantined(&bed);
@@ -299,7 +288,7 @@ fn what_was_set_aside_outlives_retention_and_goes_with_its_topic() {
 
 #[test]
 fn a_full_disk_leaves_everything_as_it_was() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let base_offset = bases(&bed)[1];
     bed.disk.damage(&bed.file(base_offset, "log"), |bytes| bytes[70] ^= 1);
     let original = bed.disk.content(&bed.file(base_offset, "log"));
@@ -321,7 +310,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
 /// is where it was, a check says beforehand what is done, and afterwards that nothing is wrong.
 #[test]
 fn any_damage_of_segments_can_be_quarantined() {
-    let whole = closed_log(150);
+    let whole = Bed::closed(150);
     let bases = bases(&whole);
     for seed in 0..1500 {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -373,7 +362,7 @@ fn any_damage_of_segments_can_be_quarantined() {
 /// A directory without marks, as Kafka leaves one: the recovery point is the proof.
 #[test]
 fn damage_in_a_directory_of_kafkas_is_quarantined() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let bases = bases(&bed);
     bases.iter().for_each(|base_offset| bed.disk.remove(&bed.file(*base_offset, "durable")).unwrap());
     for base_offset in &bases {
@@ -407,7 +396,7 @@ fn damage_in_a_directory_of_kafkas_is_quarantined() {
 /// A gap before an empty segment of Kafka's is right, also when the end of the log is missing behind it.
 #[test]
 fn an_empty_segment_behind_a_gap_stays_right_when_the_end_is_missing() {
-    let bed = closed_log(1);
+    let bed = Bed::closed(1);
     bed.disk.remove(&bed.file(0, "durable")).unwrap();
     for base_offset in [10, 40] {
         bed.disk.create(&bed.file(base_offset, "log")).unwrap();
@@ -425,7 +414,7 @@ fn an_empty_segment_behind_a_gap_stays_right_when_the_end_is_missing() {
 /// What was set aside before stays, also when it cannot be looked at.
 #[test]
 fn a_file_that_cannot_be_opened_is_not_replaced() {
-    let bed = closed_log(150);
+    let bed = Bed::closed(150);
     let base_offset = bases(&bed)[1];
     let place = bed.file(base_offset, "damaged");
     bed.disk.create(&place).unwrap().write_at(b"from last time", 0).unwrap();
@@ -445,7 +434,7 @@ fn a_file_that_cannot_be_opened_is_not_replaced() {
 #[test]
 fn an_index_is_read_once_for_all_damage_of_a_segment() {
     let opened = |every: usize| {
-        let bed = closed_log(150);
+        let bed = Bed::closed(150);
         bed.disk.damage(&bed.file(bases(&bed)[1], "log"), |bytes| {
             let (mut at, mut number) = (0, 0);
             while at < bytes.len() {

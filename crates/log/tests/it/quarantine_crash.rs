@@ -7,7 +7,7 @@ use headwater_log::{Ack, OpenError};
 use headwater_testkit::sim_disk::{Bounds, SimDisk};
 
 use crate::bed::{Bed, START_MS, append, check_all, partition};
-use crate::quarantine::{bases, check, closed_log, missing, quarantined};
+use crate::quarantine::{bases, check, missing, quarantined};
 
 /// A log of some segments that was killed; its marks are durable.
 fn killed_log(records: u64) -> Bed {
@@ -28,7 +28,7 @@ fn killed_log(records: u64) -> Bed {
 /// a quarantine that begins again comes to the same end.
 #[test]
 fn quarantine_survives_its_crashes() {
-    let closed = closed_log(150);
+    let closed = Bed::closed(150);
     let without_recovery_point = closed.on(closed.disk.crash(0));
     without_recovery_point.disk.remove(Path::new("/data/recovery-point-offset-checkpoint")).unwrap();
     let killed = killed_log(150);
@@ -121,7 +121,7 @@ fn quarantine_survives_its_crashes() {
 /// What holds behind damage is there as a segment, but proves nothing yet.
 #[test]
 fn a_part_that_an_interrupted_quarantine_made_is_made_again() {
-    for bed in [closed_log(150), killed_log(150)] {
+    for bed in [Bed::closed(150), killed_log(150)] {
         let last = *bases(&bed).last().unwrap();
         bed.disk.damage(&bed.file(last, "log"), |bytes| bytes[300] ^= 1);
         let done = bed.on(bed.disk.snapshot());
