@@ -119,7 +119,7 @@ impl Partition {
     /// header's record count and largest timestamp are believed. A Kafka broker decompresses it to check.
     ///
     /// It costs one walk over the bytes for the checksum, one over the records if they are not compressed, and one
-    /// copy, into the log's file; with log append time a second checksum.
+    /// copy, into the log's file, or two for a batch of 128 KiB or more; with log append time a second checksum.
     ///
     /// # Errors
     ///
