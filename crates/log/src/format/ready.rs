@@ -14,6 +14,7 @@ use super::field::Fill;
 use super::placed::{Batch, Place, Size};
 use super::record;
 use crate::error::{Damage, InvalidBatch};
+use crate::producers::ProducerNumbers;
 
 /// Kafka's codecs are 0 to 4.
 const CODEC_MAX: u8 = 4;
@@ -63,6 +64,10 @@ impl Batch for Ready<'_> {
 
     fn max_timestamp(&self) -> i64 {
         self.max_timestamp
+    }
+
+    fn producer(&self) -> Option<ProducerNumbers> {
+        self.header.producer()
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {

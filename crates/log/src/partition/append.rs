@@ -11,21 +11,33 @@ use crate::format::draft::Draft;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::options::Ack;
+use crate::producers::{Appended, ProducerNumbers};
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let draft = self.draft(records)?;
+        let draft = self.draft(records, None)?;
+        self.append_batch(&draft, ack).map(|appended| appended.offset)
+    }
+
+    pub(crate) fn append_idempotent(
+        &self,
+        records: &[Record<'_>],
+        producer: ProducerNumbers,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        producer.check()?;
+        let draft = self.draft(records, Some(producer))?;
         self.append_batch(&draft, ack)
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&Ready::new(bytes)?, ack)
+        self.append_batch(&Ready::new(bytes)?, ack).map(|appended| appended.offset)
     }
 
-    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
+    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<Appended, AppendError> {
         let size = batch.size();
         let (offset, tail, unsynced_bytes) = loop {
             if let Some(appended) = self.try_append(batch)? {
@@ -46,11 +58,15 @@ impl Core {
         } else {
             self.flush_if_too_much(unsynced_bytes);
         }
-        Ok(offset)
+        Ok(Appended { offset, is_duplicate: false })
     }
 
     /// Checks and measures a batch, outside of any lock.
-    fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
+    fn draft<'a>(
+        &self,
+        records: &'a [Record<'a>],
+        producer: Option<ProducerNumbers>,
+    ) -> Result<Draft<'a>, AppendError> {
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
             match record.timestamp {
@@ -62,7 +78,7 @@ impl Core {
             }
         }
         let now_ms = if untimed { self.shared.clock.now_ms().max(0) } else { 0 };
-        let Some(draft) = Draft::new(records, now_ms) else {
+        let Some(draft) = Draft::new(records, now_ms, producer) else {
             if records.is_empty() {
                 return Err(AppendError::EmptyBatch);
             }
