@@ -90,6 +90,7 @@ mod log;
 mod options;
 mod partition;
 pub mod partitioner;
+mod producers;
 mod read_only;
 mod record;
 mod recovery;
@@ -99,17 +100,18 @@ pub mod storage;
 mod sync;
 mod topic;
 
-pub use batch::{Batch, Batches, Codec, Producer};
+pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ReadError, SyncError, TopicError,
+    MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
+pub use producers::{Appended, ProducerNumbers};
 pub use read_only::{
     DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
 };

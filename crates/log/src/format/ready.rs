@@ -14,6 +14,7 @@ use super::field::Fill;
 use super::placed::{Batch, Place, Size};
 use super::record;
 use crate::error::{Damage, InvalidBatch};
+use crate::producers::ProducerNumbers;
 
 /// Kafka's codecs are 0 to 4.
 const CODEC_MAX: u8 = 4;
@@ -63,6 +64,10 @@ impl Batch for Ready<'_> {
 
     fn max_timestamp(&self) -> i64 {
         self.max_timestamp
+    }
+
+    fn producer(&self) -> Option<ProducerNumbers> {
+        self.header.producer()
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
@@ -120,6 +125,10 @@ fn check_header(header: &Header) -> Result<(), InvalidBatch> {
     if header.producer_id > -1 && header.base_sequence < 0 {
         let (producer_id, sequence) = (header.producer_id, header.base_sequence);
         return Err(InvalidBatch::Sequence { producer_id, sequence });
+    }
+    if header.producer_id > -1 && header.producer_epoch < 0 {
+        let (producer_id, epoch) = (header.producer_id, header.producer_epoch);
+        return Err(InvalidBatch::ProducerEpoch { producer_id, epoch });
     }
     Ok(())
 }

@@ -11,27 +11,59 @@ use crate::format::draft::Draft;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::options::Ack;
+use crate::producers::{Appended, ProducerNumbers, Producers, Verdict};
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
+/// What became of a batch under the append lock.
+enum Tried {
+    /// It was appended: its offset, the segment it went to, and the bytes that are not durable now.
+    Appended(u64, Arc<Tail>, u64),
+    /// It was there: from this offset to that.
+    Duplicate {
+        offset: u64,
+        last_offset: u64,
+    },
+    NoRoom,
+}
+
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let draft = self.draft(records)?;
+        let draft = self.draft(records, None)?;
+        self.append_batch(&draft, ack).map(|appended| appended.offset)
+    }
+
+    pub(crate) fn append_idempotent(
+        &self,
+        records: &[Record<'_>],
+        producer: ProducerNumbers,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        producer.check()?;
+        let draft = self.draft(records, Some(producer))?;
         self.append_batch(&draft, ack)
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&Ready::new(bytes)?, ack)
+        self.append_batch(&Ready::new(bytes)?, ack).map(|appended| appended.offset)
     }
 
-    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
+    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<Appended, AppendError> {
         let size = batch.size();
         let (offset, tail, unsynced_bytes) = loop {
-            if let Some(appended) = self.try_append(batch)? {
-                break appended;
+            match self.try_append(batch)? {
+                Tried::Appended(offset, tail, unsynced_bytes) => break (offset, tail, unsynced_bytes),
+                Tried::Duplicate { offset, last_offset } => {
+                    if ack == Ack::Durable {
+                        // The first one may have been asked for less.
+                        self.wait_durable(last_offset)
+                            .map_err(|error| AppendError::NotDurable { offset, error })?;
+                    }
+                    return Ok(Appended { offset, is_duplicate: true });
+                }
+                Tried::NoRoom => self.make_room(size)?,
             }
-            self.make_room(size)?;
         };
         fence(Ordering::SeqCst);
         self.appended_moved.notify_after_fence();
@@ -46,11 +78,15 @@ impl Core {
         } else {
             self.flush_if_too_much(unsynced_bytes);
         }
-        Ok(offset)
+        Ok(Appended { offset, is_duplicate: false })
     }
 
     /// Checks and measures a batch, outside of any lock.
-    fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
+    fn draft<'a>(
+        &self,
+        records: &'a [Record<'a>],
+        producer: Option<ProducerNumbers>,
+    ) -> Result<Draft<'a>, AppendError> {
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
             match record.timestamp {
@@ -62,7 +98,7 @@ impl Core {
             }
         }
         let now_ms = if untimed { self.shared.clock.now_ms().max(0) } else { 0 };
-        let Some(draft) = Draft::new(records, now_ms) else {
+        let Some(draft) = Draft::new(records, now_ms, producer) else {
             if records.is_empty() {
                 return Err(AppendError::EmptyBatch);
             }
@@ -79,12 +115,18 @@ impl Core {
         if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(()) }
     }
 
-    /// Appends if there is room; the offset, the segment it went to, and the bytes that are not durable now.
-    fn try_append(&self, batch: &impl Batch) -> Result<Option<(u64, Arc<Tail>, u64)>, AppendError> {
+    /// Appends if there is room, and if the numbers of its producer say that it is new.
+    fn try_append(&self, batch: &impl Batch) -> Result<Tried, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
-        let Writer { active, next_offset, frozen, unsynced_bytes, .. } = &mut *writer;
+        let Writer { active, next_offset, frozen, unsynced_bytes, producers, .. } = &mut *writer;
+        let numbers = batch.producer();
+        if let (Some(numbers), Some(producers)) = (numbers, producers.as_deref())
+            && let Verdict::Duplicate(sent) = producers.judge(numbers, size.last_offset_delta)?
+        {
+            return Ok(Tried::Duplicate { offset: sent.base_offset(), last_offset: sent.last_offset });
+        }
         let offset = *next_offset;
         let end = offset.checked_add(u64::from(size.last_offset_delta)).and_then(|last| last.checked_add(1));
         let Some(end) = end.filter(|end| *end <= OFFSET_END) else {
@@ -93,7 +135,7 @@ impl Core {
         let Some(active) =
             active.as_mut().filter(|active| !*frozen && active.room(size, offset) == Room::Fits)
         else {
-            return Ok(None);
+            return Ok(Tried::NoRoom);
         };
         let place = Place {
             base_offset: offset,
@@ -105,13 +147,19 @@ impl Core {
                 .then(|| self.shared.clock.now_ms().max(0)),
         };
         if !active.append(batch, place, || self.shared.clock.now_ms()) {
-            return Ok(None);
+            return Ok(Tried::NoRoom);
+        }
+        if let Some(numbers) = numbers {
+            let producers =
+                producers.get_or_insert_with(|| Box::new(Producers::new(self.shared.producers_max)));
+            let (last_offset, now_ms) = (end.saturating_sub(1), self.shared.clock.now_ms());
+            producers.remember(numbers, last_offset, size.last_offset_delta, now_ms);
         }
         *next_offset = end;
         *unsynced_bytes = unsynced_bytes.saturating_add(size.bytes as u64);
         // Released after the bytes and the index entries were: who sees the end sees all below it.
         self.appended.store(*next_offset, Ordering::Release);
-        Ok(Some((offset, Arc::clone(active.tail()), *unsynced_bytes)))
+        Ok(Tried::Appended(offset, Arc::clone(active.tail()), *unsynced_bytes))
     }
 
     /// An error when nothing can be appended any more.
