@@ -13,5 +13,5 @@ pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
     AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ProducerIdError,
-    ReadError, SyncError, TopicError,
+    ReadError, SyncError, TopicError, UnsupportedCompression,
 };
