@@ -29,7 +29,7 @@ pub(crate) enum Asked {
 }
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<Asked> {
-    let build = ["build", "--locked", "--package", "headwater-log", "--example", "exhibit"];
+    let build = ["build", "--locked", "--package", "headwater-log", "--example", "exhibit", "--all-features"];
     command::run(&mut cargo(root, &build))?;
     python::install(root)?;
     let mut judge = program(root, "tests/interop/kafka/run", arguments);

@@ -99,3 +99,16 @@ def should_see(path, flag):
         records += int.from_bytes(content[position + 57 : position + HEADER_BYTES], "big")
         position += LENGTH_END + length
     return {"batch": batches, "record": records}
+
+
+PRODUCER = re.compile(r"producerId: (\d+) producerEpoch: (\d+) .*lastSequence: (\d+) lastOffset: \d+ offsetDelta: (\d+)")
+
+
+def said_of(tools, file):
+    """All that it prints of one file."""
+    return run(tools, [file], DEEP).decode(errors="replace")
+
+
+def producers(tools, file):
+    """What a `.snapshot` says: the epoch, the last sequence number and the offset delta, by producer. The last entry counts."""
+    return {int(id): tuple(map(int, rest)) for id, *rest in PRODUCER.findall(said_of(tools, file))}
