@@ -90,6 +90,7 @@ mod log;
 mod options;
 mod partition;
 pub mod partitioner;
+pub mod producer;
 mod read_only;
 mod record;
 mod recovery;

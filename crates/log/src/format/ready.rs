@@ -1,4 +1,5 @@
-//! A record batch that somebody else made: checked as a Kafka broker checks it, and written as it is but for its place.
+//! A record batch that is encoded already: checked as a Kafka broker checks it, where somebody else made it, and written as it is
+//! but for its place.
 //!
 //! ```text
 //!   baseOffset | batchLength | leaderEpoch | magic | crc | attributes .. maxTimestamp .. recordCount | records..
@@ -53,6 +54,48 @@ impl<'a> Ready<'a> {
         // One less than the number of records, which is above 0.
         let last_offset_delta = header.record_count.saturating_sub(1);
         Ok(Self { header, records, last_offset_delta, max_timestamp })
+    }
+}
+
+/// What is in the header of a batch that this process makes of records that are encoded already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamp {
+    /// Kafka's number of the codec that the records are compressed with.
+    pub(crate) codec: u8,
+    /// At least 1.
+    pub(crate) record_count: u32,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) base_sequence: i32,
+}
+
+impl Stamp {
+    /// Makes a batch of `buffer`, whose first [`HEADER_BYTES`] are room for the header and whose rest are the records. The
+    /// checksum is made here, so that it is not made under the append lock. `None` without that room.
+    pub(crate) fn seal(self, buffer: &mut [u8]) -> Option<Ready<'_>> {
+        let bytes = buffer.len();
+        let (head, _) = buffer.split_at_mut_checked(HEADER_BYTES)?;
+        let last_offset_delta = self.record_count.saturating_sub(1);
+        let mut header = Header {
+            base_offset: 0,
+            bytes,
+            leader_epoch: 0,
+            crc: 0,
+            attributes: u16::from(self.codec),
+            last_offset: u64::from(last_offset_delta),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: self.producer_id,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.base_sequence,
+            record_count: self.record_count,
+        };
+        header.encode_covered(&mut Fill::new(head.get_mut(CRC_COVERS_FROM..)?));
+        header.crc = crc32c(buffer.get(CRC_COVERS_FROM..)?);
+        let records = buffer.get(HEADER_BYTES..)?;
+        Some(Ready { header, records, last_offset_delta, max_timestamp: self.max_timestamp })
     }
 }
 

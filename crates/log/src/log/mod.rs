@@ -15,6 +15,7 @@ mod topics;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) use self::found::{
@@ -24,8 +25,9 @@ pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::check::{self, CheckEvent, CheckReport};
-use crate::error::{CloseError, IoError, MaintainError, OpenError, SyncError, TopicError};
+use crate::error::{CloseError, IoError, MaintainError, OpenError, ProducerError, SyncError, TopicError};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
+use crate::producer::{Producer, ProducerOptions};
 use crate::read_only::ReadOnlyLog;
 use crate::report::{MaintainReport, RecoveryReport};
 use crate::topic::Topic;
@@ -311,6 +313,18 @@ impl Log {
         report: impl FnMut(Result<MaintainReport, MaintainError>) + Send + 'static,
     ) -> Result<Maintenance, IoError> {
         Maintenance::start(Arc::clone(&self.root), interval, report)
+    }
+
+    /// Makes a producer, which gathers records of many threads into batches, and appends them by a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerError::Options`], [`ProducerError::Closed`]; [`ProducerError::Io`] when the operating system gives no thread.
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
+        if self.root.shared.closed.load(Ordering::Acquire) {
+            return Err(ProducerError::Closed);
+        }
+        Producer::new(options, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())
     }
 
     /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or

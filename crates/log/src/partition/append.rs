@@ -14,6 +14,17 @@ use crate::options::Ack;
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
+/// Where a batch was appended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) offset: u64,
+    pub(crate) last_offset: u64,
+    /// The timestamp of its records, where the topic has log append time.
+    pub(crate) log_append_ms: Option<i64>,
+    /// The bytes that are not durable now.
+    unsynced_bytes: u64,
+}
+
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
         let draft = self.draft(records)?;
@@ -25,9 +36,35 @@ impl Core {
         self.append_batch(&Ready::new(bytes)?, ack)
     }
 
+    /// Appends a batch that this process has made and sealed. With [`Ack::Durable`] the caller syncs.
+    pub(crate) fn append_sealed(&self, batch: &Ready<'_>, ack: Ack) -> Result<Placed, AppendError> {
+        self.check_size(batch.size().bytes as u64)?;
+        let placed = self.place(batch)?;
+        if ack == Ack::Appended {
+            self.flush_if_too_much(placed.unsynced_bytes);
+        }
+        Ok(placed)
+    }
+
+    /// A batch may not be larger than this.
+    pub(crate) fn batch_bytes_max(&self) -> u64 {
+        self.batch_bytes_max.load(Ordering::Acquire)
+    }
+
     fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
+        let placed = self.place(batch)?;
+        if ack == Ack::Durable {
+            self.wait_durable(placed.last_offset)
+                .map_err(|error| AppendError::NotDurable { offset: placed.offset, error })?;
+        } else {
+            self.flush_if_too_much(placed.unsynced_bytes);
+        }
+        Ok(placed.offset)
+    }
+
+    fn place(&self, batch: &impl Batch) -> Result<Placed, AppendError> {
         let size = batch.size();
-        let (offset, tail, unsynced_bytes) = loop {
+        let (placed, tail) = loop {
             if let Some(appended) = self.try_append(batch)? {
                 break appended;
             }
@@ -39,14 +76,7 @@ impl Core {
         if tail.is_low() {
             self.allocate_ahead(&tail);
         }
-        drop(tail); // Who waits does not keep the segment open.
-        if ack == Ack::Durable {
-            self.wait_durable(offset.saturating_add(u64::from(size.last_offset_delta)))
-                .map_err(|error| AppendError::NotDurable { offset, error })?;
-        } else {
-            self.flush_if_too_much(unsynced_bytes);
-        }
-        Ok(offset)
+        Ok(placed) // The tail goes here: who waits does not keep the segment open.
     }
 
     /// Checks and measures a batch, outside of any lock.
@@ -79,8 +109,8 @@ impl Core {
         if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(()) }
     }
 
-    /// Appends if there is room; the offset, the segment it went to, and the bytes that are not durable now.
-    fn try_append(&self, batch: &impl Batch) -> Result<Option<(u64, Arc<Tail>, u64)>, AppendError> {
+    /// Appends if there is room; where, and the segment it went to.
+    fn try_append(&self, batch: &impl Batch) -> Result<Option<(Placed, Arc<Tail>)>, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
@@ -111,7 +141,13 @@ impl Core {
         *unsynced_bytes = unsynced_bytes.saturating_add(size.bytes as u64);
         // Released after the bytes and the index entries were: who sees the end sees all below it.
         self.appended.store(*next_offset, Ordering::Release);
-        Ok(Some((offset, Arc::clone(active.tail()), *unsynced_bytes)))
+        let placed = Placed {
+            offset,
+            last_offset: end.saturating_sub(1),
+            log_append_ms: place.log_append_ms,
+            unsynced_bytes: *unsynced_bytes,
+        };
+        Ok(Some((placed, Arc::clone(active.tail()))))
     }
 
     /// An error when nothing can be appended any more.

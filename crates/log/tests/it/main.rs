@@ -21,6 +21,7 @@ mod histories;
 mod layout;
 mod loss;
 mod model;
+mod producer;
 mod quarantine;
 mod quarantine_crash;
 mod read_only;

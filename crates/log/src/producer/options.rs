@@ -1,0 +1,120 @@
+use crate::error::InvalidOptions;
+use crate::options::Ack;
+
+/// The options of a [`Producer`](super::Producer). The names are those of Kafka's producer, units last.
+///
+/// # Examples
+///
+/// ```
+/// use headwater_log::Ack;
+/// use headwater_log::producer::ProducerOptions;
+///
+/// let options = ProducerOptions::default().linger_ms(20).ack(Ack::Appended);
+/// assert_eq!(options.buffer_bytes_max, 32 << 20);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProducerOptions {
+    /// A batch that nobody waits for is appended when its first record is so old, or earlier when it is full. 0: as soon as
+    /// the producer comes to it. Kafka's `linger.ms`. Default: 5, as in Kafka 4.
+    pub linger_ms: u64,
+    /// A batch is full before it would be larger than this; a record that is larger becomes a batch of its own. So much memory
+    /// is taken for each partition that has records to be appended. Kafka's `batch.size`, of 16,384. Default: 65,536, see
+    /// [the module](super) for why.
+    pub batch_bytes: usize,
+    /// The memory of all batches that are not appended yet is never more than this. Kafka's `buffer.memory`. Default: 32 MiB.
+    pub buffer_bytes_max: usize,
+    /// So long [`Sender::send`](super::Sender::send) waits for memory. Kafka's `max.block.ms`. Default: 60,000.
+    pub max_block_ms: u64,
+    /// What a receipt waits for. Kafka's `acks`. Default: [`Ack::Durable`].
+    pub ack: Ack,
+    /// A batch that the log refuses for a reason that may pass, as a full disk, is tried again until its first record is so
+    /// old. Kafka's `delivery.timeout.ms`. Default: 120,000.
+    pub delivery_timeout_ms: u64,
+    /// So long after a refusal it is tried again. Kafka's `retry.backoff.ms`. Default: 100.
+    pub retry_backoff_ms: u64,
+    /// Whether the producer starts a thread that appends; otherwise the program calls
+    /// [`Producer::poll`](super::Producer::poll). Default: true.
+    pub thread: bool,
+}
+
+impl Default for ProducerOptions {
+    fn default() -> Self {
+        Self {
+            linger_ms: 5,
+            batch_bytes: 64 << 10,
+            buffer_bytes_max: 32 << 20,
+            max_block_ms: 60_000,
+            ack: Ack::Durable,
+            delivery_timeout_ms: 120_000,
+            retry_backoff_ms: 100,
+            thread: true,
+        }
+    }
+}
+
+impl ProducerOptions {
+    /// Sets how old a batch becomes that nobody waits for.
+    #[must_use]
+    pub fn linger_ms(self, linger_ms: u64) -> Self {
+        Self { linger_ms, ..self }
+    }
+
+    /// Sets how large a batch becomes.
+    #[must_use]
+    pub fn batch_bytes(self, batch_bytes: usize) -> Self {
+        Self { batch_bytes, ..self }
+    }
+
+    /// Sets the memory of all batches that are not appended yet.
+    #[must_use]
+    pub fn buffer_bytes_max(self, buffer_bytes_max: usize) -> Self {
+        Self { buffer_bytes_max, ..self }
+    }
+
+    /// Sets how long a send waits for memory.
+    #[must_use]
+    pub fn max_block_ms(self, max_block_ms: u64) -> Self {
+        Self { max_block_ms, ..self }
+    }
+
+    /// Sets what a receipt waits for.
+    #[must_use]
+    pub fn ack(self, ack: Ack) -> Self {
+        Self { ack, ..self }
+    }
+
+    /// Sets how long a batch that is refused is tried again.
+    #[must_use]
+    pub fn delivery_timeout_ms(self, delivery_timeout_ms: u64) -> Self {
+        Self { delivery_timeout_ms, ..self }
+    }
+
+    /// Sets how long after a refusal it is tried again.
+    #[must_use]
+    pub fn retry_backoff_ms(self, retry_backoff_ms: u64) -> Self {
+        Self { retry_backoff_ms, ..self }
+    }
+
+    /// Sets whether the producer has a thread of its own.
+    #[must_use]
+    pub fn thread(self, thread: bool) -> Self {
+        Self { thread, ..self }
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidOptions> {
+        // A batch's length is 31 bits; one that holds no record is none.
+        let (batch, buffer) = (self.batch_bytes as u64, self.buffer_bytes_max as u64);
+        let ranges = [
+            ("batch_bytes", batch, 128, 0x7fff_ffff),
+            ("buffer_bytes_max", buffer, batch, u64::MAX),
+            ("retry_backoff_ms", self.retry_backoff_ms, 1, u64::MAX),
+        ];
+        for (option, value, min, max) in ranges {
+            if value < min || value > max {
+                return Err(InvalidOptions { option, value, min, max });
+            }
+        }
+        Ok(())
+    }
+}
