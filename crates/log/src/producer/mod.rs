@@ -190,7 +190,7 @@ impl Producer {
         self.owner.shared.memory.taken_bytes()
     }
 
-    /// Appends what is due by the log's clock; tells in how many milliseconds there is more to do, if that is known.
+    /// Appends what is due by the log's clock; tells in how many milliseconds there may be more to do, if anything is gathered.
     ///
     /// For a producer without a thread. With [`Ack::Durable`](crate::Ack) it waits for the disk, once for each partition
     /// that it appended to.
@@ -210,13 +210,13 @@ impl Producer {
         shared.flush(&shared.lanes())
     }
 
-    /// Takes no more records, appends everything as [`Producer::flush`] does, and ends the thread. Clones and senders get
+    /// Takes no more records, appends everything as [`Producer::flush`] does, and ends the thread. This handle, its clones and its senders get
     /// [`SendError::Closed`] from then on.
     ///
     /// # Errors
     ///
     /// As [`Producer::flush`].
-    pub fn close(self) -> Result<(), ProduceError> {
+    pub fn close(&self) -> Result<(), ProduceError> {
         let shared = &self.owner.shared;
         let outcome = shared.flush(&shared.end());
         self.owner.stop();

@@ -22,6 +22,8 @@ mod layout;
 mod loss;
 mod model;
 mod producer;
+mod producer_faults;
+mod producer_laws;
 mod quarantine;
 mod quarantine_crash;
 mod read_only;
