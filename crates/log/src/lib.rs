@@ -91,6 +91,7 @@ mod options;
 mod partition;
 pub mod partitioner;
 pub mod producer;
+mod producers;
 mod read_only;
 mod record;
 mod recovery;
@@ -100,7 +101,7 @@ pub mod storage;
 mod sync;
 mod topic;
 
-pub use batch::{Batch, Batches, Codec, Producer};
+pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use error::{
@@ -111,6 +112,7 @@ pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
+pub use producers::{Appended, ProducerNumbers};
 pub use read_only::{
     DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
 };

@@ -184,6 +184,18 @@ pub enum AppendError {
     /// The bytes given are not a record batch that can be appended.
     #[error("the record batch was refused: {0}")]
     InvalidBatch(#[from] InvalidBatch),
+    /// A producer id, an epoch or a sequence number is negative.
+    #[error(
+        "producer {producer_id} with epoch {epoch} and sequence {sequence}: none of them may be negative"
+    )]
+    InvalidProducer {
+        /// The producer id.
+        producer_id: i64,
+        /// The producer's epoch.
+        epoch: i16,
+        /// The number of the first record.
+        sequence: i32,
+    },
     /// A record's timestamp is before 1970. Kafka's clients refuse these too.
     #[error("timestamp {timestamp} of record {record} is negative")]
     NegativeTimestamp {

@@ -6,6 +6,8 @@
 //!   RecordBatch --> Ready --'                        '--> encode  (place)
 //! ```
 
+use crate::producers::ProducerNumbers;
+
 /// What a batch takes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -30,6 +32,9 @@ pub(crate) trait Batch {
 
     /// The largest timestamp of its records, where the topic has create time.
     fn max_timestamp(&self) -> i64;
+
+    /// What its producer numbered it with, if it did.
+    fn producer(&self) -> Option<ProducerNumbers>;
 
     /// Writes the batch into `target`, which has exactly as many bytes as [`Batch::size`] says; false when it has
     /// not.

@@ -15,6 +15,7 @@ use super::field::Fill;
 use super::placed::{Batch, Place, Size};
 use super::record;
 use crate::error::{Damage, InvalidBatch};
+use crate::producers::ProducerNumbers;
 
 /// Kafka's codecs are 0 to 4.
 const CODEC_MAX: u8 = 4;
@@ -66,9 +67,7 @@ pub(crate) struct Stamp {
     pub(crate) record_count: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) base_sequence: i32,
+    pub(crate) producer: ProducerNumbers,
 }
 
 impl Stamp {
@@ -87,9 +86,9 @@ impl Stamp {
             last_offset: u64::from(last_offset_delta),
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
-            producer_id: self.producer_id,
-            producer_epoch: self.producer_epoch,
-            base_sequence: self.base_sequence,
+            producer_id: self.producer.id,
+            producer_epoch: self.producer.epoch,
+            base_sequence: self.producer.base_sequence,
             record_count: self.record_count,
         };
         header.encode_covered(&mut Fill::new(head.get_mut(CRC_COVERS_FROM..)?));
@@ -106,6 +105,10 @@ impl Batch for Ready<'_> {
 
     fn max_timestamp(&self) -> i64 {
         self.max_timestamp
+    }
+
+    fn producer(&self) -> Option<ProducerNumbers> {
+        self.header.producer()
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {

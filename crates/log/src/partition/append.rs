@@ -11,6 +11,7 @@ use crate::format::draft::Draft;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::options::Ack;
+use crate::producers::{Appended, ProducerNumbers};
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
@@ -27,13 +28,24 @@ pub(crate) struct Placed {
 
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let draft = self.draft(records)?;
+        let draft = self.draft(records, None)?;
+        self.append_batch(&draft, ack).map(|appended| appended.offset)
+    }
+
+    pub(crate) fn append_idempotent(
+        &self,
+        records: &[Record<'_>],
+        producer: ProducerNumbers,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        producer.check()?;
+        let draft = self.draft(records, Some(producer))?;
         self.append_batch(&draft, ack)
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&Ready::new(bytes)?, ack)
+        self.append_batch(&Ready::new(bytes)?, ack).map(|appended| appended.offset)
     }
 
     /// Appends a batch that this process has made and sealed. With [`Ack::Durable`] the caller syncs.
@@ -51,7 +63,7 @@ impl Core {
         self.batch_bytes_max.load(Ordering::Acquire)
     }
 
-    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
+    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<Appended, AppendError> {
         let placed = self.place(batch)?;
         if ack == Ack::Durable {
             self.wait_durable(placed.last_offset)
@@ -59,7 +71,7 @@ impl Core {
         } else {
             self.flush_if_too_much(placed.unsynced_bytes);
         }
-        Ok(placed.offset)
+        Ok(Appended { offset: placed.offset, is_duplicate: false })
     }
 
     fn place(&self, batch: &impl Batch) -> Result<Placed, AppendError> {
@@ -80,7 +92,11 @@ impl Core {
     }
 
     /// Checks and measures a batch, outside of any lock.
-    fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
+    fn draft<'a>(
+        &self,
+        records: &'a [Record<'a>],
+        producer: Option<ProducerNumbers>,
+    ) -> Result<Draft<'a>, AppendError> {
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
             match record.timestamp {
@@ -92,7 +108,7 @@ impl Core {
             }
         }
         let now_ms = if untimed { self.shared.clock.now_ms().max(0) } else { 0 };
-        let Some(draft) = Draft::new(records, now_ms) else {
+        let Some(draft) = Draft::new(records, now_ms, producer) else {
             if records.is_empty() {
                 return Err(AppendError::EmptyBatch);
             }

@@ -29,6 +29,7 @@ pub(crate) use self::state::Core;
 use crate::error::{AppendError, MaintainError, ReadError, SyncError};
 use crate::fetched::Fetched;
 use crate::options::{Ack, ReadUpTo};
+use crate::producers::{Appended, ProducerNumbers};
 use crate::record::Record;
 use crate::report::SegmentInfo;
 
@@ -101,6 +102,20 @@ impl Partition {
     /// As [`Partition::append`]; [`AppendError::EmptyBatch`] without records.
     pub fn append_batch(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
         self.core.append(records, ack)
+    }
+
+    /// Appends records as one batch with the numbers of an idempotent producer, once, however often it is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partition::append_batch`]; [`AppendError::InvalidProducer`] when one of the numbers is negative.
+    pub fn append_idempotent(
+        &self,
+        records: &[Record<'_>],
+        producer: ProducerNumbers,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        self.core.append_idempotent(records, producer, ack)
     }
 
     /// Appends a record batch that is encoded already, as Kafka's Produce carries it, and returns the offset of its

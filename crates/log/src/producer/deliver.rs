@@ -19,6 +19,7 @@ use super::lane::Lane;
 use super::receipt::{Promise, Told};
 use crate::error::{AppendError, ProduceError, SyncError};
 use crate::options::Ack;
+use crate::producers::ProducerNumbers;
 
 #[derive(Default)]
 pub(super) struct Delivery {
@@ -63,7 +64,7 @@ impl Lane {
     /// Appends a batch; false when it was refused and is held.
     fn append(&self, delivery: &mut Delivery, mut batch: Gathered, now_ms: u64) -> bool {
         let shared = self.shared();
-        let outcome = match batch.seal(-1, -1, -1) {
+        let outcome = match batch.seal(ProducerNumbers::NONE) {
             Some(sealed) => self.partition.append_sealed(&sealed, shared.options.ack),
             None => Err(AppendError::EmptyBatch),
         };

@@ -14,6 +14,7 @@ use crate::format::batch::HEADER_BYTES;
 use crate::format::field::Fill;
 use crate::format::ready::{Ready, Stamp};
 use crate::format::record;
+use crate::producers::ProducerNumbers;
 use crate::record::Record;
 
 /// The batch of a partition that takes records, or was closed and waits to be appended.
@@ -90,20 +91,13 @@ impl Gathered {
     }
 
     /// The batch to be appended, with its checksum.
-    pub(super) fn seal(
-        &mut self,
-        producer_id: i64,
-        producer_epoch: i16,
-        base_sequence: i32,
-    ) -> Option<Ready<'_>> {
+    pub(super) fn seal(&mut self, producer: ProducerNumbers) -> Option<Ready<'_>> {
         let stamp = Stamp {
             codec: 0,
             record_count: self.count,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
-            producer_id,
-            producer_epoch,
-            base_sequence,
+            producer,
         };
         stamp.seal(self.buffer.get_mut(..self.used)?)
     }
