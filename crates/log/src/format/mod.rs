@@ -17,4 +17,5 @@ pub(crate) mod names;
 pub(crate) mod placed;
 pub(crate) mod ready;
 pub(crate) mod record;
+pub(crate) mod sealed;
 pub(crate) mod varint;

@@ -3,7 +3,8 @@
 //! ```text
 //!   records ------> Draft --.                        .--> room?   (size)
 //!                            >-- Batch -- append lock
-//!   RecordBatch --> Ready --'                        '--> encode  (place)
+//!   RecordBatch --> Ready --|                        '--> encode  (place), or written as a whole
+//!   producer ----> Sealed --'
 //! ```
 
 use crate::producers::ProducerNumbers;
@@ -39,4 +40,10 @@ pub(crate) trait Batch {
     /// Writes the batch into `target`, which has exactly as many bytes as [`Batch::size`] says; false when it has
     /// not.
     fn encode(&self, place: Place, target: &mut [u8]) -> bool;
+
+    /// The same bytes where they lie, if they lie in memory as a whole.
+    fn whole(&mut self, place: Place) -> Option<&[u8]> {
+        let _ = place;
+        None
+    }
 }

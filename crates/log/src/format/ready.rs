@@ -1,5 +1,4 @@
-//! A record batch that is encoded already: checked as a Kafka broker checks it, where somebody else made it, and written as it is
-//! but for its place.
+//! A record batch that somebody else made: checked as a Kafka broker checks it, and written as it is but for its place.
 //!
 //! ```text
 //!   baseOffset | batchLength | leaderEpoch | magic | crc | attributes .. maxTimestamp .. recordCount | records..
@@ -10,10 +9,9 @@
 //! does: with log append time the attributes and the largest timestamp; with create time the largest timestamp, if the
 //! producer's was not that of its records. Source: Apache Kafka, `LogValidator`.
 
-use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
-use super::field::Fill;
+use super::batch::{HEADER_BYTES, Header};
 use super::placed::{Batch, Place, Size};
-use super::record;
+use super::{record, sealed};
 use crate::error::{Damage, InvalidBatch};
 use crate::producers::ProducerNumbers;
 
@@ -58,46 +56,6 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// What is in the header of a batch that this process makes of records that are encoded already.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stamp {
-    /// Kafka's number of the codec that the records are compressed with.
-    pub(crate) codec: u8,
-    /// At least 1.
-    pub(crate) record_count: u32,
-    pub(crate) base_timestamp: i64,
-    pub(crate) max_timestamp: i64,
-    pub(crate) producer: ProducerNumbers,
-}
-
-impl Stamp {
-    /// Makes a batch of `buffer`, whose first [`HEADER_BYTES`] are room for the header and whose rest are the records. The
-    /// checksum is made here, so that it is not made under the append lock. `None` without that room.
-    pub(crate) fn seal(self, buffer: &mut [u8]) -> Option<Ready<'_>> {
-        let bytes = buffer.len();
-        let (head, _) = buffer.split_at_mut_checked(HEADER_BYTES)?;
-        let last_offset_delta = self.record_count.saturating_sub(1);
-        let mut header = Header {
-            base_offset: 0,
-            bytes,
-            leader_epoch: 0,
-            crc: 0,
-            attributes: u16::from(self.codec),
-            last_offset: u64::from(last_offset_delta),
-            base_timestamp: self.base_timestamp,
-            max_timestamp: self.max_timestamp,
-            producer_id: self.producer.id,
-            producer_epoch: self.producer.epoch,
-            base_sequence: self.producer.base_sequence,
-            record_count: self.record_count,
-        };
-        header.encode_covered(&mut Fill::new(head.get_mut(CRC_COVERS_FROM..)?));
-        header.crc = crc32c(buffer.get(CRC_COVERS_FROM..)?);
-        let records = buffer.get(HEADER_BYTES..)?;
-        Some(Ready { header, records, last_offset_delta, max_timestamp: self.max_timestamp })
-    }
-}
-
 impl Batch for Ready<'_> {
     fn size(&self) -> Size {
         Size { bytes: self.header.bytes, last_offset_delta: self.last_offset_delta }
@@ -112,33 +70,13 @@ impl Batch for Ready<'_> {
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
-        let stamp = if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 };
-        let mut header = Header {
-            base_offset: place.base_offset,
-            leader_epoch: place.leader_epoch,
-            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
-            attributes: self.header.attributes | stamp,
-            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
-            ..self.header
-        };
-        let Some((head, records)) = target.split_at_mut_checked(HEADER_BYTES) else { return false };
-        let Some((_, covered)) = head.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
+        let Some((_, records)) = target.split_at_mut_checked(HEADER_BYTES) else { return false };
         if records.len() != self.records.len() {
             return false;
         }
         records.copy_from_slice(self.records);
-        let mut sink = Fill::new(covered);
-        header.encode_covered(&mut sink);
-        let exact = sink.is_exact();
-        let same =
-            (header.attributes, header.max_timestamp) == (self.header.attributes, self.header.max_timestamp);
-        if !same {
-            header.crc = crc32c(target.get(CRC_COVERS_FROM..).unwrap_or_default());
-        }
-        let Some(uncovered) = target.get_mut(..CRC_COVERS_FROM) else { return false };
-        let mut sink = Fill::new(uncovered);
-        header.encode_uncovered(&mut sink);
-        exact && sink.is_exact()
+        let header = Header { max_timestamp: self.max_timestamp, ..self.header };
+        sealed::put(header, place, self.header.max_timestamp != self.max_timestamp, target)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::format::batch::OFFSET_END;
 use crate::format::draft::Draft;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
+use crate::format::sealed::Sealed;
 use crate::options::Ack;
 use crate::producers::{Appended, ProducerNumbers};
 use crate::record::Record;
@@ -28,8 +29,8 @@ pub(crate) struct Placed {
 
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let draft = self.draft(records, None)?;
-        self.append_batch(&draft, ack).map(|appended| appended.offset)
+        let mut draft = self.draft(records, None)?;
+        self.append_batch(&mut draft, ack).map(|appended| appended.offset)
     }
 
     pub(crate) fn append_idempotent(
@@ -39,19 +40,19 @@ impl Core {
         ack: Ack,
     ) -> Result<Appended, AppendError> {
         producer.check()?;
-        let draft = self.draft(records, Some(producer))?;
-        self.append_batch(&draft, ack)
+        let mut draft = self.draft(records, Some(producer))?;
+        self.append_batch(&mut draft, ack)
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&Ready::new(bytes)?, ack).map(|appended| appended.offset)
+        self.append_batch(&mut Ready::new(bytes)?, ack).map(|appended| appended.offset)
     }
 
     /// Appends a batch that this process has made and sealed. With [`Ack::Durable`] the caller syncs.
-    pub(crate) fn append_sealed(&self, batch: &Ready<'_>, ack: Ack) -> Result<Placed, AppendError> {
+    pub(crate) fn append_sealed(&self, mut batch: Sealed<'_>, ack: Ack) -> Result<Placed, AppendError> {
         self.check_size(batch.size().bytes as u64)?;
-        let placed = self.place(batch)?;
+        let placed = self.place(&mut batch)?;
         if ack == Ack::Appended {
             self.flush_if_too_much(placed.unsynced_bytes);
         }
@@ -63,7 +64,7 @@ impl Core {
         self.batch_bytes_max.load(Ordering::Acquire)
     }
 
-    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<Appended, AppendError> {
+    fn append_batch(&self, batch: &mut impl Batch, ack: Ack) -> Result<Appended, AppendError> {
         let placed = self.place(batch)?;
         if ack == Ack::Durable {
             self.wait_durable(placed.last_offset)
@@ -74,7 +75,7 @@ impl Core {
         Ok(Appended { offset: placed.offset, is_duplicate: false })
     }
 
-    fn place(&self, batch: &impl Batch) -> Result<Placed, AppendError> {
+    fn place(&self, batch: &mut impl Batch) -> Result<Placed, AppendError> {
         let size = batch.size();
         let (placed, tail) = loop {
             if let Some(appended) = self.try_append(batch)? {
@@ -126,7 +127,7 @@ impl Core {
     }
 
     /// Appends if there is room; where, and the segment it went to.
-    fn try_append(&self, batch: &impl Batch) -> Result<Option<(Placed, Arc<Tail>)>, AppendError> {
+    fn try_append(&self, batch: &mut impl Batch) -> Result<Option<(Placed, Arc<Tail>)>, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;

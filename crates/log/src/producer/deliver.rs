@@ -65,7 +65,7 @@ impl Lane {
     fn append(&self, delivery: &mut Delivery, mut batch: Gathered, now_ms: u64) -> bool {
         let shared = self.shared();
         let outcome = match batch.seal(ProducerNumbers::NONE) {
-            Some(sealed) => self.partition.append_sealed(&sealed, shared.options.ack),
+            Some(sealed) => self.partition.append_sealed(sealed, shared.options.ack),
             None => Err(AppendError::EmptyBatch),
         };
         let opened_ms = batch.opened_ms();

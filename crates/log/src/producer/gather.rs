@@ -12,8 +12,8 @@ use super::memory::Buffer;
 use super::receipt::{Outcome, Promise};
 use crate::format::batch::HEADER_BYTES;
 use crate::format::field::Fill;
-use crate::format::ready::{Ready, Stamp};
 use crate::format::record;
+use crate::format::sealed::{Sealed, Stamp};
 use crate::producers::ProducerNumbers;
 use crate::record::Record;
 
@@ -91,7 +91,7 @@ impl Gathered {
     }
 
     /// The batch to be appended, with its checksum.
-    pub(super) fn seal(&mut self, producer: ProducerNumbers) -> Option<Ready<'_>> {
+    pub(super) fn seal(&mut self, producer: ProducerNumbers) -> Option<Sealed<'_>> {
         let stamp = Stamp {
             codec: 0,
             record_count: self.count,

@@ -19,7 +19,7 @@ pub struct ProducerOptions {
     /// the producer comes to it. Kafka's `linger.ms`. Default: 5, as in Kafka 4.
     pub linger_ms: u64,
     /// A batch is full before it would be larger than this; a record that is larger becomes a batch of its own. So much memory
-    /// is taken for each partition that has records to be appended. Kafka's `batch.size`, of 16,384. Default: 65,536, see
+    /// is taken for each partition that has records to be appended. Kafka's `batch.size`, of 16,384. Default: 131,072, see
     /// [the module](super) for why.
     pub batch_bytes: usize,
     /// The memory of all batches that are not appended yet is never more than this. Kafka's `buffer.memory`. Default: 32 MiB.
@@ -42,7 +42,7 @@ impl Default for ProducerOptions {
     fn default() -> Self {
         Self {
             linger_ms: 5,
-            batch_bytes: 64 << 10,
+            batch_bytes: 128 << 10,
             buffer_bytes_max: 32 << 20,
             max_block_ms: 60_000,
             ack: Ack::Durable,
