@@ -106,7 +106,7 @@ pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Probl
 pub use clock::{Clock, SystemClock};
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ReadError, SyncError, TopicError,
+    MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};

@@ -84,6 +84,15 @@ pub struct LogOptions {
     /// restart. For a log that is opened the time since its marks were written last is such a jump. `None` believes every clock.
     /// Default: a day.
     pub clock_step_ms_max: Option<u64>,
+    /// A producer that has appended nothing to a partition for so long is forgotten there by [`Log::maintain`](crate::Log::maintain):
+    /// a batch that it sends once more is appended once more. It is counted from the append, by the log's clock, and after a
+    /// crash from the opening; a clock that has jumped ahead is believed as for retention. Kafka's `producer.id.expiration.ms`,
+    /// which goes by the timestamps of records. Default: a day.
+    pub producer_id_expiration_ms: u64,
+    /// So many producers are remembered in each partition. When one more comes, a quarter of them is forgotten, those that
+    /// have appended nothing for longest, as if they had expired; with some 200 bytes each this bounds the memory. At least 1.
+    /// Default: 10,000.
+    pub producers_max: usize,
     /// What opening does about damage. Default: [`OnDamage::Refuse`].
     pub on_damage: OnDamage,
     /// Where the files are. Default: [`Disk`].
@@ -99,6 +108,8 @@ impl Default for LogOptions {
             verify_every_read: false,
             mapped_segments_max: 1024,
             clock_step_ms_max: Some(24 * 3600 * 1000),
+            producer_id_expiration_ms: 24 * 3600 * 1000,
+            producers_max: 10_000,
             on_damage: OnDamage::default(),
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
@@ -131,6 +142,18 @@ impl LogOptions {
         Self { clock_step_ms_max, ..self }
     }
 
+    /// Sets for how long a producer that appends nothing is remembered.
+    #[must_use]
+    pub fn producer_id_expiration_ms(self, producer_id_expiration_ms: u64) -> Self {
+        Self { producer_id_expiration_ms, ..self }
+    }
+
+    /// Sets how many producers are remembered in each partition.
+    #[must_use]
+    pub fn producers_max(self, producers_max: usize) -> Self {
+        Self { producers_max, ..self }
+    }
+
     /// Sets what opening does about damage.
     #[must_use]
     pub fn on_damage(self, on_damage: OnDamage) -> Self {
@@ -144,10 +167,17 @@ impl LogOptions {
     }
 
     pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
-        // A process of Linux has 65,530 mappings unless it is told otherwise; more is for who has raised that.
-        let (value, min, max) = (self.mapped_segments_max as u64, 1, u64::from(u32::MAX));
-        if value < min || value > max {
-            return Err(InvalidOptions { option: "mapped_segments_max", value, min, max });
+        // A process of Linux has 65,530 mappings unless it is told otherwise; more is for who has raised that. A snapshot
+        // counts its entries in 31 bits, five for each producer.
+        let ranges = [
+            ("mapped_segments_max", self.mapped_segments_max as u64, u64::from(u32::MAX)),
+            ("producers_max", self.producers_max as u64, 100_000_000),
+            ("producer_id_expiration_ms", self.producer_id_expiration_ms, i64::MAX.cast_unsigned()),
+        ];
+        for (option, value, max) in ranges {
+            if value < 1 || value > max {
+                return Err(InvalidOptions { option, value, min: 1, max });
+            }
         }
         self.topic_defaults.check()
     }

@@ -67,6 +67,11 @@ pub struct PartitionRecovery {
     /// The offsets that were durable and are in no batch that holds, in order. Whoever reads there gets the next one
     /// that is there.
     pub missing: Vec<Range<u64>>,
+    /// The producers that are remembered.
+    pub producers: usize,
+    /// Snapshots of the producers, by offset, that could not be understood: an older one was used, and what batches behind it
+    /// say. They were removed, unless they are of a version that is not known.
+    pub snapshots_ignored: Vec<u64>,
     /// The segments whose bytes were set aside, damage and all; what holds of them is readable as before.
     pub set_aside: Vec<SetAside>,
 }
@@ -91,6 +96,7 @@ impl PartitionRecovery {
             && self.cut_at.is_none()
             && self.segments_removed.is_empty()
             && self.missing_from.is_none()
+            && self.snapshots_ignored.is_empty()
             && self.damage.is_empty()
     }
 

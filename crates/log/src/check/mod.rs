@@ -24,7 +24,7 @@ use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::Offsets;
 use crate::format::names;
 use crate::log::{Found, TopicsOnDisk, find_topics, first_missing, read_offsets};
-use crate::options::{ReadOnlyOptions, TopicOptions};
+use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::recovery::{Known, Plan};
 use crate::report::PartitionRecovery;
 use crate::segment::Dir;
@@ -141,7 +141,11 @@ pub(crate) fn check(
         let topic: Arc<str> = name.as_str().into();
         for partition in partitions {
             let key = (name.clone(), *partition);
-            let known = Known { start: starts.get(&key).copied(), recovery_point: points.get(&key).copied() };
+            let known = Known {
+                start: starts.get(&key).copied(),
+                recovery_point: points.get(&key).copied(),
+                producers_max: LogOptions::default().producers_max,
+            };
             let dir = Dir::unmapped(Arc::clone(storage), path, Arc::clone(&topic), *partition);
             let (topic, partition) = (Arc::clone(&topic), *partition);
             let progress = Progress { done_bytes, total_bytes, topic, partition, segment: 0 };
@@ -209,7 +213,8 @@ fn not_found(path: &Path, error: IoError) -> OpenError {
 
 /// Whether the directory has a file that only a log has.
 fn has_file_of_log(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError> {
-    let known = [names::LOCK, names::CLEAN_SHUTDOWN, names::RECOVERY_POINTS, names::LOG_STARTS];
+    let known =
+        [names::LOCK, names::CLEAN_SHUTDOWN, names::RECOVERY_POINTS, names::LOG_STARTS, names::PRODUCER_IDS];
     let entries = storage.list(path).map_err(IoError::of("list", path))?;
     Ok(entries.iter().any(|entry| known.contains(&entry.name.as_str())))
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::{AppendError, InvalidOptions, IoError};
+use super::{AppendError, InvalidOptions, IoError, ProducerIdError};
 
 /// Why a producer could not be made.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProducerError {
     /// An option has a value that cannot be.
@@ -14,7 +14,10 @@ pub enum ProducerError {
     Closed,
     /// The operating system refused the producer its thread.
     #[error(transparent)]
-    Io(std::sync::Arc<IoError>),
+    Io(#[from] IoError),
+    /// There is no id for it.
+    #[error(transparent)]
+    Id(#[from] ProducerIdError),
 }
 
 /// Why a record was not taken by a producer. Nothing of it will be appended.

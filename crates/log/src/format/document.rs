@@ -114,6 +114,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         next_offset: 0x33,
         sealed: true,
         sparse: true,
+        numbered: true,
         first_append_ms: 0x44,
         last_append_ms: 0x55,
         max_timestamp: 0x66,
@@ -126,7 +127,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
     let expected = [
         ("magic", 0x4857_444d), // "HWDM"
         ("version", u64::from(VERSION)),
-        ("flags", 3),
+        ("flags", 7),
         ("sequence", 0xcc),
         ("baseOffset", 0x11),
         ("position", 0x22),

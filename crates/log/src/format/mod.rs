@@ -15,6 +15,8 @@ pub(crate) mod mark;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod placed;
+pub(crate) mod producer_ids;
+pub(crate) mod producer_snapshot;
 pub(crate) mod ready;
 pub(crate) mod record;
 pub(crate) mod sealed;

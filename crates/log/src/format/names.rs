@@ -11,10 +11,12 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const INDEX: &str = "index";
 pub(crate) const TIME_INDEX: &str = "timeindex";
 pub(crate) const DURABLE: &str = "durable";
+/// The producers that were known before an offset.
+pub(crate) const SNAPSHOT: &str = "snapshot";
 /// All files that this crate keeps for a segment, the one that makes it a segment first.
-pub(crate) const SEGMENT_SUFFIXES: [&str; 4] = [LOG, INDEX, TIME_INDEX, DURABLE];
+pub(crate) const SEGMENT_SUFFIXES: [&str; 5] = [LOG, INDEX, TIME_INDEX, DURABLE, SNAPSHOT];
 /// Files that Kafka may keep for a segment besides.
-pub(crate) const FOREIGN_SUFFIXES: [&str; 2] = ["txnindex", "snapshot"];
+pub(crate) const FOREIGN_SUFFIXES: [&str; 1] = ["txnindex"];
 /// The bytes of a damaged segment that were set aside.
 pub(crate) const DAMAGED: &str = "damaged";
 /// What holds of a damaged segment, while it is written.
@@ -24,6 +26,8 @@ pub(crate) const LOCK: &str = ".lock";
 pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// The next producer id that was not given out, at the log's root.
+pub(crate) const PRODUCER_IDS: &str = ".headwater_producer_ids";
 pub(crate) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// In the directory of partition 0 while the topic is being deleted.
@@ -55,7 +59,7 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     let is_replaced = |name| {
         let suffix = parse_segment_file(name).map(|(_, suffix)| suffix);
         [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
-            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX, DAMAGED, KEPT].contains(&suffix))
+            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX, DAMAGED, KEPT, SNAPSHOT].contains(&suffix))
     };
     name.strip_suffix(".tmp").is_some_and(is_replaced)
         || [".deleted", ".cleaned"].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
@@ -165,6 +169,7 @@ mod tests {
             "durable",
             "snapshot",
             "index.tmp",
+            "snapshot.tmp",
             "log.deleted",
             "timeindex.cleaned",
             "log.swap",

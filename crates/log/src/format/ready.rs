@@ -105,6 +105,10 @@ fn check_header(header: &Header) -> Result<(), InvalidBatch> {
         let (producer_id, sequence) = (header.producer_id, header.base_sequence);
         return Err(InvalidBatch::Sequence { producer_id, sequence });
     }
+    if header.producer_id > -1 && header.producer_epoch < 0 {
+        let (producer_id, epoch) = (header.producer_id, header.producer_epoch);
+        return Err(InvalidBatch::ProducerEpoch { producer_id, epoch });
+    }
     Ok(())
 }
 

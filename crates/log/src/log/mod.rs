@@ -8,6 +8,7 @@ mod found;
 mod maintain;
 mod maintenance;
 mod open;
+mod producer_ids;
 mod root;
 mod shared;
 mod topics;
@@ -25,7 +26,9 @@ pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::check::{self, CheckEvent, CheckReport};
-use crate::error::{CloseError, IoError, MaintainError, OpenError, ProducerError, SyncError, TopicError};
+use crate::error::{
+    CloseError, IoError, MaintainError, OpenError, ProducerError, ProducerIdError, SyncError, TopicError,
+};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::producer::{Producer, ProducerOptions};
 use crate::read_only::ReadOnlyLog;
@@ -235,6 +238,45 @@ impl Log {
         self.root.delete_topic(name)
     }
 
+    /// Gives out an id for a producer that numbers its batches: one that was never given out by this log, after restarts
+    /// and crashes too, and that no partition remembers. Kafka's `InitProducerId`, for a producer without transactions.
+    ///
+    /// A thousand ids are taken at a time; what is left of them when the log is closed is lost. To take them costs two syncs and a
+    /// look at the producers of all partitions; the other 999 cost nothing. A program that numbers batches with an id of its
+    /// own choice should take large ones: only those that a partition remembers are passed over, and only then.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerIdError::Closed`]; [`ProducerIdError::Io`] when it could not be made durable that ids are taken;
+    /// [`ProducerIdError::Damaged`] and [`ProducerIdError::UnsupportedVersion`] when the file that tells cannot be
+    /// understood.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, AppendError, Log, LogOptions, ProducerNumbers, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let partition = log.create_topic("t", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+    /// let numbers = ProducerNumbers::new(log.new_producer_id()?, 0, 0);
+    /// let records = [Record::new("a"), Record::new("b")];
+    /// let first = partition.append_idempotent(&records, numbers, Ack::Durable)?;
+    /// // No answer came, so it is sent again: it is there, and stays there once.
+    /// let again = partition.append_idempotent(&records, numbers, Ack::Durable)?;
+    /// assert_eq!((again.offset, again.is_duplicate), (first.offset, true));
+    /// assert_eq!(partition.durable_end(), 2);
+    /// // The next one is numbered 2; one of them was left out.
+    /// let gap = partition.append_idempotent(&records, numbers.behind(3), Ack::Durable);
+    /// assert!(matches!(gap, Err(AppendError::OutOfOrderSequence { expected: 2, found: 3, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new_producer_id(&self) -> Result<i64, ProducerIdError> {
+        self.root.new_producer_id()
+    }
+
     /// Makes everything appended so far durable, in every partition.
     ///
     /// # Errors
@@ -319,12 +361,15 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ProducerError::Options`], [`ProducerError::Closed`]; [`ProducerError::Io`] when the operating system gives no thread.
+    /// [`ProducerError::Options`], [`ProducerError::Closed`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
+    /// [`ProducerError::Io`] when the operating system gives no thread.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
         if self.root.shared.closed.load(Ordering::Acquire) {
             return Err(ProducerError::Closed);
         }
-        Producer::new(options, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())
+        options.check()?;
+        let id = if options.idempotent { Some(self.root.new_producer_id()?) } else { None };
+        Producer::new(options, id, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())
     }
 
     /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or

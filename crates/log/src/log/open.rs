@@ -31,6 +31,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         verify_every_read,
         mapped_segments_max,
         clock_step_ms_max,
+        producer_id_expiration_ms,
+        producers_max,
         on_damage,
         storage,
         clock,
@@ -47,6 +49,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         clock,
         path: path.to_owned(),
         verify_every_read,
+        producer_id_expiration_ms,
+        producers_max,
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
         mappings: Arc::new(Mappings::new(mapped_segments_max)),
@@ -96,7 +100,12 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     }
     keep_starts(&shared, &report)?;
     report.duration = begun.elapsed();
-    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)) };
+    let root = Root {
+        shared,
+        topics: RwLock::new(open),
+        guard: Mutex::new(Some(guard)),
+        producer_ids: Mutex::new(0..0),
+    };
     Ok((Arc::new(root), report))
 }
 
@@ -136,6 +145,7 @@ fn known(shared: &Shared, topic: &str, partition: u32) -> Known {
     Known {
         start: shared.starts.of(topic, partition),
         recovery_point: shared.recovery_points.of(topic, partition),
+        producers_max: shared.producers_max,
     }
 }
 

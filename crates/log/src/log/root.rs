@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,8 @@ pub(crate) struct Root {
     pub(super) topics: RwLock<BTreeMap<String, Topic>>,
     /// The lock on the directory; `None` once the log is closed. Held while topics come and go.
     pub(super) guard: Mutex<Option<Box<dyn LockGuard>>>,
+    /// Producer ids that are taken and were not given out yet.
+    pub(super) producer_ids: Mutex<Range<i64>>,
 }
 
 impl Root {

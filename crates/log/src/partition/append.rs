@@ -12,19 +12,29 @@ use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::format::sealed::Sealed;
 use crate::options::Ack;
-use crate::producers::{Appended, ProducerNumbers};
+use crate::producers::{Appended, ProducerNumbers, Producers, Verdict};
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
-/// Where a batch was appended.
+/// Where a batch is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
     pub(crate) offset: u64,
     pub(crate) last_offset: u64,
-    /// The timestamp of its records, where the topic has log append time.
+    /// The timestamp of its records, where the topic has log append time; not known of a duplicate.
     pub(crate) log_append_ms: Option<i64>,
+    /// It was there already, and nothing was appended.
+    pub(crate) is_duplicate: bool,
     /// The bytes that are not durable now.
     unsynced_bytes: u64,
+}
+
+/// What became of a batch under the append lock.
+enum Tried {
+    /// It was appended to this segment.
+    Appended(Placed, Arc<Tail>),
+    Duplicate(Placed),
+    NoRoom,
 }
 
 impl Core {
@@ -67,21 +77,23 @@ impl Core {
     fn append_batch(&self, batch: &mut impl Batch, ack: Ack) -> Result<Appended, AppendError> {
         let placed = self.place(batch)?;
         if ack == Ack::Durable {
+            // Of a duplicate too: the first one may have been asked for less.
             self.wait_durable(placed.last_offset)
                 .map_err(|error| AppendError::NotDurable { offset: placed.offset, error })?;
         } else {
             self.flush_if_too_much(placed.unsynced_bytes);
         }
-        Ok(Appended { offset: placed.offset, is_duplicate: false })
+        Ok(Appended { offset: placed.offset, is_duplicate: placed.is_duplicate })
     }
 
     fn place(&self, batch: &mut impl Batch) -> Result<Placed, AppendError> {
         let size = batch.size();
         let (placed, tail) = loop {
-            if let Some(appended) = self.try_append(batch)? {
-                break appended;
+            match self.try_append(batch)? {
+                Tried::Appended(placed, tail) => break (placed, tail),
+                Tried::Duplicate(placed) => return Ok(placed),
+                Tried::NoRoom => self.make_room(size)?,
             }
-            self.make_room(size)?;
         };
         fence(Ordering::SeqCst);
         self.appended_moved.notify_after_fence();
@@ -126,12 +138,24 @@ impl Core {
         if bytes > max { Err(AppendError::BatchTooLarge { bytes, max }) } else { Ok(()) }
     }
 
-    /// Appends if there is room; where, and the segment it went to.
-    fn try_append(&self, batch: &mut impl Batch) -> Result<Option<(Placed, Arc<Tail>)>, AppendError> {
+    /// Appends if there is room, and if the numbers of its producer say that it is new.
+    fn try_append(&self, batch: &mut impl Batch) -> Result<Tried, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
-        let Writer { active, next_offset, frozen, unsynced_bytes, .. } = &mut *writer;
+        let Writer { active, next_offset, frozen, unsynced_bytes, producers, .. } = &mut *writer;
+        let numbers = batch.producer();
+        if let (Some(numbers), Some(producers)) = (numbers, producers.as_deref())
+            && let Verdict::Duplicate(sent) = producers.judge(numbers, size.last_offset_delta)?
+        {
+            return Ok(Tried::Duplicate(Placed {
+                offset: sent.base_offset(),
+                last_offset: sent.last_offset,
+                log_append_ms: None,
+                is_duplicate: true,
+                unsynced_bytes: 0,
+            }));
+        }
         let offset = *next_offset;
         let end = offset.checked_add(u64::from(size.last_offset_delta)).and_then(|last| last.checked_add(1));
         let Some(end) = end.filter(|end| *end <= OFFSET_END) else {
@@ -140,7 +164,7 @@ impl Core {
         let Some(active) =
             active.as_mut().filter(|active| !*frozen && active.room(size, offset) == Room::Fits)
         else {
-            return Ok(None);
+            return Ok(Tried::NoRoom);
         };
         let place = Place {
             base_offset: offset,
@@ -152,7 +176,13 @@ impl Core {
                 .then(|| self.shared.clock.now_ms().max(0)),
         };
         if !active.append(batch, place, || self.shared.clock.now_ms()) {
-            return Ok(None);
+            return Ok(Tried::NoRoom);
+        }
+        if let Some(numbers) = numbers {
+            let producers =
+                producers.get_or_insert_with(|| Box::new(Producers::new(self.shared.producers_max)));
+            let (last_offset, now_ms) = (end.saturating_sub(1), self.shared.clock.now_ms());
+            producers.remember(numbers, last_offset, size.last_offset_delta, now_ms);
         }
         *next_offset = end;
         *unsynced_bytes = unsynced_bytes.saturating_add(size.bytes as u64);
@@ -162,9 +192,10 @@ impl Core {
             offset,
             last_offset: end.saturating_sub(1),
             log_append_ms: place.log_append_ms,
+            is_duplicate: false,
             unsynced_bytes: *unsynced_bytes,
         };
-        Ok(Some((placed, Arc::clone(active.tail()))))
+        Ok(Tried::Appended(placed, Arc::clone(active.tail())))
     }
 
     /// An error when nothing can be appended any more.

@@ -186,7 +186,10 @@ impl Core {
     pub(crate) fn close(&self) -> Result<(), SyncError> {
         let _growth = self.growth.lock();
         self.writer.lock().closed = true;
-        let outcome = self.seal_all();
+        let outcome = self.seal_all().and_then(|()| {
+            let end = self.appended_end();
+            self.keep_producers(end).map_err(|error| SyncError::Io(Arc::new(error)))
+        });
         self.shut();
         outcome
     }

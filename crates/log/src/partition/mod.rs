@@ -12,6 +12,7 @@ mod commit;
 mod flush;
 mod growth;
 mod open;
+mod producers;
 mod reached;
 mod read;
 mod retention;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 pub use self::reached::Reached;
 pub(crate) use self::signal::Signal;
-pub(crate) use self::state::Core;
+pub(crate) use self::state::{Core, KnownProducers};
 use crate::error::{AppendError, MaintainError, ReadError, SyncError};
 use crate::fetched::Fetched;
 use crate::options::{Ack, ReadUpTo};

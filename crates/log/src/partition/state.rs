@@ -8,6 +8,7 @@ use super::flush::Overdue;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
 use crate::options::{ReadUpTo, TimestampType, TopicOptions};
+use crate::producers::Producers;
 use crate::report::{PartitionDescription, SegmentInfo};
 use crate::segment::{Active, Dir, Segment, Tail};
 use crate::sync::{Mutex, RwLock};
@@ -47,6 +48,13 @@ pub(crate) struct Core {
     pub(super) closed: AtomicBool,
 }
 
+/// What opening found out of a partition's producers.
+#[derive(Debug, Default)]
+pub(crate) struct KnownProducers {
+    pub(crate) producers: Option<Box<Producers>>,
+    pub(crate) stray_snapshot: Option<u64>,
+}
+
 /// What the append lock guards.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -60,6 +68,10 @@ pub(super) struct Writer {
     pub(super) unsynced_bytes: u64,
     /// Segments that were rolled and wait to be sealed, each with the offset behind it.
     pub(super) rolled: Vec<(Arc<Tail>, u64)>,
+    /// The producers of what is appended. `None`, and no memory, until one has appended since there is the partition.
+    pub(super) producers: Option<Box<Producers>>,
+    /// The newest snapshot of the producers, by offset, if it is not that of a segment's beginning: the next one takes its place.
+    pub(super) stray_snapshot: Option<u64>,
 }
 
 impl Core {
@@ -71,6 +83,7 @@ impl Core {
         segments: Vec<Arc<Segment>>,
         start: u64,
         end: u64,
+        known: KnownProducers,
     ) -> Self {
         let writer = Writer {
             active: None,
@@ -79,6 +92,8 @@ impl Core {
             closed: false,
             unsynced_bytes: 0,
             rolled: Vec::new(),
+            producers: known.producers,
+            stray_snapshot: known.stray_snapshot,
         };
         Self {
             dir,

@@ -7,8 +7,7 @@
 //!                                                   that may pass
 //! ```
 //!
-//! A batch gets its sequence number when it is appended, not when it is gathered. So one that is given up leaves no gap, and needs no
-//! new epoch as in KIP-360: inside of one process the answer of an append is never lost, which is what a gap could come from.
+//! A batch gets its sequence number when it is appended, not when it is gathered; so one that is given up leaves no gap.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +26,8 @@ pub(super) struct Delivery {
     held: Option<Gathered>,
     /// Not before this, by the clock that nobody sets.
     retry_ms: u64,
+    /// The number of the next record.
+    sequence: i32,
     /// Appended in this order, not durable yet.
     unsynced: VecDeque<Unsynced>,
 }
@@ -64,13 +65,16 @@ impl Lane {
     /// Appends a batch; false when it was refused and is held.
     fn append(&self, delivery: &mut Delivery, mut batch: Gathered, now_ms: u64) -> bool {
         let shared = self.shared();
-        let outcome = match batch.seal(ProducerNumbers::NONE) {
+        let numbers =
+            shared.id.map_or(ProducerNumbers::NONE, |id| ProducerNumbers::new(id, 0, delivery.sequence));
+        let outcome = match batch.seal(numbers) {
             Some(sealed) => self.partition.append_sealed(sealed, shared.options.ack),
             None => Err(AppendError::EmptyBatch),
         };
         let opened_ms = batch.opened_ms();
         match outcome {
             Ok(placed) => {
+                delivery.sequence = numbers.behind(batch.count()).base_sequence;
                 let promise = batch.into_promise();
                 let told = Told { offset: placed.offset, log_append_ms: placed.log_append_ms };
                 match shared.options.ack {

@@ -82,6 +82,10 @@ impl Gathered {
         &self.promise
     }
 
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
     pub(super) fn opened_ms(&self) -> u64 {
         self.opened_ms
     }

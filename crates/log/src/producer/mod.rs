@@ -36,6 +36,13 @@
 //! disk) holds that partition, and no other, until it has passed or the batch is `delivery_timeout_ms` old. A sync that
 //! failed is final for the partition, as for everybody ([`SyncError::Failed`](crate::SyncError::Failed)).
 //!
+//! Batches are numbered with the producer's id, epoch 0 and a sequence of each partition, which the partition remembers over a restart
+//! (KIP-98). A batch gets its number when it is appended, not when it is gathered: so one that is given up leaves no gap, and
+//! what comes after it needs no new epoch (KIP-360). The producer itself makes no duplicates without them: inside of one process
+//! the answer of an append is never lost. A program that sends again what it may have sent before it was restarted has to make the same
+//! batches again, and does so with numbers of its own, by
+//! [`Partition::append_idempotent`](crate::Partition::append_idempotent).
+//!
 //! A receipt is told exactly once, also when the producer is closed or dropped, or the log is closed before it.
 //!
 //! # Kafka's options
@@ -46,8 +53,10 @@
 //! | `batch.size` | [`ProducerOptions::batch_bytes`] |
 //! | `buffer.memory` | [`ProducerOptions::buffer_bytes_max`] |
 //! | `max.block.ms` | [`ProducerOptions::max_block_ms`] |
+//! | `enable.idempotence` | [`ProducerOptions::idempotent`] |
 //! | `acks` | [`ProducerOptions::ack`] |
 //! | `delivery.timeout.ms`, `retries` | [`ProducerOptions::delivery_timeout_ms`] |
+//! | `max.in.flight.requests.per.connection` | always 1: an append is no request |
 //! | `retry.backoff.ms` | [`ProducerOptions::retry_backoff_ms`] |
 //! | `max.request.size` | [`TopicOptions::batch_bytes_max`](crate::TopicOptions::batch_bytes_max) |
 
@@ -126,6 +135,7 @@ struct Owner {
 /// What the partitions of a producer have in common.
 struct Shared {
     options: ProducerOptions,
+    id: Option<i64>,
     clock: Arc<dyn Clock>,
     /// The log's directory.
     path: PathBuf,
@@ -145,14 +155,16 @@ struct Registry {
 }
 
 impl Producer {
+    /// With options that were checked.
     pub(crate) fn new(
         options: ProducerOptions,
+        id: Option<i64>,
         clock: Arc<dyn Clock>,
         path: PathBuf,
     ) -> Result<Self, ProducerError> {
-        options.check()?;
         let shared = Arc::new(Shared {
             options,
+            id,
             clock,
             path,
             memory: Arc::new(Memory::new(options.buffer_bytes_max, options.batch_bytes)),
@@ -182,6 +194,12 @@ impl Producer {
     #[must_use]
     pub fn options(&self) -> ProducerOptions {
         self.owner.shared.options
+    }
+
+    /// The id that its batches are numbered with; `None` when they are not.
+    #[must_use]
+    pub fn id(&self) -> Option<i64> {
+        self.owner.shared.id
     }
 
     /// The memory of batches that are not appended yet; each counts whole. Never more than `buffer_bytes_max`.

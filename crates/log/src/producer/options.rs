@@ -33,6 +33,10 @@ pub struct ProducerOptions {
     pub delivery_timeout_ms: u64,
     /// So long after a refusal it is tried again. Kafka's `retry.backoff.ms`. Default: 100.
     pub retry_backoff_ms: u64,
+    /// Whether batches are numbered: with an id of the log's ([`Log::new_producer_id`](crate::Log::new_producer_id)), epoch 0, and
+    /// a sequence for each partition, so that who copies them can tell a duplicate or a gap. Kafka's `enable.idempotence`.
+    /// Default: true.
+    pub idempotent: bool,
     /// Whether the producer starts a thread that appends; otherwise the program calls
     /// [`Producer::poll`](super::Producer::poll). Default: true.
     pub thread: bool,
@@ -48,6 +52,7 @@ impl Default for ProducerOptions {
             ack: Ack::Durable,
             delivery_timeout_ms: 120_000,
             retry_backoff_ms: 100,
+            idempotent: true,
             thread: true,
         }
     }
@@ -96,13 +101,19 @@ impl ProducerOptions {
         Self { retry_backoff_ms, ..self }
     }
 
+    /// Sets whether batches are numbered.
+    #[must_use]
+    pub fn idempotent(self, idempotent: bool) -> Self {
+        Self { idempotent, ..self }
+    }
+
     /// Sets whether the producer has a thread of its own.
     #[must_use]
     pub fn thread(self, thread: bool) -> Self {
         Self { thread, ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), InvalidOptions> {
+    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
         // A batch's length is 31 bits; one that holds no record is none.
         let (batch, buffer) = (self.batch_bytes as u64, self.buffer_bytes_max as u64);
         let ranges = [

@@ -21,8 +21,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<JoinHandle<()>, ProducerErro
     let guard = Guard(Arc::clone(shared));
     let work = move || run(&guard.0);
     let thread = thread::Builder::new().name("headwater-send".to_owned()).spawn(work);
-    thread
-        .map_err(|error| ProducerError::Io(Arc::new(IoError::new("start a thread for", &shared.path, error))))
+    Ok(thread.map_err(IoError::of("start a thread for", &shared.path))?)
 }
 
 fn run(shared: &Shared) {

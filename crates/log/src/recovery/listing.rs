@@ -18,6 +18,8 @@ pub(super) struct Listing {
     pub(super) unmarked: bool,
     /// Whether marks were being made for what Kafka had led: not all of them are there.
     pub(super) taking_over: bool,
+    /// Snapshots of producers, by offset.
+    pub(super) snapshots: BTreeSet<u64>,
     /// Files that an interrupted operation left behind and that mean nothing.
     pub(super) leftovers: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Listing {
             };
             match suffix {
                 names::LOG => _ = logs.insert(base_offset),
+                names::SNAPSHOT => _ = listing.snapshots.insert(base_offset),
                 names::INDEX | names::TIME_INDEX => _ = sides.insert(base_offset),
                 names::DURABLE => {
                     listing.unmarked = false;
@@ -58,7 +61,7 @@ impl Listing {
                 _ if names::is_temporary(&entry.name) => {
                     listing.leftovers.push(entry.name);
                 }
-                _ => {} // Kafka's .txnindex and .snapshot, or a stranger's.
+                _ => {} // Kafka's .txnindex, or a stranger's.
             }
         }
         for base_offset in sides.difference(&logs) {

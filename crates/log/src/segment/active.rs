@@ -127,6 +127,10 @@ impl Active {
         if segment.first_append_ms.load(Ordering::Relaxed) == NO_TIME {
             segment.first_append_ms.store(now_ms(), Ordering::Release);
         }
+        if batch.producer().is_some() {
+            // Before the batch can become durable: the mark that says so tells this as well.
+            segment.numbered.store(true, Ordering::Release);
+        }
         let Size { bytes, last_offset_delta } = batch.size();
         let last_offset = place.base_offset.saturating_add(u64::from(last_offset_delta));
         let max_timestamp = place.log_append_ms.unwrap_or_else(|| batch.max_timestamp());

@@ -23,7 +23,7 @@ mod tail;
 mod walk;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 pub(crate) use active::{Active, Room};
 pub(crate) use dir::Dir;
@@ -56,6 +56,8 @@ pub(crate) struct Segment {
     max_timestamp: AtomicI64,
     first_append_ms: AtomicI64,
     last_append_ms: AtomicI64,
+    /// Whether batches in it may have the numbers of a producer.
+    numbered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Segment {
             max_timestamp: timed(mark.max_timestamp),
             first_append_ms: timed(mark.first_append_ms),
             last_append_ms: timed(mark.last_append_ms),
+            numbered: AtomicBool::new(mark.numbered),
             mark,
         }
     }
@@ -103,6 +106,7 @@ impl Segment {
             max_timestamp: copy(&self.max_timestamp),
             first_append_ms: copy(&self.first_append_ms),
             last_append_ms: copy(&self.last_append_ms),
+            numbered: AtomicBool::new(self.numbered.load(Ordering::Acquire)),
         }
     }
 
