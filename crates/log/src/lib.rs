@@ -83,6 +83,7 @@
 mod batch;
 mod check;
 mod clock;
+mod compress;
 mod error;
 mod fetched;
 mod format;
@@ -104,6 +105,7 @@ mod topic;
 pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
+pub use compress::Compression;
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
     MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,

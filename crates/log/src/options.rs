@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
+use crate::compress::Compression;
 use crate::error::InvalidOptions;
 use crate::storage::{Disk, Storage};
 
@@ -231,6 +232,10 @@ pub struct TopicOptions {
     /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
     /// neither, but by when the log took them. Default: [`TimestampType::CreateTime`].
     pub timestamp_type: TimestampType,
+    /// What batches are compressed with when they are appended. `None` leaves that to whoever encodes them: records stay as they
+    /// are, and a batch that is encoded already keeps its codec. Kafka's `compression.type`, whose `producer` is `None`.
+    /// Default: `None`.
+    pub compression: Option<Compression>,
     /// An index entry is written when more than so many bytes were appended since the last one.
     /// Default: 4096.
     pub index_interval_bytes: u32,
@@ -258,6 +263,7 @@ impl Default for TopicOptions {
             flush_ms: Some(0),
             flush_bytes: None,
             timestamp_type: TimestampType::CreateTime,
+            compression: None,
             index_interval_bytes: 4096,
             segment_index_bytes: 10 * 1024 * 1024,
             batch_bytes_max: 1_048_588,
@@ -313,6 +319,12 @@ impl TopicOptions {
     #[must_use]
     pub fn timestamp_type(self, timestamp_type: TimestampType) -> Self {
         Self { timestamp_type, ..self }
+    }
+
+    /// Sets what batches are compressed with when they are appended.
+    #[must_use]
+    pub fn compression(self, compression: Option<Compression>) -> Self {
+        Self { compression, ..self }
     }
 
     /// Sets the distance of index entries.
