@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{AppendError, InvalidOptions, IoError, ProducerIdError};
+use crate::batch::Codec;
 
 /// Why a producer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,12 @@ pub enum ProducerError {
     /// An option has a value that cannot be.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
+    /// The codec to compress with is not built in.
+    #[error("compression with {codec} is not built in; turn on the feature of its name")]
+    Codec {
+        /// The codec.
+        codec: Codec,
+    },
     /// The log was closed.
     #[error("the log is closed")]
     Closed,

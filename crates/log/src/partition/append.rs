@@ -5,6 +5,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Core;
 use super::state::Writer;
+use crate::compress::Compression;
 use crate::error::{AppendError, SyncError};
 use crate::format::batch::OFFSET_END;
 use crate::format::draft::Draft;
@@ -72,6 +73,11 @@ impl Core {
     /// A batch may not be larger than this.
     pub(crate) fn batch_bytes_max(&self) -> u64 {
         self.batch_bytes_max.load(Ordering::Acquire)
+    }
+
+    /// What the topic wants batches to be compressed with.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.options().compression
     }
 
     fn append_batch(&self, batch: &mut impl Batch, ack: Ack) -> Result<Appended, AppendError> {

@@ -1,10 +1,10 @@
 //! Appending the batches of a partition in order, making them durable, and saying what became of them.
 //!
 //! ```text
-//!   next batch --> seal (number, checksum) --> append --> [unsynced] --> sync --> told: offset
-//!        ^                                      |                          |
-//!        '-- held: tried again after a while <--'-- refused for a reason ..'--> told: error
-//!                                                   that may pass
+//!   next batch --> seal (codec, number, checksum) --> append --> [unsynced] --> sync --> told: offset
+//!        ^                                             |                          |
+//!        '-- held: tried again after a while <---------'-- refused for a reason ..'--> told: error
+//!                                                          that may pass
 //! ```
 //!
 //! A batch gets its sequence number when it is appended, not when it is gathered; so one that is given up leaves no gap.
@@ -67,7 +67,9 @@ impl Lane {
         let shared = self.shared();
         let numbers =
             shared.id.map_or(ProducerNumbers::NONE, |id| ProducerNumbers::new(id, 0, delivery.sequence));
-        let outcome = match batch.seal(numbers) {
+        let compression = self.partition.compression().unwrap_or(shared.options.compression);
+        let mut packed = Vec::new();
+        let outcome = match batch.seal(numbers, compression, &mut packed) {
             Some(sealed) => self.partition.append_sealed(sealed, shared.options.ack),
             None => Err(AppendError::EmptyBatch),
         };

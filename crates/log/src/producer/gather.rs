@@ -10,6 +10,7 @@
 
 use super::memory::Buffer;
 use super::receipt::{Outcome, Promise};
+use crate::compress::{self, Compression};
 use crate::format::batch::HEADER_BYTES;
 use crate::format::field::Fill;
 use crate::format::record;
@@ -94,16 +95,30 @@ impl Gathered {
         self.due_ms
     }
 
-    /// The batch to be appended, with its checksum.
-    pub(super) fn seal(&mut self, producer: ProducerNumbers) -> Option<Sealed<'_>> {
+    /// The batch to be appended, with its checksum. Compressed into `packed`, if that makes it smaller.
+    pub(super) fn seal<'a>(
+        &'a mut self,
+        producer: ProducerNumbers,
+        compression: Compression,
+        packed: &'a mut Vec<u8>,
+    ) -> Option<Sealed<'a>> {
+        let plain = self.buffer.get_mut(..self.used)?;
+        let mut codec = Compression::None.codec();
+        if compression != Compression::None {
+            packed.resize(HEADER_BYTES, 0);
+            let done = compress::compress(compression, plain.get(HEADER_BYTES..)?, packed);
+            if done.is_ok() && packed.len() < plain.len() {
+                codec = compression.codec();
+            }
+        }
         let stamp = Stamp {
-            codec: 0,
+            codec: codec.0,
             record_count: self.count,
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
             producer,
         };
-        stamp.seal(self.buffer.get_mut(..self.used)?)
+        stamp.seal(if codec == Compression::None.codec() { plain } else { packed })
     }
 
     /// Gives the memory back; what is left is to say what became of it.

@@ -53,6 +53,7 @@
 //! | `batch.size` | [`ProducerOptions::batch_bytes`] |
 //! | `buffer.memory` | [`ProducerOptions::buffer_bytes_max`] |
 //! | `max.block.ms` | [`ProducerOptions::max_block_ms`] |
+//! | `compression.type` | [`ProducerOptions::compression`] |
 //! | `enable.idempotence` | [`ProducerOptions::idempotent`] |
 //! | `acks` | [`ProducerOptions::ack`] |
 //! | `delivery.timeout.ms`, `retries` | [`ProducerOptions::delivery_timeout_ms`] |

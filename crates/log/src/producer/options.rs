@@ -1,4 +1,5 @@
-use crate::error::InvalidOptions;
+use crate::compress::{self, Compression};
+use crate::error::{InvalidOptions, ProducerError};
 use crate::options::Ack;
 
 /// The options of a [`Producer`](super::Producer). The names are those of Kafka's producer, units last.
@@ -28,6 +29,10 @@ pub struct ProducerOptions {
     pub max_block_ms: u64,
     /// What a receipt waits for. Kafka's `acks`. Default: [`Ack::Durable`].
     pub ack: Ack,
+    /// What the records of a batch are compressed with when it is full, by the thread, unless
+    /// [`TopicOptions::compression`](crate::TopicOptions::compression) says otherwise, which then counts. A batch that would not
+    /// become smaller stays as it is. Kafka's `compression.type`. Default: [`Compression::None`].
+    pub compression: Compression,
     /// A batch that the log refuses for a reason that may pass, as a full disk, is tried again until its first record is so
     /// old. Kafka's `delivery.timeout.ms`. Default: 120,000.
     pub delivery_timeout_ms: u64,
@@ -50,6 +55,7 @@ impl Default for ProducerOptions {
             buffer_bytes_max: 32 << 20,
             max_block_ms: 60_000,
             ack: Ack::Durable,
+            compression: Compression::None,
             delivery_timeout_ms: 120_000,
             retry_backoff_ms: 100,
             idempotent: true,
@@ -89,6 +95,12 @@ impl ProducerOptions {
         Self { ack, ..self }
     }
 
+    /// Sets what batches are compressed with.
+    #[must_use]
+    pub fn compression(self, compression: Compression) -> Self {
+        Self { compression, ..self }
+    }
+
     /// Sets how long a batch that is refused is tried again.
     #[must_use]
     pub fn delivery_timeout_ms(self, delivery_timeout_ms: u64) -> Self {
@@ -113,19 +125,26 @@ impl ProducerOptions {
         Self { thread, ..self }
     }
 
-    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
+    pub(crate) fn check(&self) -> Result<(), ProducerError> {
         // A batch's length is 31 bits; one that holds no record is none.
         let (batch, buffer) = (self.batch_bytes as u64, self.buffer_bytes_max as u64);
+        let (level, level_max) = match self.compression {
+            Compression::Zstd { level } => (level, 22),
+            Compression::Gzip { level } => (level, 9),
+            _ => (1, 1),
+        };
         let ranges = [
             ("batch_bytes", batch, 128, 0x7fff_ffff),
             ("buffer_bytes_max", buffer, batch, u64::MAX),
             ("retry_backoff_ms", self.retry_backoff_ms, 1, u64::MAX),
+            ("compression level", u64::from(level), 1, level_max),
         ];
         for (option, value, min, max) in ranges {
             if value < min || value > max {
-                return Err(InvalidOptions { option, value, min, max });
+                return Err(InvalidOptions { option, value, min, max }.into());
             }
         }
-        Ok(())
+        let codec = self.compression.codec();
+        if compress::is_supported(codec.0) { Ok(()) } else { Err(ProducerError::Codec { codec }) }
     }
 }
