@@ -148,3 +148,27 @@ impl ProducerOptions {
         if compress::is_supported(codec.0) { Ok(()) } else { Err(ProducerError::Codec { codec }) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_level_that_its_codec_does_not_have() {
+        for (compression, max) in [(Compression::Gzip { level: 10 }, 9), (Compression::Zstd { level: 0 }, 22)]
+        {
+            let refused = ProducerOptions::default().compression(compression).check().unwrap_err();
+            assert!(refused.to_string().ends_with(&format!("it has to be from 1 to {max}")), "{refused}");
+        }
+    }
+
+    #[cfg(not(feature = "zstd"))]
+    #[test]
+    fn refuses_a_codec_that_is_not_built_in() {
+        let refused = ProducerOptions::default().compression(Compression::ZSTD).check().unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "compression with zstd is not built in; turn on the feature of its name"
+        );
+    }
+}

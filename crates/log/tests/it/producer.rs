@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use headwater_log::producer::{Producer, ProducerError, ProducerOptions, Receipt, SendError, Sender};
 use headwater_log::{
-    Ack, Clock, Header, Log, Partition, ReadUpTo, Record, TimestampType, Topic, TopicOptions,
+    Ack, Clock, Codec, Compression, Header, Log, Partition, ReadUpTo, Record, TimestampType, Topic,
+    TopicOptions,
 };
 
 use crate::bed::{Bed, check_all, payload, small};
@@ -363,5 +364,79 @@ fn options_that_cannot_be_are_refused() {
             Err(error @ ProducerError::Options(_)) => assert_eq!(error.to_string(), text),
             other => unreachable!("{other:?}"),
         }
+    }
+}
+
+/// KIP-98: each partition's batches are numbered without a gap, with an id that no other producer has, also one after a restart.
+#[test]
+fn batches_are_numbered_by_partition() {
+    let made = made(driven(), small().partitions(2));
+    let id = made.producer.id().unwrap();
+    for round in 0..20 {
+        drop(made.sender.send_to(round % 2, &Record::new(&[0; 300])).unwrap());
+        drop(made.sender.send_to(0, &Record::new("v")).unwrap());
+    }
+    made.producer.close().unwrap();
+    for partition in made.topic.partitions() {
+        assert_eq!(sequences(&partition, id), partition.durable_end());
+    }
+    let other = made.log.producer(driven().thread(true)).unwrap();
+    assert!(other.id() > Some(id));
+    other.sender(&made.topic).send_to(1, &Record::new("v")).unwrap().wait().unwrap();
+    let (last, producer) = (made.partition(1).durable_end() - 1, other.id().unwrap());
+    let fetched = made.partition(1).read(last, 1).unwrap();
+    let numbers = fetched.batches().next().unwrap().unwrap().producer().unwrap();
+    assert_eq!((numbers.id, numbers.epoch, numbers.base_sequence), (producer, 0, 0));
+    drop(other);
+    made.log.close().unwrap();
+    let log = made.bed.open();
+    assert!(log.producer(driven()).unwrap().id() > Some(producer));
+    // Who does not want numbers has none.
+    let plain = log.producer(driven().idempotent(false)).unwrap();
+    let topic = log.topic("t").unwrap();
+    let at = plain.sender(&topic).send_to(0, &Record::new("v")).unwrap().wait().unwrap().position;
+    let fetched = topic.partition(0).unwrap().read(at.offset, 1).unwrap();
+    assert_eq!((plain.id(), fetched.batches().next().unwrap().unwrap().producer()), (None, None));
+}
+
+/// Checks that the batches of a partition are numbered one behind the other; gives the next number.
+pub(crate) fn sequences(partition: &Partition, id: i64) -> u64 {
+    let (mut next, mut from) = (0, partition.start_offset());
+    loop {
+        let fetched = partition.read_up_to(ReadUpTo::Appended, from, 1 << 20).unwrap();
+        if fetched.is_empty() {
+            return next;
+        }
+        for batch in fetched.batches() {
+            let batch = batch.unwrap();
+            let numbers = batch.producer().unwrap();
+            assert_eq!((numbers.id, numbers.epoch, numbers.base_sequence as u64), (id, 0, next));
+            next += u64::from(batch.record_count());
+        }
+        from = fetched.next_offset();
+    }
+}
+
+/// The topic's compression counts before the producer's; what would not become smaller stays as it is.
+#[cfg(all(feature = "lz4", feature = "gzip"))]
+#[test]
+fn batches_are_compressed_if_that_makes_them_smaller() {
+    for (topic, codec) in
+        [(None, Codec::LZ4), (Some(Compression::GZIP), Codec::GZIP), (Some(Compression::None), Codec::NONE)]
+    {
+        let made = made(driven().compression(Compression::Lz4), small().compression(topic));
+        let mut random = fastrand::Rng::with_seed(0);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(100).collect();
+        let receipts: Vec<_> =
+            (0..9).map(|_| made.sender.send(&Record::new(&[7; 90]).timestamp(5)).unwrap()).collect();
+        made.producer.flush().unwrap();
+        let last = made.sender.send(&Record::new(&noise)).unwrap();
+        made.producer.close().unwrap();
+        let fetched = made.partition(0).read(0, 1 << 20).unwrap();
+        let batches: Vec<_> = fetched.batches().map(|batch| batch.unwrap()).collect();
+        assert_eq!(batches.iter().map(|batch| batch.codec()).collect::<Vec<_>>(), [codec, Codec::NONE]);
+        assert!((batches[0].bytes().len() < 400) == (codec != Codec::NONE));
+        assert_eq!((batches[0].record_count(), batches[0].max_timestamp()), (9, 5));
+        assert_eq!((offset(&receipts[8]), offset(&last)), (8, 9));
     }
 }

@@ -12,7 +12,7 @@ use headwater_log::{Ack, AppendError, Partition, ReadUpTo, Record, SyncError};
 use headwater_testkit::sim_disk::{Fault, Op, SimDisk};
 
 use crate::bed::{Bed, TOPIC, read_all, small};
-use crate::producer::{LONG, Made, driven, made};
+use crate::producer::{LONG, Made, driven, made, sequences};
 
 /// The record with this number.
 fn value(number: u32) -> Vec<u8> {
@@ -113,6 +113,8 @@ fn a_batch_is_given_up_after_delivery_timeout_ms() {
     assert!(matches!(made.producer.flush(), Err(ProduceError::TimedOut { .. })));
     made.producer.flush().unwrap();
     let there = numbers(&made.partition(0), ReadUpTo::Durable);
+    // And leaves no gap in the numbers.
+    assert_eq!(sequences(&made.partition(0), made.producer.id().unwrap()), there.len() as u64);
     assert!(there.is_sorted() && there.ends_with(&(61..121).collect::<Vec<_>>()));
     assert!(check_receipts(&receipts, &there) > 60);
 }
