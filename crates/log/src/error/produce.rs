@@ -16,9 +16,6 @@ pub enum ProducerError {
         /// The codec.
         codec: Codec,
     },
-    /// The log was closed.
-    #[error("the log is closed")]
-    Closed,
     /// The operating system refused the producer its thread.
     #[error(transparent)]
     Io(#[from] IoError),

@@ -16,7 +16,6 @@ mod topics;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) use self::found::{
@@ -361,12 +360,9 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ProducerError::Options`], [`ProducerError::Closed`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
+    /// [`ProducerError::Options`], [`ProducerError::Codec`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
     /// [`ProducerError::Io`] when the operating system gives no thread.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
-        if self.root.shared.closed.load(Ordering::Acquire) {
-            return Err(ProducerError::Closed);
-        }
         options.check()?;
         let id = if options.idempotent { Some(self.root.new_producer_id()?) } else { None };
         Producer::new(options, id, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())

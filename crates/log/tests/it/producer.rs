@@ -100,7 +100,7 @@ fn a_receipt_tells_where_the_record_is() {
 
 #[test]
 fn everything_of_a_record_is_kept() {
-    let made = made(driven(), small());
+    let made = made(driven().idempotent(false), small());
     let headers = [Header::new("a", "1"), Header { key: "a", value: None }];
     let records = [
         Record::new("v").key("k").headers(&headers).timestamp(7),

@@ -324,13 +324,13 @@ fn every_operation_may_fail_under_a_producer() {
     let run = |bed: &Bed, nth: Option<(u64, ErrorKind, bool)>| {
         let log = bed.open();
         let topic = log.create_topic(TOPIC, small()).unwrap();
+        let producer = log.producer(driven().delivery_timeout_ms(500)).unwrap();
+        let sender = producer.sender(&topic);
         if let Some((nth, kind, for_good)) = nth {
             let fault = Fault::on_any().skip(nth).kind(kind);
             bed.disk.inject(if for_good { fault.for_good() } else { fault });
         }
         let before = bed.disk.count_all();
-        let producer = log.producer(driven().delivery_timeout_ms(500)).unwrap();
-        let sender = producer.sender(&topic);
         let mut receipts = Vec::new();
         for number in 0..80 {
             match sender.try_send(&Record::new(&value(number))) {
