@@ -18,6 +18,8 @@ mod flush;
 mod foreign;
 mod head;
 mod histories;
+mod idempotence;
+mod idempotence_crash;
 mod layout;
 mod loss;
 mod model;
