@@ -101,6 +101,7 @@ mod segment;
 pub mod storage;
 mod sync;
 mod topic;
+mod unpacked;
 
 pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
@@ -108,7 +109,7 @@ pub use clock::{Clock, SystemClock};
 pub use compress::Compression;
 pub use error::{
     AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,
+    MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError, UnsupportedCompression,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};

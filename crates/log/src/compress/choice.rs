@@ -58,3 +58,39 @@ impl Compression {
         }
     }
 }
+
+/// A topic's choice as one number, so that appends read it without a lock: the codec, and its level above that. 0xff is no choice.
+pub(crate) fn to_bits(choice: Option<Compression>) -> u16 {
+    let level = match choice {
+        Some(Compression::Zstd { level } | Compression::Gzip { level }) => level,
+        _ => 0,
+    };
+    u16::from_be_bytes([level, choice.map_or(0xff, |compression| compression.codec().0)])
+}
+
+/// Undoes [`to_bits`].
+pub(crate) fn from_bits(bits: u16) -> Option<Compression> {
+    let [level, codec] = bits.to_be_bytes();
+    Some(match codec {
+        NONE => Compression::None,
+        LZ4 => Compression::Lz4,
+        ZSTD => Compression::Zstd { level },
+        SNAPPY => Compression::Snappy,
+        GZIP => Compression::Gzip { level },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_choice_comes_back_from_its_number() {
+        let levels = (1..=22).flat_map(|level| [Compression::Zstd { level }, Compression::Gzip { level }]);
+        let choices = [Compression::None, Compression::Lz4, Compression::Snappy].into_iter().chain(levels);
+        for choice in choices.map(Some).chain([None]) {
+            assert_eq!(from_bits(to_bits(choice)), choice);
+        }
+    }
+}

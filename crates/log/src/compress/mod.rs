@@ -22,6 +22,7 @@ mod zstd;
 
 pub use choice::Compression;
 use choice::{GZIP, LZ4, NONE, SNAPPY, ZSTD};
+pub(crate) use choice::{from_bits, to_bits};
 
 /// Why bytes do not become records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +32,23 @@ pub(crate) enum Failure {
     /// They would become more than the limit.
     TooLarge,
     /// They are not what the codec writes.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
+        expect(dead_code, reason = "it takes a codec to say so")
+    )]
     Malformed,
 }
 
 /// Whether a codec, by Kafka's number, is built in.
 pub(crate) fn is_supported(codec: u8) -> bool {
-    match codec {
-        NONE => true,
-        GZIP => cfg!(feature = "gzip"),
-        SNAPPY => cfg!(feature = "snappy"),
-        LZ4 => cfg!(feature = "lz4"),
-        ZSTD => cfg!(feature = "zstd"),
-        _ => false,
-    }
-}
-
-/// The feature of the crate that builds a codec in; `None` when Kafka has no such codec, or it needs none.
-pub(crate) fn feature(codec: u8) -> Option<&'static str> {
-    match codec {
-        GZIP => Some("gzip"),
-        SNAPPY => Some("snappy"),
-        LZ4 => Some("lz4"),
-        ZSTD => Some("zstd"),
-        _ => None,
-    }
+    let built = [
+        (NONE, true),
+        (GZIP, cfg!(feature = "gzip")),
+        (SNAPPY, cfg!(feature = "snappy")),
+        (LZ4, cfg!(feature = "lz4")),
+        (ZSTD, cfg!(feature = "zstd")),
+    ];
+    built.contains(&(codec, true))
 }
 
 /// Undoes a codec, given by Kafka's number. The whole of `stream` has to be of it.

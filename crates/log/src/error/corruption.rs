@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use crate::batch::Codec;
+
 /// Damaged bytes, with their place.
 ///
 /// The log never repairs what it knew to be durable: it reports the place and leaves the file untouched.
@@ -88,6 +90,12 @@ pub enum Damage {
         record: u32,
         /// The field at fault.
         field: &'static str,
+    },
+    /// The records of a batch whose checksum holds are not what its codec writes.
+    #[error("the records are no whole stream of {codec}")]
+    Compressed {
+        /// The codec that the batch names.
+        codec: Codec,
     },
     /// The file is shorter than its durable mark says.
     #[error("the file ends after {found} bytes, {expected} were durable")]

@@ -14,6 +14,6 @@ pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
     AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ProducerIdError,
-    ReadError, SyncError, TopicError,
+    ReadError, SyncError, TopicError, UnsupportedCompression,
 };
 pub use produce::{ProduceError, ProducerError, SendError};

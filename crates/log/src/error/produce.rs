@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use super::{AppendError, InvalidOptions, IoError, ProducerIdError};
-use crate::batch::Codec;
+use super::{AppendError, InvalidOptions, IoError, ProducerIdError, UnsupportedCompression};
 
 /// Why a producer could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -11,11 +10,8 @@ pub enum ProducerError {
     #[error(transparent)]
     Options(#[from] InvalidOptions),
     /// The codec to compress with is not built in.
-    #[error("compression with {codec} is not built in; turn on the feature of its name")]
-    Codec {
-        /// The codec.
-        codec: Codec,
-    },
+    #[error(transparent)]
+    Compression(#[from] UnsupportedCompression),
     /// The operating system refused the producer its thread.
     #[error(transparent)]
     Io(#[from] IoError),

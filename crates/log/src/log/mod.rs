@@ -360,7 +360,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`ProducerError::Options`], [`ProducerError::Codec`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
+    /// [`ProducerError::Options`], [`ProducerError::Compression`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
     /// [`ProducerError::Io`] when the operating system gives no thread.
     pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
         options.check()?;

@@ -5,10 +5,11 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Core;
 use super::state::Writer;
-use crate::compress::Compression;
-use crate::error::{AppendError, SyncError};
-use crate::format::batch::OFFSET_END;
+use crate::compress::{self, Compression, Failure};
+use crate::error::{AppendError, InvalidBatch, SyncError};
+use crate::format::batch::{HEADER_BYTES, OFFSET_END};
 use crate::format::draft::Draft;
+use crate::format::packed::Packed;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::format::sealed::Sealed;
@@ -40,8 +41,7 @@ enum Tried {
 
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let mut draft = self.draft(records, None)?;
-        self.append_batch(&mut draft, ack).map(|appended| appended.offset)
+        self.append_records(records, None, ack).map(|appended| appended.offset)
     }
 
     pub(crate) fn append_idempotent(
@@ -51,13 +51,66 @@ impl Core {
         ack: Ack,
     ) -> Result<Appended, AppendError> {
         producer.check()?;
-        let mut draft = self.draft(records, Some(producer))?;
-        self.append_batch(&mut draft, ack)
+        self.append_records(records, Some(producer), ack)
+    }
+
+    fn append_records(
+        &self,
+        records: &[Record<'_>],
+        producer: Option<ProducerNumbers>,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        let mut draft = self.draft(records, producer)?;
+        match self.compression() {
+            None | Some(Compression::None) => {
+                self.check_size(draft.size().bytes as u64)?;
+                self.append_batch(&mut draft, ack)
+            }
+            Some(compression) => {
+                self.check_decompressed(draft.size().bytes.saturating_sub(HEADER_BYTES))?;
+                self.append_packed(draft.pack(compression), compression, ack)
+            }
+        }
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&mut Ready::new(bytes)?, ack).map(|appended| appended.offset)
+        let (mut ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
+        match self.compression().filter(|compression| compression.codec() != ready.codec()) {
+            None => self.append_batch(&mut ready, ack).map(|appended| appended.offset),
+            Some(compression) => {
+                if compression != Compression::None {
+                    self.check_decompressed(plain.len())?;
+                }
+                let packed = ready.repack(&plain, compression);
+                self.append_packed(packed, compression, ack).map(|appended| appended.offset)
+            }
+        }
+    }
+
+    /// Appends a batch that was compressed, or was not, or is no more, as the topic wants it.
+    fn append_packed(
+        &self,
+        packed: Result<Packed, Failure>,
+        compression: Compression,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        // The options were checked when they were set, and the records measured: nothing else fails.
+        let unsupported = InvalidBatch::UnsupportedCodec { codec: compression.codec() };
+        let packed = packed.map_err(|_| unsupported)?;
+        self.check_size(packed.ready().size().bytes as u64)?;
+        self.append_batch(&mut packed.ready(), ack)
+    }
+
+    /// What the topic wants batches to be compressed with.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        compress::from_bits(self.compression.load(Ordering::Acquire))
+    }
+
+    /// What readers would refuse to decompress is not compressed.
+    pub(crate) fn check_decompressed(&self, bytes: usize) -> Result<(), InvalidBatch> {
+        let max = self.shared.decompressed_bytes_max;
+        if bytes > max { Err(InvalidBatch::DecompressedTooLarge { max: max as u64 }) } else { Ok(()) }
     }
 
     /// Appends a batch that this process has made and sealed. With [`Ack::Durable`] the caller syncs.
@@ -73,11 +126,6 @@ impl Core {
     /// A batch may not be larger than this.
     pub(crate) fn batch_bytes_max(&self) -> u64 {
         self.batch_bytes_max.load(Ordering::Acquire)
-    }
-
-    /// What the topic wants batches to be compressed with.
-    pub(crate) fn compression(&self) -> Option<Compression> {
-        self.options().compression
     }
 
     fn append_batch(&self, batch: &mut impl Batch, ack: Ack) -> Result<Appended, AppendError> {
@@ -135,7 +183,6 @@ impl Core {
             let max = self.batch_bytes_max.load(Ordering::Acquire);
             return Err(AppendError::BatchTooLarge { bytes: u64::MAX, max });
         };
-        self.check_size(draft.size().bytes as u64)?;
         Ok(draft)
     }
 

@@ -85,5 +85,6 @@ fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir
         partition,
         epochs,
         mappings: Arc::clone(&shared.mappings),
+        decompressed_bytes_max: shared.decompressed_bytes_max,
     }
 }

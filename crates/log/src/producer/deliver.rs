@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use super::gather::Gathered;
 use super::lane::Lane;
 use super::receipt::{Promise, Told};
+use crate::compress::Compression;
 use crate::error::{AppendError, ProduceError, SyncError};
 use crate::options::Ack;
 use crate::producers::ProducerNumbers;
@@ -67,7 +68,11 @@ impl Lane {
         let shared = self.shared();
         let numbers =
             shared.id.map_or(ProducerNumbers::NONE, |id| ProducerNumbers::new(id, 0, delivery.sequence));
-        let compression = self.partition.compression().unwrap_or(shared.options.compression);
+        let mut compression = self.partition.compression().unwrap_or(shared.options.compression);
+        if self.partition.check_decompressed(batch.record_bytes()).is_err() {
+            // Readers would refuse to undo it.
+            compression = Compression::None;
+        }
         let mut packed = Vec::new();
         let outcome = match batch.seal(numbers, compression, &mut packed) {
             Some(sealed) => self.partition.append_sealed(sealed, shared.options.ack),

@@ -87,6 +87,11 @@ impl Gathered {
         self.count
     }
 
+    /// The bytes of its records.
+    pub(super) fn record_bytes(&self) -> usize {
+        self.used.saturating_sub(HEADER_BYTES)
+    }
+
     pub(super) fn opened_ms(&self) -> u64 {
         self.opened_ms
     }

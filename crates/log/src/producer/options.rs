@@ -1,5 +1,5 @@
-use crate::compress::{self, Compression};
-use crate::error::{InvalidOptions, ProducerError};
+use crate::compress::Compression;
+use crate::error::{InvalidOptions, ProducerError, UnsupportedCompression};
 use crate::options::Ack;
 
 /// The options of a [`Producer`](super::Producer). The names are those of Kafka's producer, units last.
@@ -128,16 +128,16 @@ impl ProducerOptions {
     pub(crate) fn check(&self) -> Result<(), ProducerError> {
         // A batch's length is 31 bits; one that holds no record is none.
         let (batch, buffer) = (self.batch_bytes as u64, self.buffer_bytes_max as u64);
-        let (level, level_max) = match self.compression {
-            Compression::Zstd { level } => (level, 22),
-            Compression::Gzip { level } => (level, 9),
-            _ => (1, 1),
+        let (level_option, level, level_max) = match self.compression {
+            Compression::Zstd { level } => ("compression.zstd.level", level, 22),
+            Compression::Gzip { level } => ("compression.gzip.level", level, 9),
+            _ => ("", 1, 1),
         };
         let ranges = [
             ("batch_bytes", batch, 128, 0x7fff_ffff),
             ("buffer_bytes_max", buffer, batch, u64::MAX),
             ("retry_backoff_ms", self.retry_backoff_ms, 1, u64::MAX),
-            ("compression level", u64::from(level), 1, level_max),
+            (level_option, u64::from(level), 1, level_max),
         ];
         for (option, value, min, max) in ranges {
             if value < min || value > max {
@@ -145,7 +145,7 @@ impl ProducerOptions {
             }
         }
         let codec = self.compression.codec();
-        if compress::is_supported(codec.0) { Ok(()) } else { Err(ProducerError::Codec { codec }) }
+        if codec.is_supported() { Ok(()) } else { Err(UnsupportedCompression { codec }.into()) }
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         let refused = ProducerOptions::default().compression(Compression::ZSTD).check().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "compression with zstd is not built in; turn on the feature of its name"
+            "option compression is zstd: build headwater-log with its feature zstd, and with a C compiler"
         );
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use active::{Active, Room};
 pub(crate) use dir::Dir;
 pub(crate) use indexes::{Indexes, Rebuilt};
 pub(crate) use keeper::write_sealed;
-pub(crate) use lookup::{Want, first_at_or_after};
+pub(crate) use lookup::Want;
 pub(crate) use mapped::Mappings;
 use mapped::{Mapped, Slot};
 pub(crate) use scan::{Found, Scanner};

@@ -9,6 +9,7 @@
 mod alter;
 mod bed;
 mod check;
+mod compression;
 mod concurrency;
 mod crash;
 mod damage;
