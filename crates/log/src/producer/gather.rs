@@ -61,12 +61,13 @@ impl Gathered {
         let number = self.count;
         let base = if number == 0 { timestamp } else { self.base_timestamp };
         let delta = timestamp.wrapping_sub(base);
-        let end = self.used.checked_add(record::encoded_len(record, delta, i64::from(number)))?;
+        let measured = record::measure(record, delta, i64::from(number));
+        let end = self.used.checked_add(measured.bytes)?;
         if end > self.limit && number > 0 {
             return None;
         }
         let mut sink = Fill::new(self.buffer.get_mut(self.used..end)?);
-        record::encode(record, delta, i64::from(number), &mut sink);
+        record::encode_measured(measured, record, delta, i64::from(number), &mut sink);
         debug_assert!(sink.is_exact(), "the length of a record is what its encoder counted");
         self.used = end;
         self.base_timestamp = base;

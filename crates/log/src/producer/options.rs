@@ -168,7 +168,7 @@ mod tests {
         let refused = ProducerOptions::default().compression(Compression::ZSTD).check().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "option compression is zstd: build headwater-log with its feature zstd, and with a C compiler"
+            "option compression is zstd: build headwater-log with its feature zstd, which needs a C compiler"
         );
     }
 }
