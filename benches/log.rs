@@ -1,4 +1,4 @@
-//! The log: append, durable append, sequential and random reads, each answer asserted before it is timed.
+//! The log: append, durable append, a producer, sequential and random reads, each answer asserted before it is timed.
 //!
 //! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
 //! of the time that is measured, so that a run needs no more disk than that.
@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use headwater::log::producer::ProducerOptions;
 use headwater::log::{Ack, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
 use tempfile::TempDir;
 
@@ -90,6 +91,41 @@ fn appends(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn produces(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let mut group = criterion.benchmark_group("log producer");
+    group.throughput(Throughput::Elements(1));
+    for (name, bytes) in [("100 B a send", 100), ("1 KiB a send", 1024)] {
+        let value = vec![0x5A; bytes];
+        let record = Record::new(&value).timestamp(1_700_000_000_000);
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (mut spent, mut left) = (Duration::ZERO, iterations);
+                while left > 0 {
+                    let round = left.min(BYTES_PER_TOPIC / (bytes as u64 + 10));
+                    let partition = bed.partition();
+                    let topic = bed.log.topic("bench").expect("a topic");
+                    let options = ProducerOptions::default().ack(Ack::Appended);
+                    let producer = bed.log.producer(options).expect("a producer");
+                    let sender = producer.sender(&topic);
+                    sender.send(&record).expect("to send").wait().expect("to append"); // opens the segment
+                    let begun = Instant::now();
+                    for _ in 0..round {
+                        drop(black_box(sender.send(black_box(&record)).expect("to send")));
+                    }
+                    // With what is still gathered.
+                    producer.flush().expect("to append");
+                    spent += begun.elapsed();
+                    assert_eq!(partition.appended_end(), round + 1);
+                    left -= round;
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
 fn reads(criterion: &mut Criterion) {
     let bed = Bed::new();
     let partition = bed.partition();
@@ -137,6 +173,6 @@ fn reads(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, reads
+    targets = appends, produces, reads
 }
 criterion_main!(benches);

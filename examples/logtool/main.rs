@@ -1,10 +1,11 @@
-//! Looks at the files of a log.
+//! Looks at the files of a log, and appends lines to it.
 //!
 //! ```text
 //!   describe  a picture of partitions and segments      read-only, beside a running broker too
 //!   dump      records, batches, indexes, marks          read-only, beside a running broker too
 //!   check     reads everything, changes nothing         takes the lock
 //!   repair    sets damaged segments aside               opens the log
+//!   produce   appends lines of standard input           opens the log
 //! ```
 //!
 //! Run `cargo run --release --example logtool -- --help` for its options.
@@ -15,6 +16,7 @@ mod describe;
 mod dump;
 mod lines;
 mod options;
+mod produce;
 mod repair;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Dump(options) => dump::run(&options, out),
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
+        Command::Produce(options) => produce::run(&options, out),
     };
     let outcome = match (outcome, out.flush()) {
         // Whoever reads has seen enough: `logtool dump .. | head`.

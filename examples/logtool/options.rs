@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use headwater::log::{Ack, Compression};
 
-/// Looks at the files of a log: what is there, what is in it, whether it is whole.
+/// Looks at the files of a log: what is there, what is in it, whether it is whole; and appends lines to it.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "logtool", version)]
 pub(crate) struct Options {
@@ -27,6 +28,10 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 there was nothing to do or it was done, 1 there is something to do, 2 it could not.
     Repair(Repair),
+    /// Append each line of standard input as a record; the log has to be closed
+    ///
+    /// What comes before a line that is refused is appended all the same. Exit status: 0 all lines were appended, 2 not all.
+    Produce(Produce),
 }
 
 /// Options of `describe`.
@@ -100,4 +105,47 @@ pub(crate) struct Repair {
     /// Do it; without this it only says what it would do
     #[arg(long)]
     pub(crate) quarantine: bool,
+}
+
+/// Options of `produce`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Produce {
+    /// Folder of the log
+    pub(crate) dir: PathBuf,
+    /// The log topic
+    pub(crate) topic: String,
+    /// Make the topic, and the log, if it is not there, with so many partitions
+    #[arg(long, value_name = "PARTITIONS")]
+    pub(crate) create: Option<u32>,
+    /// What is before the first of these in a line is the key; every line has to have one
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) key_separator: Option<String>,
+    /// The partition; unless it is given, that of the key, or each in turn for a batch
+    #[arg(long)]
+    pub(crate) partition: Option<u32>,
+    /// `none`, `lz4`, `snappy`, `gzip` or `zstd`
+    #[arg(long, default_value = "none", value_parser = compression)]
+    pub(crate) compression: Compression,
+    /// `durable`, or `appended`, which leaves the one sync to the end
+    #[arg(long, default_value = "durable", value_parser = ack)]
+    pub(crate) acks: Ack,
+}
+
+fn compression(name: &str) -> Result<Compression, &'static str> {
+    Ok(match name {
+        "none" => Compression::None,
+        "lz4" => Compression::Lz4,
+        "snappy" => Compression::Snappy,
+        "gzip" => Compression::GZIP,
+        "zstd" => Compression::ZSTD,
+        _ => return Err("it is none of none, lz4, snappy, gzip, zstd"),
+    })
+}
+
+fn ack(name: &str) -> Result<Ack, &'static str> {
+    match name {
+        "durable" => Ok(Ack::Durable),
+        "appended" => Ok(Ack::Appended),
+        _ => Err("it is neither durable nor appended"),
+    }
 }

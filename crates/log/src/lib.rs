@@ -91,6 +91,7 @@ mod log;
 mod options;
 mod partition;
 pub mod partitioner;
+pub mod producer;
 mod producers;
 mod read_only;
 mod record;

@@ -7,6 +7,7 @@ mod corruption;
 mod invalid_batch;
 mod io_error;
 mod operation;
+mod produce;
 
 pub use corruption::{Corruption, Damage};
 pub use invalid_batch::InvalidBatch;
@@ -15,3 +16,4 @@ pub use operation::{
     AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ProducerIdError,
     ReadError, SyncError, TopicError, UnsupportedCompression,
 };
+pub use produce::{ProduceError, ProducerError, SendError};

@@ -20,4 +20,5 @@ pub(crate) mod producer_ids;
 pub(crate) mod producer_snapshot;
 pub(crate) mod ready;
 pub(crate) mod record;
+pub(crate) mod sealed;
 pub(crate) mod varint;

@@ -5,7 +5,8 @@
 //!                      v      >-- Batch -- append lock
 //!                    Packed  /                       '--> encode  (place)
 //!                      ^  v /
-//!   RecordBatch --->  Ready
+//!   RecordBatch --->  Ready                          or written as a whole
+//!   producer ------> Sealed
 //! ```
 //!
 //! A topic with a codec of its own makes each of them a Packed first, which is a Ready then.
@@ -48,4 +49,10 @@ pub(crate) trait Batch {
     /// Writes the batch into `target`, which has exactly as many bytes as [`Batch::size`] says; false when it has
     /// not.
     fn encode(&self, place: Place, target: &mut [u8]) -> bool;
+
+    /// The same bytes where they lie, if they lie in memory as a whole.
+    fn whole(&mut self, place: Place) -> Option<&[u8]> {
+        let _ = place;
+        None
+    }
 }

@@ -25,8 +25,11 @@ pub use self::maintenance::Maintenance;
 use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::check::{self, CheckEvent, CheckReport};
-use crate::error::{CloseError, IoError, MaintainError, OpenError, ProducerIdError, SyncError, TopicError};
+use crate::error::{
+    CloseError, IoError, MaintainError, OpenError, ProducerError, ProducerIdError, SyncError, TopicError,
+};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
+use crate::producer::{Producer, ProducerOptions};
 use crate::read_only::ReadOnlyLog;
 use crate::report::{MaintainReport, RecoveryReport};
 use crate::topic::Topic;
@@ -351,6 +354,18 @@ impl Log {
         report: impl FnMut(Result<MaintainReport, MaintainError>) + Send + 'static,
     ) -> Result<Maintenance, IoError> {
         Maintenance::start(Arc::clone(&self.root), interval, report)
+    }
+
+    /// Makes a producer, which gathers records of many threads into batches, and appends them by a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerError::Options`], [`ProducerError::Compression`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
+    /// [`ProducerError::Io`] when the operating system gives no thread.
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
+        options.check()?;
+        let id = if options.idempotent { Some(self.root.new_producer_id()?) } else { None };
+        Producer::new(options, id, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())
     }
 
     /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or

@@ -12,27 +12,36 @@ use crate::format::draft::Draft;
 use crate::format::packed::Packed;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
+use crate::format::sealed::Sealed;
 use crate::options::Ack;
 use crate::producers::{Appended, ProducerNumbers, Producers, Verdict};
 use crate::record::Record;
 use crate::segment::{Room, Tail};
 
+/// Where a batch is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) offset: u64,
+    pub(crate) last_offset: u64,
+    /// The timestamp of its records, where the topic has log append time; not known of a duplicate.
+    pub(crate) log_append_ms: Option<i64>,
+    /// It was there already, and nothing was appended.
+    pub(crate) is_duplicate: bool,
+    /// The bytes that are not durable now.
+    unsynced_bytes: u64,
+}
+
 /// What became of a batch under the append lock.
 enum Tried {
-    /// It was appended: its offset, the segment it went to, and the bytes that are not durable now.
-    Appended(u64, Arc<Tail>, u64),
-    /// It was there: from this offset to that.
-    Duplicate {
-        offset: u64,
-        last_offset: u64,
-    },
+    /// It was appended to this segment.
+    Appended(Placed, Arc<Tail>),
+    Duplicate(Placed),
     NoRoom,
 }
 
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
-        let draft = self.draft(records, None)?;
-        self.append_draft(&draft, ack).map(|appended| appended.offset)
+        self.append_records(records, None, ack).map(|appended| appended.offset)
     }
 
     pub(crate) fn append_idempotent(
@@ -42,15 +51,20 @@ impl Core {
         ack: Ack,
     ) -> Result<Appended, AppendError> {
         producer.check()?;
-        let draft = self.draft(records, Some(producer))?;
-        self.append_draft(&draft, ack)
+        self.append_records(records, Some(producer), ack)
     }
 
-    fn append_draft(&self, draft: &Draft<'_>, ack: Ack) -> Result<Appended, AppendError> {
+    fn append_records(
+        &self,
+        records: &[Record<'_>],
+        producer: Option<ProducerNumbers>,
+        ack: Ack,
+    ) -> Result<Appended, AppendError> {
+        let mut draft = self.draft(records, producer)?;
         match self.compression() {
             None | Some(Compression::None) => {
                 self.check_size(draft.size().bytes as u64)?;
-                self.append_batch(draft, ack)
+                self.append_batch(&mut draft, ack)
             }
             Some(compression) => {
                 self.check_decompressed(draft.size().bytes.saturating_sub(HEADER_BYTES))?;
@@ -61,15 +75,15 @@ impl Core {
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        let (ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
+        let (mut ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
         match self.compression().filter(|compression| compression.codec() != ready.codec()) {
-            None => self.append_batch(&ready, ack).map(|appended| appended.offset),
+            None => self.append_batch(&mut ready, ack).map(|appended| appended.offset),
             Some(compression) => {
                 if compression != Compression::None {
                     self.check_decompressed(plain.len())?;
                 }
-                self.append_packed(ready.repack(&plain, compression), compression, ack)
-                    .map(|appended| appended.offset)
+                let packed = ready.repack(&plain, compression);
+                self.append_packed(packed, compression, ack).map(|appended| appended.offset)
             }
         }
     }
@@ -85,32 +99,53 @@ impl Core {
         let unsupported = InvalidBatch::UnsupportedCodec { codec: compression.codec() };
         let packed = packed.map_err(|_| unsupported)?;
         self.check_size(packed.ready().size().bytes as u64)?;
-        self.append_batch(&packed.ready(), ack)
+        self.append_batch(&mut packed.ready(), ack)
     }
 
-    fn compression(&self) -> Option<Compression> {
+    /// What the topic wants batches to be compressed with.
+    pub(crate) fn compression(&self) -> Option<Compression> {
         compress::from_bits(self.compression.load(Ordering::Acquire))
     }
 
     /// What readers would refuse to decompress is not compressed.
-    fn check_decompressed(&self, bytes: usize) -> Result<(), InvalidBatch> {
+    pub(crate) fn check_decompressed(&self, bytes: usize) -> Result<(), InvalidBatch> {
         let max = self.shared.decompressed_bytes_max;
         if bytes > max { Err(InvalidBatch::DecompressedTooLarge { max: max as u64 }) } else { Ok(()) }
     }
 
-    fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<Appended, AppendError> {
+    /// Appends a batch that this process has made and sealed. With [`Ack::Durable`] the caller syncs.
+    pub(crate) fn append_sealed(&self, mut batch: Sealed<'_>, ack: Ack) -> Result<Placed, AppendError> {
+        self.check_size(batch.size().bytes as u64)?;
+        let placed = self.place(&mut batch)?;
+        if ack == Ack::Appended {
+            self.flush_if_too_much(placed.unsynced_bytes);
+        }
+        Ok(placed)
+    }
+
+    /// A batch may not be larger than this.
+    pub(crate) fn batch_bytes_max(&self) -> u64 {
+        self.batch_bytes_max.load(Ordering::Acquire)
+    }
+
+    fn append_batch(&self, batch: &mut impl Batch, ack: Ack) -> Result<Appended, AppendError> {
+        let placed = self.place(batch)?;
+        if ack == Ack::Durable {
+            // Of a duplicate too: the first one may have been asked for less.
+            self.wait_durable(placed.last_offset)
+                .map_err(|error| AppendError::NotDurable { offset: placed.offset, error })?;
+        } else {
+            self.flush_if_too_much(placed.unsynced_bytes);
+        }
+        Ok(Appended { offset: placed.offset, is_duplicate: placed.is_duplicate })
+    }
+
+    fn place(&self, batch: &mut impl Batch) -> Result<Placed, AppendError> {
         let size = batch.size();
-        let (offset, tail, unsynced_bytes) = loop {
+        let (placed, tail) = loop {
             match self.try_append(batch)? {
-                Tried::Appended(offset, tail, unsynced_bytes) => break (offset, tail, unsynced_bytes),
-                Tried::Duplicate { offset, last_offset } => {
-                    if ack == Ack::Durable {
-                        // The first one may have been asked for less.
-                        self.wait_durable(last_offset)
-                            .map_err(|error| AppendError::NotDurable { offset, error })?;
-                    }
-                    return Ok(Appended { offset, is_duplicate: true });
-                }
+                Tried::Appended(placed, tail) => break (placed, tail),
+                Tried::Duplicate(placed) => return Ok(placed),
                 Tried::NoRoom => self.make_room(size)?,
             }
         };
@@ -120,14 +155,7 @@ impl Core {
         if tail.is_low() {
             self.allocate_ahead(&tail);
         }
-        drop(tail); // Who waits does not keep the segment open.
-        if ack == Ack::Durable {
-            self.wait_durable(offset.saturating_add(u64::from(size.last_offset_delta)))
-                .map_err(|error| AppendError::NotDurable { offset, error })?;
-        } else {
-            self.flush_if_too_much(unsynced_bytes);
-        }
-        Ok(Appended { offset, is_duplicate: false })
+        Ok(placed) // The tail goes here: who waits does not keep the segment open.
     }
 
     /// Checks and measures a batch, outside of any lock.
@@ -164,7 +192,7 @@ impl Core {
     }
 
     /// Appends if there is room, and if the numbers of its producer say that it is new.
-    fn try_append(&self, batch: &impl Batch) -> Result<Tried, AppendError> {
+    fn try_append(&self, batch: &mut impl Batch) -> Result<Tried, AppendError> {
         let size = batch.size();
         let mut writer = self.writer.lock();
         self.check_writable(&writer).map_err(AppendError::Refused)?;
@@ -173,7 +201,13 @@ impl Core {
         if let (Some(numbers), Some(producers)) = (numbers, producers.as_deref())
             && let Verdict::Duplicate(sent) = producers.judge(numbers, size.last_offset_delta)?
         {
-            return Ok(Tried::Duplicate { offset: sent.base_offset(), last_offset: sent.last_offset });
+            return Ok(Tried::Duplicate(Placed {
+                offset: sent.base_offset(),
+                last_offset: sent.last_offset,
+                log_append_ms: None,
+                is_duplicate: true,
+                unsynced_bytes: 0,
+            }));
         }
         let offset = *next_offset;
         let end = offset.checked_add(u64::from(size.last_offset_delta)).and_then(|last| last.checked_add(1));
@@ -207,7 +241,14 @@ impl Core {
         *unsynced_bytes = unsynced_bytes.saturating_add(size.bytes as u64);
         // Released after the bytes and the index entries were: who sees the end sees all below it.
         self.appended.store(*next_offset, Ordering::Release);
-        Ok(Tried::Appended(offset, Arc::clone(active.tail()), *unsynced_bytes))
+        let placed = Placed {
+            offset,
+            last_offset: end.saturating_sub(1),
+            log_append_ms: place.log_append_ms,
+            is_duplicate: false,
+            unsynced_bytes: *unsynced_bytes,
+        };
+        Ok(Tried::Appended(placed, Arc::clone(active.tail())))
     }
 
     /// An error when nothing can be appended any more.

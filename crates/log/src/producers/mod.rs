@@ -186,3 +186,140 @@ fn end_of_transaction(batch: &[u8]) -> Option<i32> {
     let (_, value) = marker.value?.split_first_chunk::<2>()?;
     value.first_chunk().map(|epoch| i32::from_be_bytes(*epoch))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is to become of a batch: the offset that it had before, or nothing known of it, or the sequence that was expected, or the
+    /// epoch that is current.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Told {
+        Next,
+        Duplicate(u64),
+        OutOfOrder(i32),
+        OldEpoch(i16),
+    }
+
+    fn told(verdict: Result<Verdict, AppendError>) -> Told {
+        match verdict {
+            Ok(Verdict::Next) => Told::Next,
+            Ok(Verdict::Duplicate(sent)) => Told::Duplicate(sent.base_offset()),
+            Err(AppendError::OutOfOrderSequence { expected, .. }) => Told::OutOfOrder(expected),
+            Err(AppendError::InvalidProducerEpoch { current, .. }) => Told::OldEpoch(current),
+            Err(other) => unreachable!("{other}"),
+        }
+    }
+
+    /// The same told by nothing but the list of what was appended.
+    fn expected(log: &[(ProducerNumbers, u64)], numbers: ProducerNumbers) -> Told {
+        let mut newest = log.iter().rev().filter(|(sent, _)| sent.id == numbers.id).peekable();
+        let Some((last, _)) = newest.peek().copied() else { return Told::Next };
+        if numbers.epoch < last.epoch {
+            return Told::OldEpoch(last.epoch);
+        }
+        if numbers.epoch > last.epoch {
+            return if numbers.base_sequence == 0 { Told::Next } else { Told::OutOfOrder(0) };
+        }
+        let in_epoch = newest.take_while(|(sent, _)| sent.epoch == last.epoch);
+        if let Some((_, offset)) = in_epoch.take(5).find(|(sent, _)| *sent == numbers) {
+            return Told::Duplicate(*offset);
+        }
+        let next = last.base_sequence.checked_add(1).unwrap_or(0);
+        if numbers.base_sequence == next { Told::Next } else { Told::OutOfOrder(next) }
+    }
+
+    fn visit(
+        producers: &Producers,
+        log: &mut Vec<(ProducerNumbers, u64)>,
+        sends: usize,
+        alphabet: &[ProducerNumbers],
+        count: &mut u64,
+    ) {
+        for numbers in alphabet {
+            *count += 1;
+            let found = told(producers.judge(*numbers, 0));
+            assert_eq!(found, expected(log, *numbers), "{numbers:?} after {log:?}");
+            // What is refused, or was there, changes nothing.
+            if found != Told::Next || sends == 1 {
+                continue;
+            }
+            let offset = log.len() as u64;
+            let mut after = Producers { known: producers.known.clone(), ..Producers::new(10) };
+            after.remember(*numbers, offset, 0, 0);
+            log.push((*numbers, offset));
+            visit(&after, log, sends - 1, alphabet, count);
+            // The snapshot has the whole state.
+            let again = Producers::decode(&after.encode(), offset + 1, 10, 0).unwrap();
+            assert_eq!(again.encode(), after.encode());
+            log.pop();
+        }
+    }
+
+    /// All that two producers may send, in all orders, around the number that begins anew.
+    #[test]
+    fn every_history_of_two_producers_is_judged_as_the_list_of_batches_says() {
+        let alphabet: Vec<_> = [7, 9]
+            .into_iter()
+            .flat_map(|id| [0, 1].map(|epoch| (id, epoch)))
+            .flat_map(|(id, epoch)| {
+                [i32::MAX, 0, 1, 2, 3, 4].map(|sequence| ProducerNumbers::new(id, epoch, sequence))
+            })
+            .collect();
+        let mut count = 0;
+        visit(&Producers::new(10), &mut Vec::new(), 7, &alphabet, &mut count);
+        eprintln!("{count} batches judged");
+        assert!(count > 100_000, "{count}");
+    }
+
+    #[test]
+    fn batches_of_several_records_are_told_by_both_their_ends() {
+        let mut producers = Producers::new(10);
+        let numbers = ProducerNumbers::new(7, 0, 0);
+        producers.remember(numbers, 102, 2, 0);
+        assert_eq!(told(producers.judge(numbers, 2)), Told::Duplicate(100));
+        assert_eq!(told(producers.judge(numbers, 1)), Told::OutOfOrder(3));
+        assert_eq!(told(producers.judge(numbers.behind(1), 1)), Told::OutOfOrder(3));
+        assert_eq!(told(producers.judge(numbers.behind(3), 1)), Told::Next);
+        let wraps = ProducerNumbers::new(8, 0, i32::MAX - 1);
+        producers.remember(wraps, 106, 3, 0);
+        assert_eq!(told(producers.judge(wraps, 3)), Told::Duplicate(103));
+        assert_eq!(told(producers.judge(ProducerNumbers::new(8, 0, 2), 0)), Told::Next);
+    }
+
+    #[test]
+    fn one_more_than_may_be_known_takes_the_place_of_those_that_were_silent_longest() {
+        let mut producers = Producers::new(8);
+        for id in 0..8 {
+            producers.remember(ProducerNumbers::new(id, 0, 0), id.cast_unsigned(), 0, 0);
+        }
+        producers.remember(ProducerNumbers::new(0, 0, 1), 8, 0, 0);
+        producers.remember(ProducerNumbers::new(8, 0, 0), 9, 0, 0);
+        let mut known: Vec<i64> = producers.ids().collect();
+        known.sort_unstable();
+        assert_eq!(known, [0, 3, 4, 5, 6, 7, 8]);
+        for id in 100..100_000 {
+            producers.remember(ProducerNumbers::new(id, 0, 0), id.cast_unsigned(), 0, 0);
+            assert!(producers.len() <= 8);
+        }
+    }
+
+    #[test]
+    fn who_is_silent_for_too_long_is_forgotten_unless_a_transaction_is_open() {
+        let mut producers = Producers::new(10);
+        for (id, now_ms) in [(1, 1000), (2, 1500), (3, 1000)] {
+            producers.remember(ProducerNumbers::new(id, 0, 0), 5, 0, now_ms);
+        }
+        producers.known.get_mut(&3).unwrap().txn_first_offset = Some(5);
+        producers.expire(1999, 1000);
+        assert_eq!(producers.len(), 3);
+        // A clock that was set back forgets nobody.
+        producers.expire(-5000, 1000);
+        producers.expire(2000, 1000);
+        assert!(!producers.known.contains_key(&1) && producers.known.contains_key(&3));
+        producers.expire(2499, 1000);
+        assert_eq!(producers.len(), 2);
+        producers.expire(2500, 1000);
+        assert_eq!(producers.ids().collect::<Vec<_>>(), [3]);
+    }
+}

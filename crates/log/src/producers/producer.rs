@@ -23,7 +23,7 @@ impl Sent {
 }
 
 /// The state of a producer in a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Producer {
     pub(crate) epoch: i16,
     /// That of the coordinator that ended its last transaction; -1 when there was none.
