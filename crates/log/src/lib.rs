@@ -83,6 +83,7 @@
 mod batch;
 mod check;
 mod clock;
+mod compaction;
 mod error;
 mod fetched;
 mod format;
@@ -102,21 +103,24 @@ mod topic;
 pub use batch::{Batch, Batches, Codec, Producer};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
+pub use compaction::{Cleanable, CompactProgress, CompactReport};
 pub use error::{
-    AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ReadError, SyncError, TopicError,
+    AppendError, CloseError, CompactError, Corruption, Damage, InvalidBatch, InvalidOptions,
+    InvalidTopicName, IoError, MaintainError, OpenError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
-pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
+pub use options::{
+    Ack, CleanupPolicy, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions,
+};
 pub use partition::{Partition, Reached};
 pub use read_only::{
     DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
 };
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
-    TopicDescription,
+    Compacted, MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo,
+    SetAside, TopicDescription,
 };
 pub use topic::{Position, Topic};
 

@@ -12,6 +12,6 @@ pub use corruption::{Corruption, Damage};
 pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
-    AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ReadError,
-    SyncError, TopicError,
+    AppendError, CloseError, CompactError, InvalidOptions, InvalidTopicName, MaintainError, OpenError,
+    ReadError, SyncError, TopicError,
 };

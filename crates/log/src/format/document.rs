@@ -121,6 +121,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         time_index: IndexSum { bytes: 0x99, crc: 0xaa },
         leader_epoch: 0xbb,
         believed_ms: 0xdd,
+        heads: IndexSum { bytes: 0xee, crc: 0xff },
     };
     let slot = mark.encode(0xcc);
     let expected = [
@@ -140,6 +141,8 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         ("timeIndexCrc", 0xaa),
         ("leaderEpoch", 0xbb),
         ("believed", 0xdd),
+        ("headsBytes", 0xee),
+        ("headsCrc", 0xff),
         ("crc", u64::from(crc32fast::hash(&slot[..124]))),
     ];
     let found = fields(&table("mark field"), &slot, true);

@@ -10,6 +10,7 @@ pub(crate) mod draft;
 pub(crate) mod field;
 #[cfg(test)]
 mod golden;
+pub(crate) mod heads;
 pub(crate) mod index;
 pub(crate) mod mark;
 pub(crate) mod metadata;
@@ -17,4 +18,5 @@ pub(crate) mod names;
 pub(crate) mod placed;
 pub(crate) mod ready;
 pub(crate) mod record;
+pub(crate) mod retained;
 pub(crate) mod varint;

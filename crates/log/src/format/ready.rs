@@ -27,6 +27,7 @@ pub(crate) struct Ready<'a> {
     records: &'a [u8],
     last_offset_delta: u32,
     max_timestamp: i64,
+    without_key: Option<usize>,
 }
 
 impl<'a> Ready<'a> {
@@ -45,14 +46,19 @@ impl<'a> Ready<'a> {
         header.verify(whole).map_err(|damage| refused(&damage, bytes.len()))?;
         check_header(&header)?;
         let records = whole.get(HEADER_BYTES..).unwrap_or_default();
-        let max_timestamp = match header.codec() {
+        let (max_timestamp, without_key) = match header.codec() {
             0 => check_records(&header, records)?,
             _ if records.is_empty() => return Err(malformed(0, 0, "length")),
-            _ => header.max_timestamp,
+            _ => (header.max_timestamp, None),
         };
         // One less than the number of records, which is above 0.
         let last_offset_delta = header.record_count.saturating_sub(1);
-        Ok(Self { header, records, last_offset_delta, max_timestamp })
+        Ok(Self { header, records, last_offset_delta, max_timestamp, without_key })
+    }
+
+    /// The first record without a key.
+    pub(crate) fn without_key(&self) -> Option<usize> {
+        self.without_key
     }
 }
 
@@ -124,14 +130,17 @@ fn check_header(header: &Header) -> Result<(), InvalidBatch> {
     Ok(())
 }
 
-/// Walks the records; gives their largest timestamp.
-fn check_records(header: &Header, records: &[u8]) -> Result<i64, InvalidBatch> {
+/// Walks the records; gives their largest timestamp, and the first that has no key.
+fn check_records(header: &Header, records: &[u8]) -> Result<(i64, Option<usize>), InvalidBatch> {
     let mut rest = records;
-    let mut max_timestamp = NO_TIMESTAMP;
+    let (mut max_timestamp, mut without_key) = (NO_TIMESTAMP, None);
     for number in 0..header.record_count {
         let at = records.len().saturating_sub(rest.len());
         let record = record::decode(&mut rest).map_err(|field| malformed(number, at, field))?;
         let at = HEADER_BYTES.saturating_add(at) as u64;
+        if record.key.is_none() && without_key.is_none() {
+            without_key = usize::try_from(number).ok();
+        }
         if record.offset_delta != number {
             return Err(InvalidBatch::OffsetDelta { record: number, at, found: record.offset_delta });
         }
@@ -143,7 +152,7 @@ fn check_records(header: &Header, records: &[u8]) -> Result<i64, InvalidBatch> {
         max_timestamp = max_timestamp.max(timestamp);
     }
     if rest.is_empty() {
-        return Ok(max_timestamp);
+        return Ok((max_timestamp, without_key));
     }
     let at = header.bytes.saturating_sub(rest.len()) as u64;
     Err(InvalidBatch::LeftOver { at, left: rest.len() as u64 })

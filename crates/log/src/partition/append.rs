@@ -22,7 +22,9 @@ impl Core {
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        self.append_batch(&Ready::new(bytes)?, ack)
+        let batch = Ready::new(bytes)?;
+        self.check_key(batch.without_key())?;
+        self.append_batch(&batch, ack)
     }
 
     fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
@@ -51,6 +53,7 @@ impl Core {
 
     /// Checks and measures a batch, outside of any lock.
     fn draft<'a>(&self, records: &'a [Record<'a>]) -> Result<Draft<'a>, AppendError> {
+        self.check_key(records.iter().position(|record| record.key.is_none()))?;
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
             match record.timestamp {
@@ -72,6 +75,14 @@ impl Core {
         };
         self.check_size(draft.size().bytes as u64)?;
         Ok(draft)
+    }
+
+    /// Refuses a record without a key, if there is one, where the topic is compacted.
+    fn check_key(&self, without_key: Option<usize>) -> Result<(), AppendError> {
+        match without_key.filter(|_| self.compacted.load(Ordering::Acquire)) {
+            Some(record) => Err(AppendError::KeyRequired { record }),
+            None => Ok(()),
+        }
     }
 
     fn check_size(&self, bytes: u64) -> Result<(), AppendError> {
