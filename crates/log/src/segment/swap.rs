@@ -83,11 +83,6 @@ impl Swap {
         Ok(())
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// The segments that take the place of others.
     pub(crate) fn segments(&self) -> impl Iterator<Item = u64> + '_ {
         let mut bases: Vec<u64> = self.files.iter().map(|(base_offset, _)| *base_offset).collect();

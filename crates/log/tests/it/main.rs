@@ -9,6 +9,7 @@
 mod alter;
 mod bed;
 mod check;
+mod compaction_histories;
 mod concurrency;
 mod crash;
 mod damage;
