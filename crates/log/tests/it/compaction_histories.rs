@@ -24,11 +24,11 @@ const ALPHABET: [Op; 7] = [
 ];
 
 /// How many images are taken of each moment in a history of 1, 2, ... operations. All there are, up to so many.
-const IMAGES: [usize; OPERATIONS_MAX] = [64, 128, 256, 256, 64, 16];
+const IMAGES: [usize; OPERATIONS_MAX] = [64, 128, 128, 96, 24, 6];
 /// For compactions of histories of up to so many operations the power goes again in the recovery from each image.
-const TWICE_MAX: usize = 4;
+const TWICE_MAX: usize = 3;
 const AGAIN: Bounds = Bounds { images: 6, torn: 1, seed: 11 };
-const TORN: [usize; OPERATIONS_MAX] = [8, 8, 8, 4, 2, 0];
+const TORN: [usize; OPERATIONS_MAX] = [8, 8, 4, 2, 1, 0];
 
 #[derive(Default)]
 struct Tally {
