@@ -67,9 +67,12 @@ fn summary(report: &CheckReport, out: &mut impl Write) -> Result<()> {
         let (segments, ahead) = (show::count(report.open_segments), show::bytes(report.zero_bytes));
         writeln!(out, "{segments} segments were not closed, {ahead} are allocated ahead")?;
     }
-    if report.compressed_batches > 0 {
-        let batches = show::count(report.compressed_batches);
-        writeln!(out, "the records of {batches} compressed batches were not looked at")?;
+    if report.unread_batches > 0 {
+        let batches = show::count(report.unread_batches);
+        writeln!(
+            out,
+            "the records of {batches} batches were not looked at: this program was built without their codec"
+        )?;
     }
     Ok(())
 }

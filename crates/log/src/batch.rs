@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::compress;
 use crate::error::ReadError;
 use crate::fetched::{Place, Records, Views};
 use crate::format::batch::Header;
 use crate::options::TimestampType;
+use crate::unpacked::Unpacked;
 
 /// One record batch of a [`Fetched`](crate::Fetched), whole and checked: made by
 /// [`Fetched::batches`](crate::Fetched::batches).
@@ -27,6 +29,7 @@ pub struct Batch {
     header: Header,
     bytes: Bytes,
     place: Place,
+    unpacked: Unpacked,
 }
 
 impl Batch {
@@ -130,21 +133,22 @@ impl Batch {
     /// Visits all its records, those before the offset that was asked for and those for brokers included, as
     /// [`Bytes`] that may be kept.
     ///
-    /// A compressed batch gives one error, [`ReadError::UnsupportedCodec`].
+    /// The first of all such visits decompresses the batch, if it is compressed, and it stays so until the value is dropped, or the
+    /// last part of a record. A batch that cannot be decompressed gives one error: [`ReadError::UnsupportedCodec`],
+    /// [`ReadError::DecompressedTooLarge`], or [`ReadError::Corrupt`].
     #[must_use]
     pub fn records(&self) -> Records<'_> {
-        Records::new(&self.bytes, self.views())
+        Records { views: self.views() }
     }
 
     /// Visits the same records as [`Batch::records`], borrowed.
     #[must_use]
     pub fn views(&self) -> Views<'_> {
-        Views::of_batch(&self.bytes, &self.place)
+        Views::of_batch(&self.bytes, &self.place, &self.unpacked)
     }
 }
 
-/// What the records of a batch are compressed with: Kafka's number of the codec. This release writes none and
-/// decompresses none.
+/// What the records of a batch are compressed with: Kafka's number of the codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Codec(pub u8);
 
@@ -159,6 +163,22 @@ impl Codec {
     pub const LZ4: Self = Self(3);
     /// A Zstandard frame.
     pub const ZSTD: Self = Self(4);
+
+    /// Whether the records of such a batch can be read and written by this build: each codec is a feature of the crate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use headwater_log::Codec;
+    ///
+    /// assert!(Codec::NONE.is_supported());
+    /// assert_eq!(Codec::ZSTD.is_supported(), cfg!(feature = "zstd"));
+    /// assert!(!Codec(5).is_supported()); // Kafka has no such codec
+    /// ```
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        compress::is_supported(self.0)
+    }
 }
 
 /// Kafka's name of the codec, and the number of one that has none.
@@ -192,11 +212,12 @@ pub struct Producer {
 pub struct Batches<'a> {
     bytes: &'a Bytes,
     headers: Headers<'a>,
+    decompressed_bytes_max: usize,
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(bytes: &'a Bytes, place: &'a Place) -> Self {
-        Self { bytes, headers: Headers::new(bytes, place) }
+    pub(crate) fn new(bytes: &'a Bytes, place: &'a Place, decompressed_bytes_max: usize) -> Self {
+        Self { bytes, headers: Headers::new(bytes, place), decompressed_bytes_max }
     }
 }
 
@@ -210,7 +231,8 @@ impl Iterator for Batches<'_> {
             let position = position.saturating_add(at as u64);
             let place =
                 Place { topic: Arc::clone(topic), partition: *partition, segment: *segment, position };
-            Batch { header, bytes: self.bytes.slice_ref(bytes), place }
+            let unpacked = Unpacked::new(self.decompressed_bytes_max);
+            Batch { header, bytes: self.bytes.slice_ref(bytes), place, unpacked }
         }))
     }
 }
@@ -263,7 +285,7 @@ mod tests {
 
     fn fetched(bytes: Vec<u8>, from: u64) -> Fetched {
         let place = Place { topic: "t".into(), partition: 0, segment: 7, position: 1000 };
-        Fetched::new(bytes.into(), from, 0, place)
+        Fetched::new(bytes.into(), from, 0, place, 1000)
     }
 
     fn batches(fetched: &Fetched) -> Vec<Batch> {
@@ -288,21 +310,21 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_batch_has_a_header_and_bytes_and_no_records() {
+    fn a_batch_of_an_unknown_codec_has_a_header_and_bytes_and_no_records() {
         let mut bytes = encoded(&[Record::new("a")], 0, 0);
-        bytes[22] = 0x1c; // zstd, log append time, transactional
+        bytes[22] = 0x1d; // codec 5, log append time, transactional
         bytes[43..51].copy_from_slice(&9_i64.to_be_bytes());
         bytes[51..53].copy_from_slice(&1_i16.to_be_bytes());
         bytes[53..57].copy_from_slice(&77_i32.to_be_bytes());
         let fetched = fetched(bytes.clone(), 0);
         let [batch] = batches(&fetched).try_into().unwrap();
-        assert_eq!((batch.codec(), batch.codec().to_string().as_str()), (Codec::ZSTD, "zstd"));
+        assert_eq!((batch.codec(), batch.codec().to_string().as_str()), (Codec(5), "codec 5"));
         assert_eq!(batch.timestamp_type(), TimestampType::LogAppendTime);
         assert!(batch.is_transactional() && !batch.is_control() && !batch.has_delete_horizon());
         assert_eq!(batch.producer(), Some(Producer { id: 9, epoch: 1, base_sequence: 77 }));
         assert_eq!(batch.bytes(), &bytes);
         let records: Vec<_> = batch.records().collect();
-        assert!(matches!(records[..], [Err(ReadError::UnsupportedCodec { codec: 4, .. })]));
+        assert!(matches!(records[..], [Err(ReadError::UnsupportedCodec { codec: 5, .. })]));
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::batch::{Batches, Headers};
+use crate::batch::{Batches, Codec, Headers};
+use crate::compress::{self, Failure};
 use crate::error::{Corruption, Damage, ReadError};
 use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::record::{self, Decoded};
 use crate::record::{RecordView, StoredHeaders, StoredRecord};
+use crate::unpacked::{Unpacked, Visit};
 
 /// Where the bytes of a [`Fetched`] come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +31,33 @@ impl Place {
             what,
         }
     }
+
+    /// Why the records of the batch at `at` are not there.
+    pub(crate) fn undecoded(
+        &self,
+        header: &Header,
+        at: usize,
+        failure: Failure,
+        bytes_max: usize,
+    ) -> ReadError {
+        let (topic, partition, offset) = (Arc::clone(&self.topic), self.partition, header.base_offset);
+        match failure {
+            Failure::Unsupported => {
+                ReadError::UnsupportedCodec { topic, partition, offset, codec: header.codec() }
+            }
+            Failure::TooLarge => ReadError::DecompressedTooLarge {
+                topic,
+                partition,
+                segment: self.segment,
+                position: self.position.saturating_add(at as u64),
+                offset,
+                max: bytes_max as u64,
+            },
+            Failure::Malformed => {
+                self.corruption(at, Damage::Compressed { codec: Codec(header.codec()) }).into()
+            }
+        }
+    }
 }
 
 /// The result of a read: whole batches, checked, as one piece of memory.
@@ -36,6 +65,11 @@ impl Place {
 /// From a [`Partition`](crate::Partition) that is the log's own memory, and nothing is copied: as long as the value, or a
 /// part that was taken from it, is held, the segment's mapping lives, also when retention has deleted the file. From
 /// a [`ReadOnlyPartition`](crate::ReadOnlyPartition) it is a copy, made once.
+///
+/// A compressed batch is decompressed when [`Fetched::views`] or [`Fetched::records`] get to it, once, and kept until the value
+/// is dropped, or until the last of the records' parts is: for each batch at most
+/// [`LogOptions::decompressed_bytes_max`](crate::LogOptions). Who wants one of them in memory at a time goes by
+/// [`Fetched::batches`]. A clone has the same batches, and decompresses for itself.
 ///
 /// # Examples
 ///
@@ -62,11 +96,19 @@ pub struct Fetched {
     from: u64,
     next: u64,
     place: Place,
+    unpacked: Unpacked,
 }
 
 impl Fetched {
-    pub(crate) fn new(bytes: Bytes, from: u64, next: u64, place: Place) -> Self {
-        Self { bytes, from, next, place }
+    /// Whole batches; `decompressed_bytes_max` is what each may become.
+    pub(crate) fn new(
+        bytes: Bytes,
+        from: u64,
+        next: u64,
+        place: Place,
+        decompressed_bytes_max: usize,
+    ) -> Self {
+        Self { bytes, from, next, place, unpacked: Unpacked::new(decompressed_bytes_max) }
     }
 
     /// The batches as they stand in the segment file, which is also how Kafka's protocol carries them.
@@ -92,17 +134,21 @@ impl Fetched {
     /// Visits the records from the offset on that was asked for, as [`Bytes`] that may be kept.
     ///
     /// Records for brokers (transaction markers) are left out. A batch that cannot be decoded gives one error,
-    /// then the batch after it follows.
+    /// then the batch after it follows: [`ReadError::UnsupportedCodec`], [`ReadError::DecompressedTooLarge`] or
+    /// [`ReadError::Corrupt`].
     #[must_use]
     pub fn records(&self) -> Records<'_> {
-        Records::new(&self.bytes, self.views())
+        Records { views: self.views() }
     }
 
     /// Visits the same records as [`Fetched::records`], borrowed.
     #[must_use]
     pub fn views(&self) -> Views<'_> {
-        let headers = Headers::new(&self.bytes, &self.place);
-        Views { headers, from: self.from, with_control: false, batch: None }
+        Views {
+            from: self.from,
+            with_control: false,
+            ..Views::of_batch(&self.bytes, &self.place, &self.unpacked)
+        }
     }
 
     /// Visits the batches, each with its header and its bytes: also those whose records are compressed or for brokers.
@@ -133,7 +179,38 @@ impl Fetched {
     /// ```
     #[must_use]
     pub fn batches(&self) -> Batches<'_> {
-        Batches::new(&self.bytes, &self.place)
+        Batches::new(&self.bytes, &self.place, self.unpacked.bytes_max())
+    }
+
+    /// The first offset, from the one on that was asked for, whose record has a timestamp at or after `timestamp`.
+    ///
+    /// Compressed batches are decompressed one at a time, and not at all where the header says that they are earlier.
+    pub(crate) fn first_at_or_after(&self, timestamp: i64) -> Result<Option<u64>, ReadError> {
+        let bytes_max = self.unpacked.bytes_max();
+        for found in Headers::new(&self.bytes, &self.place) {
+            let (header, at, bytes) = found?;
+            if header.is_control() || header.last_offset < self.from {
+                continue;
+            }
+            let mut records = bytes.get(HEADER_BYTES..).unwrap_or_default();
+            let decompressed;
+            if header.codec() != 0 {
+                if header.max_timestamp < timestamp {
+                    continue;
+                }
+                decompressed = compress::decompress(header.codec(), records, bytes_max)
+                    .map_err(|failure| self.place.undecoded(&header, at, failure, bytes_max))?;
+                records = &decompressed;
+            }
+            let mut visited = Visited::new(&header, at, records);
+            while let Some(view) = visited.next() {
+                let view = view.map_err(|damage| self.place.corruption(at, damage))?;
+                if view.timestamp >= timestamp && view.offset >= self.from {
+                    return Ok(Some(view.offset));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -149,33 +226,25 @@ impl<'a> IntoIterator for &'a Fetched {
 /// Visits the records of a [`Fetched`] or a [`Batch`](crate::Batch); made by their `records`.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
-    bytes: &'a Bytes,
-    views: Views<'a>,
-}
-
-impl<'a> Records<'a> {
-    pub(crate) fn new(bytes: &'a Bytes, views: Views<'a>) -> Self {
-        Self { bytes, views }
-    }
+    pub(crate) views: Views<'a>,
 }
 
 impl Iterator for Records<'_> {
     type Item = Result<StoredRecord, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.bytes;
-        self.views.next().map(|view| {
-            view.map(|view| StoredRecord {
-                offset: view.offset,
-                timestamp: view.timestamp,
-                key: view.key.map(|key| bytes.slice_ref(key)),
-                value: view.value.map(|value| bytes.slice_ref(value)),
-                headers: StoredHeaders::new(
-                    u32::try_from(view.headers.len()).unwrap_or(u32::MAX),
-                    bytes.slice_ref(view.headers.bytes()),
-                ),
-            })
-        })
+        let view = self.views.next()?;
+        let bytes = self.views.source;
+        Some(view.map(|view| StoredRecord {
+            offset: view.offset,
+            timestamp: view.timestamp,
+            key: view.key.map(|key| bytes.slice_ref(key)),
+            value: view.value.map(|value| bytes.slice_ref(value)),
+            headers: StoredHeaders::new(
+                u32::try_from(view.headers.len()).unwrap_or(u32::MAX),
+                bytes.slice_ref(view.headers.bytes()),
+            ),
+        }))
     }
 }
 
@@ -183,15 +252,20 @@ impl Iterator for Records<'_> {
 #[derive(Debug, Clone)]
 pub struct Views<'a> {
     headers: Headers<'a>,
+    /// What the headers are in.
+    bytes: &'a Bytes,
+    /// What the records of the batch that is visited are in: that, or what was decompressed.
+    source: &'a Bytes,
+    unpacked: Visit<'a>,
     from: u64,
     /// Whether records for brokers are visited too.
     with_control: bool,
     batch: Option<Visited<'a>>,
 }
 
-/// A batch that is being visited.
+/// A batch that is being visited, by its records, which are not compressed any more.
 #[derive(Debug, Clone)]
-struct Visited<'a> {
+pub(crate) struct Visited<'a> {
     at: usize,
     rest: &'a [u8],
     base_offset: u64,
@@ -206,7 +280,7 @@ struct Visited<'a> {
 }
 
 impl<'a> Visited<'a> {
-    fn new(header: &Header, at: usize, records: &'a [u8]) -> Self {
+    pub(crate) fn new(header: &Header, at: usize, records: &'a [u8]) -> Self {
         Self {
             at,
             rest: records,
@@ -221,7 +295,7 @@ impl<'a> Visited<'a> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<Result<RecordView<'a>, Damage>> {
+    pub(crate) fn next(&mut self) -> Option<Result<RecordView<'a>, Damage>> {
         if self.seen == self.record_count {
             let left_over = Damage::Record { record: self.seen, field: "recordCount" };
             return (!self.rest.is_empty()).then_some(Err(left_over));
@@ -250,8 +324,10 @@ impl<'a> Visited<'a> {
 
 impl<'a> Views<'a> {
     /// All records of one batch.
-    pub(crate) fn of_batch(bytes: &'a [u8], place: &'a Place) -> Self {
-        Self { headers: Headers::new(bytes, place), from: 0, with_control: true, batch: None }
+    pub(crate) fn of_batch(bytes: &'a Bytes, place: &'a Place, unpacked: &'a Unpacked) -> Self {
+        let headers = Headers::new(bytes, place);
+        let unpacked = unpacked.visit();
+        Self { headers, bytes, source: bytes, unpacked, from: 0, with_control: true, batch: None }
     }
 
     /// Goes to the next batch that has records for the reader; `None` at the end.
@@ -264,16 +340,20 @@ impl<'a> Views<'a> {
             if (header.is_control() && !self.with_control) || header.last_offset < self.from {
                 continue;
             }
-            let place = self.headers.place;
-            if header.codec() != 0 {
-                return Some(Err(ReadError::UnsupportedCodec {
-                    topic: Arc::clone(&place.topic),
-                    partition: place.partition,
-                    offset: header.base_offset,
-                    codec: header.codec(),
-                }));
+            let records = bytes.get(HEADER_BYTES..)?;
+            if header.codec() == 0 {
+                self.source = self.bytes;
+                return Some(Ok(Visited::new(&header, at, records)));
             }
-            return Some(Ok(Visited::new(&header, at, bytes.get(HEADER_BYTES..)?)));
+            return Some(match self.unpacked.next(header.codec(), records) {
+                Ok(records) => {
+                    self.source = records;
+                    Ok(Visited::new(&header, at, records))
+                }
+                Err(failure) => {
+                    Err(self.headers.place.undecoded(&header, at, failure, self.unpacked.bytes_max()))
+                }
+            });
         }
     }
 }
@@ -312,7 +392,7 @@ mod tests {
 
     fn fetched(bytes: Vec<u8>, from: u64) -> Fetched {
         let place = Place { topic: "t".into(), partition: 0, segment: 0, position: 1000 };
-        Fetched::new(bytes.into(), from, 0, place)
+        Fetched::new(bytes.into(), from, 0, place, 1000)
     }
 
     fn offsets(fetched: &Fetched) -> Vec<Result<u64, ReadError>> {
@@ -337,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_batch_is_one_error_and_the_next_batch_follows() {
+    fn a_batch_that_cannot_be_decompressed_is_one_error_and_the_next_batch_follows() {
         let one = encoded(&[Record::new("a"), Record::new("b")], 0, 0);
-        let bytes = [with_header_byte(one.clone(), 22, 3), encoded(&[Record::new("c")], 2, 0)].concat();
+        let bytes = [with_header_byte(one.clone(), 22, 5), encoded(&[Record::new("c")], 2, 0)].concat();
         let seen = offsets(&fetched(bytes, 0));
         assert!(matches!(
             seen[..],
-            [Err(ReadError::UnsupportedCodec { partition: 0, offset: 0, codec: 3, .. }), Ok(2)]
+            [Err(ReadError::UnsupportedCodec { partition: 0, offset: 0, codec: 5, .. }), Ok(2)]
         ));
     }
 

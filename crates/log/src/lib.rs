@@ -84,6 +84,7 @@ mod batch;
 mod check;
 mod clock;
 mod compaction;
+mod compress;
 mod error;
 mod fetched;
 mod format;
@@ -99,14 +100,17 @@ mod segment;
 pub mod storage;
 mod sync;
 mod topic;
+mod unpacked;
 
 pub use batch::{Batch, Batches, Codec, Producer};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use compaction::{Cleanable, CompactProgress, CompactReport};
+pub use compress::Compression;
 pub use error::{
     AppendError, CloseError, CompactError, Corruption, Damage, InvalidBatch, InvalidOptions,
     InvalidTopicName, IoError, MaintainError, OpenError, ReadError, SyncError, TopicError,
+    UnsupportedCompression,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};

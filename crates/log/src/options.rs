@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::InvalidOptions;
+use crate::compress::Compression;
+use crate::error::{InvalidOptions, UnsupportedCompression};
 use crate::storage::{Disk, Storage};
 
 /// What an append waits for.
@@ -102,6 +103,12 @@ pub struct LogOptions {
     /// Whether every read checks every checksum, not only the first read of each batch since the segment was
     /// opened. Default: false.
     pub verify_every_read: bool,
+    /// The most that the records of one compressed batch may take when they are decompressed, by a reader or to check a batch
+    /// that is appended: a few kilobytes can be made that become gigabytes. Above it a read is
+    /// [`ReadError::DecompressedTooLarge`](crate::ReadError), and an append is refused. 4 KiB to 2^31 - 1. Default: 64 MiB, some
+    /// sixty times the largest batch that [`TopicOptions::batch_bytes_max`] allows by default; what is text seldom shrinks to a
+    /// twentieth.
+    pub decompressed_bytes_max: usize,
     /// So many segments that take no appends are mapped at a time, each with its two indexes; the longest unused ones
     /// are unmapped for others. A segment that takes appends, or was rolled and waits to be synced, is mapped
     /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
@@ -128,6 +135,7 @@ impl Default for LogOptions {
         Self {
             topic_defaults: TopicOptions::default(),
             verify_every_read: false,
+            decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
             mapped_segments_max: 1024,
             clock_step_ms_max: Some(24 * 3600 * 1000),
             on_damage: OnDamage::default(),
@@ -149,6 +157,12 @@ impl LogOptions {
     #[must_use]
     pub fn verify_every_read(self, verify_every_read: bool) -> Self {
         Self { verify_every_read, ..self }
+    }
+
+    /// Sets how much a compressed batch may become.
+    #[must_use]
+    pub fn decompressed_bytes_max(self, decompressed_bytes_max: usize) -> Self {
+        Self { decompressed_bytes_max, ..self }
     }
 
     /// Sets how many segments that take no appends are mapped at a time.
@@ -192,6 +206,7 @@ impl LogOptions {
                 return Err(InvalidOptions { option, value, min, max });
             }
         }
+        check_decompressed(self.decompressed_bytes_max)?;
         self.topic_defaults.check()
     }
 
@@ -258,17 +273,38 @@ pub struct TopicOptions {
     /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
     /// neither, but by when the log took them. Default: [`TimestampType::CreateTime`].
     pub timestamp_type: TimestampType,
+    /// What batches are compressed with when they are appended. `None` leaves that to whoever encodes them: records stay as they
+    /// are, and a batch that is encoded already keeps its codec. With a codec, [`Partition::append_batch`](crate::Partition) and
+    /// its like compress what they append, each batch for itself; and a batch that is encoded already is compressed anew unless it
+    /// has that codec, at whatever level. Kafka's `compression.type`, whose `producer` is `None`. Default: `None`.
+    pub compression: Option<Compression>,
     /// An index entry is written when more than so many bytes were appended since the last one.
     /// Default: 4096.
     pub index_interval_bytes: u32,
     /// A segment is rolled before one of its indexes would grow beyond this. 4 KiB to 2^31 - 1.
     /// Default: 10 MiB.
     pub segment_index_bytes: u32,
-    /// A batch may not be larger than this, as it stands on disk, nor than `segment_bytes`.
+    /// A batch may not be larger than this, as it stands on disk, compressed or not, nor than `segment_bytes`.
     /// Default: 1,048,588, as Kafka's `max.message.bytes`.
     pub batch_bytes_max: u64,
     /// Disk space is allocated ahead in steps that grow with the segment up to this. Default: 8 MiB.
     pub allocate_ahead_bytes_max: u64,
+}
+
+fn check_level(option: &'static str, level: u8, max: u64) -> Result<(), InvalidOptions> {
+    let (value, min) = (u64::from(level), 1);
+    if value < min || value > max { Err(InvalidOptions { option, value, min, max }) } else { Ok(()) }
+}
+
+/// What a compressed batch may become unless the program says otherwise.
+const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+
+fn check_decompressed(bytes_max: usize) -> Result<(), InvalidOptions> {
+    let (value, min, max) = (bytes_max as u64, 4096, SEGMENT_BYTES_MAX);
+    if value < min || value > max {
+        return Err(InvalidOptions { option: "decompressed_bytes_max", value, min, max });
+    }
+    Ok(())
 }
 
 /// Kafka positions in a segment are 32-bit signed numbers.
@@ -290,6 +326,7 @@ impl Default for TopicOptions {
             flush_ms: Some(0),
             flush_bytes: None,
             timestamp_type: TimestampType::CreateTime,
+            compression: None,
             index_interval_bytes: 4096,
             segment_index_bytes: 10 * 1024 * 1024,
             batch_bytes_max: 1_048_588,
@@ -377,6 +414,12 @@ impl TopicOptions {
         Self { timestamp_type, ..self }
     }
 
+    /// Sets what batches are compressed with when they are appended.
+    #[must_use]
+    pub fn compression(self, compression: Option<Compression>) -> Self {
+        Self { compression, ..self }
+    }
+
     /// Sets the distance of index entries.
     #[must_use]
     pub fn index_interval_bytes(self, index_interval_bytes: u32) -> Self {
@@ -415,7 +458,19 @@ impl TopicOptions {
                 return Err(InvalidOptions { option, value, min, max });
             }
         }
-        Ok(())
+        match self.compression {
+            Some(Compression::Zstd { level }) => check_level("compression.zstd.level", level, 22),
+            Some(Compression::Gzip { level }) => check_level("compression.gzip.level", level, 9),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the codec is built in.
+    pub(crate) fn check_compression(&self) -> Result<(), UnsupportedCompression> {
+        match self.compression.map(Compression::codec) {
+            Some(codec) if !codec.is_supported() => Err(UnsupportedCompression { codec }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -423,13 +478,16 @@ impl TopicOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ReadOnlyOptions {
+    /// The most that the records of one compressed batch may take when they are decompressed, as
+    /// [`LogOptions::decompressed_bytes_max`]. Default: 64 MiB.
+    pub decompressed_bytes_max: usize,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
 }
 
 impl Default for ReadOnlyOptions {
     fn default() -> Self {
-        Self { storage: Arc::new(Disk) }
+        Self { decompressed_bytes_max: DECOMPRESSED_BYTES_MAX, storage: Arc::new(Disk) }
     }
 }
 
@@ -437,7 +495,17 @@ impl ReadOnlyOptions {
     /// Sets where the files are.
     #[must_use]
     pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self { storage, ..self }
+    }
+
+    /// Sets how much a compressed batch may become.
+    #[must_use]
+    pub fn decompressed_bytes_max(self, decompressed_bytes_max: usize) -> Self {
+        Self { decompressed_bytes_max, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
+        check_decompressed(self.decompressed_bytes_max)
     }
 }
 

@@ -77,7 +77,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
     for record in fetched.views() {
         let record = match record {
             Ok(record) => record,
-            Err(ReadError::UnsupportedCodec { .. }) => {
+            Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => {
                 Counters::add(&shared.counters.not_messages, 1);
                 continue;
             }

@@ -126,6 +126,12 @@ pub enum Problem {
     /// The checksum of a batch holds, but what is in it is not what its header says.
     #[error("the batch's checksum holds, but {0}")]
     Content(Damage),
+    /// The checksum of a batch holds, but its records become more than the check was allowed.
+    #[error("the batch has more than {max} bytes when it is decompressed")]
+    DecompressedTooLarge {
+        /// [`ReadOnlyOptions::decompressed_bytes_max`](crate::ReadOnlyOptions).
+        max: u64,
+    },
     /// The checksum of a batch holds, but its header states another largest timestamp than its records have.
     #[error("the batch states {stated} as its largest timestamp, it is {found}")]
     MaxTimestamp {
@@ -190,9 +196,11 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Damaged(_) | Self::Content(_) | Self::Unreadable(_) | Self::BeginningMissing { .. } => {
-                Severity::Error
-            }
+            Self::Damaged(_)
+            | Self::Content(_)
+            | Self::DecompressedTooLarge { .. }
+            | Self::Unreadable(_)
+            | Self::BeginningMissing { .. } => Severity::Error,
             Self::MaxTimestamp { .. }
             | Self::TornTail { .. }
             | Self::Index { .. }
@@ -211,6 +219,9 @@ impl Problem {
         match self {
             Self::Damaged(_) => {
                 "restore the segment from a copy, or quarantine it: all that holds of it stays readable"
+            }
+            Self::DecompressedTooLarge { .. } => {
+                "raise decompressed_bytes_max, for the check and for readers, if it may"
             }
             Self::Content(_) | Self::MaxTimestamp { .. } => {
                 "it is as it was written; whoever wrote it was wrong, and it stays as it is"

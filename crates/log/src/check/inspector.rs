@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::content;
+use super::content::{self, Content};
 use super::finding::{Finding, IndexKind, Problem};
 use super::index::Compared;
 use super::{CheckEvent, CheckReport, Progress};
@@ -27,6 +27,7 @@ pub(super) struct Inspector<'a> {
     told_bytes: u64,
     place: Place,
     sparse: bool,
+    decompressed_bytes_max: usize,
     offset: Compared,
     time: Compared,
     largest: Option<TimeEntry>,
@@ -43,6 +44,7 @@ impl<'a> Inspector<'a> {
         watch: &'a mut dyn FnMut(CheckEvent<'_>),
         report: &'a mut CheckReport,
         progress: Progress,
+        decompressed_bytes_max: usize,
     ) -> Self {
         let place = Place {
             topic: Arc::clone(&progress.topic),
@@ -58,6 +60,7 @@ impl<'a> Inspector<'a> {
             progress,
             place,
             sparse: false,
+            decompressed_bytes_max,
             offset: Compared::default(),
             time: Compared::default(),
             largest: None,
@@ -129,11 +132,10 @@ impl Observer for Inspector<'_> {
         let (base_offset, header, position) = (self.place.segment, &found.header, found.at as u64);
         self.report.batches += 1;
         self.report.records += u64::from(header.record_count);
-        self.place.position = position;
-        if header.codec() != 0 {
-            self.report.compressed_batches += 1;
-        } else if let Some(problem) = content::problem(header, bytes, &self.place, self.sparse) {
-            self.find(Some(base_offset), Some(position), problem);
+        match content::look(header, bytes, self.sparse, self.decompressed_bytes_max) {
+            Content::Seen(None) => {}
+            Content::Seen(Some(problem)) => self.find(Some(base_offset), Some(position), problem),
+            Content::Closed => self.report.unread_batches += 1,
         }
         self.offset.batch(base_offset, position, header);
         if self.largest.is_none_or(|largest| header.max_timestamp > largest.timestamp)

@@ -69,8 +69,8 @@ pub struct CheckReport {
     pub open_segments: u64,
     /// The batches that hold.
     pub batches: u64,
-    /// The batches whose records were not looked at, since they are compressed.
-    pub compressed_batches: u64,
+    /// The batches whose records were not looked at, since their codec is not built in.
+    pub unread_batches: u64,
     /// The records in the batches that hold, as their headers say.
     pub records: u64,
     /// The bytes of the batches that hold.
@@ -104,7 +104,8 @@ pub(crate) fn check(
     options: &ReadOnlyOptions,
     watch: &mut dyn FnMut(CheckEvent<'_>),
 ) -> Result<CheckReport, OpenError> {
-    let storage = &options.storage;
+    options.check()?;
+    let (storage, bytes_max) = (&options.storage, options.decompressed_bytes_max);
     let guard = lock(&**storage, path)?;
     let found = find_topics(&**storage, path).map_err(|error| not_found(path, error))?;
     if found.is_empty() && !has_file_of_log(&**storage, path)? {
@@ -142,10 +143,10 @@ pub(crate) fn check(
         for partition in partitions {
             let key = (name.clone(), *partition);
             let known = Known { start: starts.get(&key).copied(), recovery_point: points.get(&key).copied() };
-            let dir = Dir::unmapped(Arc::clone(storage), path, Arc::clone(&topic), *partition);
+            let dir = Dir::unmapped(Arc::clone(storage), path, Arc::clone(&topic), *partition, bytes_max);
             let (topic, partition) = (Arc::clone(&topic), *partition);
             let progress = Progress { done_bytes, total_bytes, topic, partition, segment: 0 };
-            let mut inspector = Inspector::new(watch, &mut report, progress);
+            let mut inspector = Inspector::new(watch, &mut report, progress, bytes_max);
             inspect(&mut inspector, dir, known);
             done_bytes = inspector.progress.done_bytes;
         }

@@ -3,6 +3,7 @@
 //! What it is made of is large and read from memory that is mapped; it goes to the file in large writes, and is synced now and
 //! then, so that no sync at the end takes long.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::error::IoError;
 use crate::format::batch::Header;
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names::{self, CLEANED};
+use crate::options::SEGMENT_BYTES_MAX;
 use crate::segment::{Dir, Rebuilt, sealed_file};
 use crate::storage::{self, File};
 
@@ -52,6 +54,10 @@ impl Cleaned {
 
     /// Puts batches as they are, of which this is the header of each, in order.
     pub(crate) fn put(&mut self, header: &Header, batch: &[u8]) -> Result<(), IoError> {
+        if self.len().saturating_add(batch.len() as u64) > SEGMENT_BYTES_MAX {
+            // A full segment of batches that were compressed better than here.
+            return Err(IoError::new("write", &self.path, ErrorKind::FileTooLarge.into()));
+        }
         self.rebuilt.add(usize::try_from(self.len()).unwrap_or(usize::MAX), header);
         if self.buffer.len().saturating_add(batch.len()) > WRITE_BYTES {
             self.flush()?;

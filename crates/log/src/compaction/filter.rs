@@ -18,8 +18,11 @@
 //! are not as there. A record without a key stays: Kafka drops it, and it may be the only one that says what it says. Batches of
 //! transactions, and those for brokers, stay whole: what becomes of them depends on markers that nothing here writes.
 
+use std::borrow::Cow;
+
 use super::map::KeyMap;
 use super::producers::LastBatches;
+use crate::compress::{self, Compression, Failure};
 use crate::error::Damage;
 use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::record::{self, Cut};
@@ -37,6 +40,41 @@ pub(crate) struct Rules<'a> {
     /// Whether records stay that are not the last of their key, since their batches stay whole. Then tombstones do, too:
     /// what they delete would come back.
     pub(crate) keep_tombstones: bool,
+    /// How what is compressed is compressed again, if it is with this codec.
+    pub(crate) compression: Option<Compression>,
+}
+
+/// Why a batch cannot be looked into.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Damaged(Damage),
+    Compressed(Failure),
+}
+
+impl From<Damage> for Unreadable {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<Failure> for Unreadable {
+    fn from(failure: Failure) -> Self {
+        Self::Compressed(failure)
+    }
+}
+
+/// The records of a batch, not compressed.
+pub(crate) fn records_of<'a>(
+    header: &Header,
+    batch: &'a [u8],
+    decompressed_bytes_max: usize,
+) -> Result<Cow<'a, [u8]>, Failure> {
+    let records = batch.get(HEADER_BYTES..).unwrap_or_default();
+    // What is left of a batch of which nothing is left names a codec no more.
+    if header.codec() == 0 || header.record_count == 0 {
+        return Ok(Cow::Borrowed(records));
+    }
+    compress::decompress(header.codec(), records, decompressed_bytes_max).map(Cow::Owned)
 }
 
 /// What becomes of a batch.
@@ -75,13 +113,13 @@ pub(crate) fn stays_whole(header: &Header) -> bool {
     header.is_control() || header.is_transactional()
 }
 
-/// Visits the records of a batch: each as it is, with its offset.
+/// Visits the records of a batch, not compressed: each as it is, with its offset.
 pub(crate) fn for_each_record<'a>(
     header: &Header,
-    batch: &'a [u8],
+    records: &'a [u8],
     mut each: impl FnMut(u64, &record::Decoded<'a>, Cut<'a>),
 ) -> Result<(), Damage> {
-    let mut rest = batch.get(HEADER_BYTES..).unwrap_or_default();
+    let mut rest = records;
     let mut next = header.base_offset;
     for number in 0..header.record_count {
         let malformed = |field| Damage::Record { record: number, field };
@@ -101,15 +139,21 @@ pub(crate) fn for_each_record<'a>(
 }
 
 impl Rules<'_> {
-    /// Decides on a batch and puts what takes its place, if something does. `is_last` says that its segment has to end with
+    fn compression_of(&self, header: &Header) -> Result<Compression, Failure> {
+        let codec = header.codec();
+        let chosen = self.compression.filter(|compression| compression.codec().0 == codec);
+        chosen.or(compress::of_codec(codec)).ok_or(Failure::Unsupported)
+    }
+
+    /// Decides on a batch with these records, not compressed, and puts what takes its place, if something does. `is_last` says that its segment has to end with
     /// it; `may_grow` that there is room for longer timestamps.
     pub(crate) fn apply(
         &self,
         header: &Header,
-        batch: &[u8],
+        records: &[u8],
         (is_last, may_grow): (bool, bool),
         out: &mut Vec<u8>,
-    ) -> Result<(Verdict, Counts), Damage> {
+    ) -> Result<(Verdict, Counts), Unreadable> {
         let mut counts = Counts::default();
         if stays_whole(header) {
             counts.kept = u64::from(header.record_count);
@@ -117,7 +161,7 @@ impl Rules<'_> {
         }
         let expired = header.has_delete_horizon() && self.now_ms >= header.base_timestamp;
         let mut kept = Vec::new();
-        for_each_record(header, batch, |offset, record, cut| {
+        for_each_record(header, records, |offset, record, cut| {
             let is_tombstone = record.value.is_none();
             let stays = match record.key {
                 _ if offset >= self.end => true,
@@ -163,7 +207,7 @@ impl Rules<'_> {
         } else {
             header.has_delete_horizon().then_some(header.base_timestamp)
         };
-        retained::encode(header, &kept, horizon, out);
+        retained::encode(header, &kept, horizon, self.compression_of(header)?, out)?;
         Ok((Verdict::Changed, counts))
     }
 }

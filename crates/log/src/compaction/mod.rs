@@ -20,7 +20,7 @@ mod producers;
 mod report;
 
 pub(crate) use cleaned::Cleaned;
-pub(crate) use filter::{Counts, Rules, Verdict, for_each_record, stays_whole};
+pub(crate) use filter::{Counts, Rules, Unreadable, Verdict, for_each_record, records_of, stays_whole};
 pub(crate) use map::KeyMap;
 pub(crate) use producers::LastBatches;
 pub use report::{Cleanable, CompactProgress, CompactReport};

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use crate::batch::Codec;
+
 /// Damaged bytes, with their place.
 ///
 /// The log never repairs what it knew to be durable: it reports the place and leaves the file untouched.
@@ -102,6 +104,12 @@ pub enum Damage {
     /// right.
     #[error("the checksums of the batches' offsets, in the .heads file, are missing or damaged")]
     HeadsFile,
+    /// The records of a batch whose checksum holds are not what its codec writes.
+    #[error("the records are no whole stream of {codec}")]
+    Compressed {
+        /// The codec that the batch names.
+        codec: Codec,
+    },
     /// The file is shorter than its durable mark says.
     #[error("the file ends after {found} bytes, {expected} were durable")]
     Short {

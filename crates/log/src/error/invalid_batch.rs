@@ -1,7 +1,11 @@
+use super::operation::mended;
+use crate::batch::Codec;
+
 /// Why bytes cannot be appended as a record batch. One variant is one rule; nothing was appended.
 ///
 /// The rules are those by which a Kafka broker takes a batch from a client (`LogValidator`, `UnifiedLog`,
-/// `ProduceRequest`), and what a broker that knows no transactions has to refuse. Fields have Kafka's names.
+/// `ProduceRequest`), and what a broker that knows no transactions has to refuse. Fields have Kafka's names. In a compressed batch
+/// the place of a record is that which it would have if it were not compressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidBatch {
@@ -84,6 +88,26 @@ pub enum InvalidBatch {
         /// The codec's number.
         codec: u8,
     },
+    /// The batch is compressed with a codec that this build does not have, so what is in it cannot be checked.
+    #[error("attributes at byte 21 name codec {codec}: {}", mended(*codec))]
+    UnsupportedCodec {
+        /// The codec.
+        codec: Codec,
+    },
+    /// The records are not what their codec writes.
+    #[error("the records from byte 61 on are no whole stream of {codec}; compress them anew")]
+    Compressed {
+        /// The codec.
+        codec: Codec,
+    },
+    /// The records would become more than the log has allowed for.
+    #[error(
+        "the batch has more than {max} bytes of records when it is decompressed; split it, or raise decompressed_bytes_max"
+    )]
+    DecompressedTooLarge {
+        /// The limit.
+        max: u64,
+    },
     /// Only a broker writes control batches.
     #[error("attributes at byte 21 say that it is a control batch (bit 5), which only a broker writes")]
     Control,
@@ -151,7 +175,7 @@ pub enum InvalidBatch {
 }
 
 impl InvalidBatch {
-    /// The code of the Kafka protocol that a broker answers with: 2 `CORRUPT_MESSAGE`, 32 `INVALID_TIMESTAMP`, 76
+    /// The code of the Kafka protocol that a broker answers with: 2 `CORRUPT_MESSAGE`, 10 `MESSAGE_TOO_LARGE`, 32 `INVALID_TIMESTAMP`, 76
     /// `UNSUPPORTED_COMPRESSION_TYPE`, or 87 `INVALID_RECORD`.
     #[must_use]
     pub fn kafka_error_code(&self) -> i16 {
@@ -162,7 +186,8 @@ impl InvalidBatch {
             | Self::Field { .. }
             | Self::Checksum { .. } => 2,
             Self::TimestampType | Self::Timestamp { .. } => 32,
-            Self::Codec { .. } => 76,
+            Self::Codec { .. } | Self::UnsupportedCodec { .. } => 76,
+            Self::DecompressedTooLarge { .. } => 10,
             Self::MoreThanOne { .. }
             | Self::Magic { .. }
             | Self::BaseOffset { .. }
@@ -173,7 +198,8 @@ impl InvalidBatch {
             | Self::Sequence { .. }
             | Self::Record { .. }
             | Self::OffsetDelta { .. }
-            | Self::LeftOver { .. } => 87,
+            | Self::LeftOver { .. }
+            | Self::Compressed { .. } => 87,
         }
     }
 }

@@ -13,5 +13,5 @@ pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
     AppendError, CloseError, CompactError, InvalidOptions, InvalidTopicName, MaintainError, OpenError,
-    ReadError, SyncError, TopicError,
+    ReadError, SyncError, TopicError, UnsupportedCompression,
 };

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Corruption, InvalidBatch, IoError};
+use crate::batch::Codec;
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum OpenError {
     /// An option has a value that cannot be.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
+    /// The topics would be compressed with what this build does not have.
+    #[error(transparent)]
+    Compression(#[from] UnsupportedCompression),
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -71,6 +75,26 @@ pub struct InvalidOptions {
     pub min: u64,
     /// The greatest value.
     pub max: u64,
+}
+
+/// A topic's compression is one that this build does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("option compression is {codec}: {}", mended(*codec))]
+#[non_exhaustive]
+pub struct UnsupportedCompression {
+    /// The codec.
+    pub codec: Codec,
+}
+
+/// What mends it that a codec is not there.
+pub(super) fn mended(codec: Codec) -> &'static str {
+    match codec {
+        Codec::GZIP => "build headwater-log with its feature gzip",
+        Codec::SNAPPY => "build headwater-log with its feature snappy",
+        Codec::LZ4 => "build headwater-log with its feature lz4",
+        Codec::ZSTD => "build headwater-log with its feature zstd, which needs a C compiler",
+        _ => "Kafka has no such codec",
+    }
 }
 
 /// Why a name cannot be the name of a topic. The rules are Kafka's.
@@ -141,6 +165,9 @@ pub enum TopicError {
     /// An option has a value that cannot be.
     #[error(transparent)]
     Options(#[from] InvalidOptions),
+    /// The topic would be compressed with what this build does not have.
+    #[error(transparent)]
+    Compression(#[from] UnsupportedCompression),
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
@@ -274,9 +301,11 @@ pub enum ReadError {
     /// The bytes are damaged; nothing of the damaged batch was handed out.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
-    /// The batch is compressed, which this release cannot undo. Its raw bytes can still be read.
+    /// The batch is compressed with a codec that this build does not have, or Kafka neither. Its raw bytes can still be read.
     #[error(
-        "{topic}-{partition}: the batch at offset {offset} is compressed with codec {codec}, which is not supported yet"
+        "{topic}-{partition}: the batch at offset {offset} is compressed with {}: {}",
+        Codec(*codec),
+        mended(Codec(*codec))
     )]
     UnsupportedCodec {
         /// The topic.
@@ -287,6 +316,26 @@ pub enum ReadError {
         offset: u64,
         /// Kafka's number of the codec: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
         codec: u8,
+    },
+    /// The batch would become more than a reader has allowed for: a bomb, or a limit that is too low. Its raw bytes can still be
+    /// read.
+    #[error(
+        "{topic}-{partition}: the batch at offset {offset}, in segment {segment:020} at position {position}, has more than {max} \
+         bytes when it is decompressed; raise decompressed_bytes_max if it may"
+    )]
+    DecompressedTooLarge {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition's number.
+        partition: u32,
+        /// The segment's base offset, which is also its file name.
+        segment: u64,
+        /// The byte in the segment's `.log` file at which the batch begins.
+        position: u64,
+        /// The batch's first offset.
+        offset: u64,
+        /// The limit.
+        max: u64,
     },
     /// The log was closed, or the topic deleted; beside the writer, the topic was deleted.
     #[error("the log is closed, or the topic was deleted")]

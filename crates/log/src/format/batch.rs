@@ -28,7 +28,7 @@ pub(crate) const MAGIC: i8 = 2;
 /// No record has this offset, or a larger one: it would not be followed by an offset that Kafka can write.
 pub(crate) const OFFSET_END: u64 = i64::MAX.cast_unsigned();
 
-const CODEC_MASK: u16 = 0x07;
+pub(super) const CODEC_MASK: u16 = 0x07;
 pub(super) const LOG_APPEND_TIME: u16 = 0x08;
 pub(super) const TRANSACTIONAL: u16 = 0x10;
 pub(super) const CONTROL: u16 = 0x20;

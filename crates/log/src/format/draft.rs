@@ -2,8 +2,10 @@
 
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
 use super::field::{Fill, Sink};
+use super::packed::Packed;
 use super::placed::{Batch, Place, Size};
 use super::record;
+use crate::compress::{Compression, Failure};
 use crate::record::Record;
 
 /// A batch that is ready to be written but for its offset: its records, timestamps and length.
@@ -41,6 +43,31 @@ impl<'a> Draft<'a> {
         (0..).zip(self.records).map(move |(delta, record)| (record, timestamp(record), delta))
     }
 
+    /// The same batch, compressed.
+    pub(crate) fn pack(&self, compression: Compression) -> Result<Packed, Failure> {
+        let mut records = Vec::with_capacity(self.bytes.saturating_sub(HEADER_BYTES));
+        self.encode_records(&mut records);
+        Packed::new(&self.header(Place::UNKNOWN), &records, compression)
+    }
+
+    fn header(&self, place: Place) -> Header {
+        Header {
+            base_offset: place.base_offset,
+            bytes: self.bytes,
+            leader_epoch: place.leader_epoch,
+            crc: 0,
+            // No codec, neither transactional nor control.
+            attributes: if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 },
+            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
+            producer_id: -1, // none
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.last_offset_delta.saturating_add(1),
+        }
+    }
+
     fn encode_records(&self, sink: &mut impl Sink) {
         self.deltas().for_each(|(record, timestamp, offset)| record::encode(record, timestamp, offset, sink));
     }
@@ -57,21 +84,7 @@ impl Batch for Draft<'_> {
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
         let Some((uncovered, covered)) = target.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
-        let mut header = Header {
-            base_offset: place.base_offset,
-            bytes: self.bytes,
-            leader_epoch: place.leader_epoch,
-            crc: 0,
-            // No codec, neither transactional nor control.
-            attributes: if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 },
-            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
-            base_timestamp: self.base_timestamp,
-            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
-            producer_id: -1, // none
-            producer_epoch: -1,
-            base_sequence: -1,
-            record_count: self.last_offset_delta.saturating_add(1),
-        };
+        let mut header = self.header(place);
         let mut sink = Fill::new(covered);
         header.encode_covered(&mut sink);
         self.encode_records(&mut sink);

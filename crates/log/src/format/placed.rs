@@ -1,10 +1,14 @@
 //! What an append needs to know of a batch: how large it is, and how it is written to its place.
 //!
 //! ```text
-//!   records ------> Draft --.                        .--> room?   (size)
-//!                            >-- Batch -- append lock
-//!   RecordBatch --> Ready --'                        '--> encode  (place)
+//!   records ------> Draft ---.                       .--> room?   (size)
+//!                      v      >-- Batch -- append lock
+//!                    Packed  /                       '--> encode  (place)
+//!                      ^  v /
+//!   RecordBatch --->  Ready
 //! ```
+//!
+//! A topic with a codec of its own makes each of them a Packed first, which is a Ready then.
 
 /// What a batch takes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,11 @@ pub(crate) struct Place {
     pub(crate) leader_epoch: i32,
     /// The timestamp of every record, where the topic has log append time.
     pub(crate) log_append_ms: Option<i64>,
+}
+
+impl Place {
+    /// For a batch that gets its place later.
+    pub(crate) const UNKNOWN: Self = Self { base_offset: 0, leader_epoch: 0, log_append_ms: None };
 }
 
 /// A batch that was checked and measured, and only needs its place.

@@ -9,10 +9,15 @@
 //! does: with log append time the attributes and the largest timestamp; with create time the largest timestamp, if the
 //! producer's was not that of its records. Source: Apache Kafka, `LogValidator`.
 
+use std::borrow::Cow;
+
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
 use super::field::Fill;
+use super::packed::Packed;
 use super::placed::{Batch, Place, Size};
 use super::record;
+use crate::batch::Codec;
+use crate::compress::{self, Compression, Failure};
 use crate::error::{Damage, InvalidBatch};
 
 /// Kafka's codecs are 0 to 4.
@@ -31,8 +36,12 @@ pub(crate) struct Ready<'a> {
 }
 
 impl<'a> Ready<'a> {
-    /// Checks a batch. O(bytes), without allocating; compressed records are not looked into.
-    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, InvalidBatch> {
+    /// Checks a batch. O(bytes), without allocating where it is not compressed; where it is, at most `decompressed_bytes_max`
+    /// bytes become of its records. The records that are decompressed are given beside it.
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        decompressed_bytes_max: usize,
+    ) -> Result<(Self, Cow<'a, [u8]>), InvalidBatch> {
         let header = Header::parse(bytes).map_err(|damage| refused(&damage, bytes.len()))?;
         let Some((whole, rest)) = bytes.split_at_checked(header.bytes) else {
             return Err(InvalidBatch::Incomplete { bytes: header.bytes as u64, given: bytes.len() as u64 });
@@ -46,19 +55,32 @@ impl<'a> Ready<'a> {
         header.verify(whole).map_err(|damage| refused(&damage, bytes.len()))?;
         check_header(&header)?;
         let records = whole.get(HEADER_BYTES..).unwrap_or_default();
-        let (max_timestamp, without_key) = match header.codec() {
-            0 => check_records(&header, records)?,
-            _ if records.is_empty() => return Err(malformed(0, 0, "length")),
-            _ => (header.max_timestamp, None),
-        };
+        let plain = decompressed(&header, records, decompressed_bytes_max)?;
+        let (max_timestamp, without_key) = check_records(&header, &plain)?;
+        Ok((Self { max_timestamp, without_key, ..Self::packed(header, records) }, plain))
+    }
+
+    /// A batch that needs no check.
+    pub(super) fn packed(header: Header, records: &'a [u8]) -> Self {
         // One less than the number of records, which is above 0.
         let last_offset_delta = header.record_count.saturating_sub(1);
-        Ok(Self { header, records, last_offset_delta, max_timestamp, without_key })
+        let (max_timestamp, without_key) = (header.max_timestamp, None);
+        Self { header, records, last_offset_delta, max_timestamp, without_key }
     }
 
     /// The first record without a key.
     pub(crate) fn without_key(&self) -> Option<usize> {
         self.without_key
+    }
+
+    /// The same batch with another codec; `plain` are its records, not compressed.
+    pub(crate) fn repack(&self, plain: &[u8], compression: Compression) -> Result<Packed, Failure> {
+        let header = Header { max_timestamp: self.max_timestamp, ..self.header };
+        Packed::new(&header, plain, compression)
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        Codec(self.header.codec())
     }
 }
 
@@ -130,7 +152,25 @@ fn check_header(header: &Header) -> Result<(), InvalidBatch> {
     Ok(())
 }
 
-/// Walks the records; gives their largest timestamp, and the first that has no key.
+/// The records of a batch, not compressed.
+fn decompressed<'a>(
+    header: &Header,
+    records: &'a [u8],
+    bytes_max: usize,
+) -> Result<Cow<'a, [u8]>, InvalidBatch> {
+    let codec = Codec(header.codec());
+    if codec == Codec::NONE {
+        return Ok(Cow::Borrowed(records));
+    }
+    let records = compress::decompress(codec.0, records, bytes_max).map_err(|failure| match failure {
+        Failure::Unsupported => InvalidBatch::UnsupportedCodec { codec },
+        Failure::TooLarge => InvalidBatch::DecompressedTooLarge { max: bytes_max as u64 },
+        Failure::Malformed => InvalidBatch::Compressed { codec },
+    })?;
+    Ok(Cow::Owned(records))
+}
+
+/// Walks the records, which are not compressed; gives their largest timestamp, and the first that has no key.
 fn check_records(header: &Header, records: &[u8]) -> Result<(i64, Option<usize>), InvalidBatch> {
     let mut rest = records;
     let (mut max_timestamp, mut without_key) = (NO_TIMESTAMP, None);
@@ -154,7 +194,7 @@ fn check_records(header: &Header, records: &[u8]) -> Result<(i64, Option<usize>)
     if rest.is_empty() {
         return Ok((max_timestamp, without_key));
     }
-    let at = header.bytes.saturating_sub(rest.len()) as u64;
+    let at = HEADER_BYTES.saturating_add(records.len()).saturating_sub(rest.len()) as u64;
     Err(InvalidBatch::LeftOver { at, left: rest.len() as u64 })
 }
 

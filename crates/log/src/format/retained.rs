@@ -14,6 +14,7 @@
 use super::batch::{CRC_COVERS_FROM, DELETE_HORIZON, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
 use super::field::{Fill, Sink};
 use super::record::{self, Cut};
+use crate::compress::{self, Compression, Failure};
 
 /// A record that stays.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +25,19 @@ pub(crate) struct Kept<'a> {
     pub(crate) timestamp: i64,
 }
 
-/// Appends to `out` the batch that is left of the one with this header. A `horizon` is the time at which its tombstones may go, if
-/// that is known.
-pub(crate) fn encode(header: &Header, kept: &[Kept<'_>], horizon: Option<i64>, out: &mut Vec<u8>) {
-    let Some(first) = kept.first() else { return encode_empty(header, out) };
+/// Appends to `out` the batch that is left of the one with this header, compressed with the codec that the header names. A `horizon`
+/// is the time at which its tombstones may go, if that is known.
+pub(crate) fn encode(
+    header: &Header,
+    kept: &[Kept<'_>],
+    horizon: Option<i64>,
+    compression: Compression,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let Some(first) = kept.first() else {
+        encode_empty(header, out);
+        return Ok(());
+    };
     let append_time = header.is_log_append_time();
     let newest = kept.iter().map(|record| record.timestamp).fold(first.timestamp, Ord::max);
     let base_timestamp = horizon.unwrap_or(first.timestamp);
@@ -39,11 +49,20 @@ pub(crate) fn encode(header: &Header, kept: &[Kept<'_>], horizon: Option<i64>, o
         record_count: u32::try_from(kept.len()).unwrap_or(u32::MAX),
         ..*header
     };
-    put(left, out, |out| {
+    let put_records = |out: &mut Vec<u8>| {
         for Kept { cut, offset_delta, timestamp } in kept {
             record::encode_cut(*cut, timestamp.wrapping_sub(base_timestamp), *offset_delta, out);
         }
-    });
+    };
+    put(left, out, |out| {
+        if compression == Compression::None {
+            put_records(out);
+            return Ok(());
+        }
+        let mut plain = Vec::new();
+        put_records(&mut plain);
+        compress::compress(compression, &plain, out)
+    })
 }
 
 /// Appends to `out` a batch without records, which stands for the one with this header.
@@ -51,19 +70,25 @@ pub(crate) fn encode_empty(header: &Header, out: &mut Vec<u8>) {
     let kept = LOG_APPEND_TIME | super::batch::TRANSACTIONAL | super::batch::CONTROL;
     let left =
         Header { attributes: header.attributes & kept, base_timestamp: -1, record_count: 0, ..*header };
-    put(left, out, |_| {});
+    // No records: nothing fails.
+    let _ = put(left, out, |_| Ok(()));
 }
 
-fn put(mut header: Header, out: &mut Vec<u8>, records: impl FnOnce(&mut Vec<u8>)) {
+fn put(
+    mut header: Header,
+    out: &mut Vec<u8>,
+    records: impl FnOnce(&mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let at = out.len();
     out.resize(at.saturating_add(HEADER_BYTES), 0);
-    records(out);
-    let Some(batch) = out.get_mut(at..) else { return };
+    records(out)?;
+    let Some(batch) = out.get_mut(at..) else { return Ok(()) };
     header.bytes = batch.len();
-    let Some((uncovered, covered)) = batch.split_at_mut_checked(CRC_COVERS_FROM) else { return };
+    let Some((uncovered, covered)) = batch.split_at_mut_checked(CRC_COVERS_FROM) else { return Ok(()) };
     header.encode_covered(&mut Prefix(covered, 0));
     header.crc = crc32c(covered);
     header.encode_uncovered(&mut Fill::new(uncovered));
+    Ok(())
 }
 
 /// Fills the beginning of a slice.
@@ -96,7 +121,7 @@ mod tests {
             }
         }
         let mut out = vec![9; 3];
-        encode(header, &all, horizon, &mut out);
+        encode(header, &all, horizon, Compression::None, &mut out).unwrap();
         out.split_off(3)
     }
 

@@ -15,6 +15,7 @@ use crate::topic::Topic;
 impl Root {
     pub(super) fn alter_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         options.check()?;
+        options.check_compression()?;
         let guard = self.guard.lock();
         if guard.is_none() {
             return Err(TopicError::Closed);

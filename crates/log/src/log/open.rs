@@ -26,9 +26,11 @@ use crate::topic::Topic;
 pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, RecoveryReport), OpenError> {
     let begun = Instant::now();
     options.check()?;
+    options.topic_defaults.check_compression()?;
     let LogOptions {
         topic_defaults,
         verify_every_read,
+        decompressed_bytes_max,
         mapped_segments_max,
         clock_step_ms_max,
         on_damage,
@@ -50,6 +52,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         clock,
         path: path.to_owned(),
         verify_every_read,
+        decompressed_bytes_max,
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
         mappings: Arc::new(Mappings::new(mapped_segments_max)),

@@ -26,6 +26,7 @@ impl Root {
     pub(super) fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         names::check_topic(name)?;
         options.check()?;
+        options.check_compression()?;
         let guard = self.guard.lock();
         if guard.is_none() {
             return Err(TopicError::Closed);
@@ -43,6 +44,7 @@ impl Root {
     ) -> Result<Topic, TopicError> {
         names::check_topic(name)?;
         options.check()?;
+        options.check_compression()?;
         let guard = self.guard.lock();
         if guard.is_none() {
             return Err(TopicError::Closed);

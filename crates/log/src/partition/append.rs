@@ -5,9 +5,11 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::Core;
 use super::state::Writer;
-use crate::error::{AppendError, SyncError};
-use crate::format::batch::OFFSET_END;
+use crate::compress::{self, Compression, Failure};
+use crate::error::{AppendError, InvalidBatch, SyncError};
+use crate::format::batch::{HEADER_BYTES, OFFSET_END};
 use crate::format::draft::Draft;
+use crate::format::packed::Packed;
 use crate::format::placed::{Batch, Place};
 use crate::format::ready::Ready;
 use crate::options::Ack;
@@ -17,14 +19,55 @@ use crate::segment::{Room, Tail};
 impl Core {
     pub(crate) fn append(&self, records: &[Record<'_>], ack: Ack) -> Result<u64, AppendError> {
         let draft = self.draft(records)?;
-        self.append_batch(&draft, ack)
+        match self.compression() {
+            None | Some(Compression::None) => {
+                self.check_size(draft.size().bytes as u64)?;
+                self.append_batch(&draft, ack)
+            }
+            Some(compression) => {
+                self.check_decompressed(draft.size().bytes.saturating_sub(HEADER_BYTES))?;
+                self.append_packed(draft.pack(compression), compression, ack)
+            }
+        }
     }
 
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
-        let batch = Ready::new(bytes)?;
-        self.check_key(batch.without_key())?;
-        self.append_batch(&batch, ack)
+        let (ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
+        self.check_key(ready.without_key())?;
+        match self.compression().filter(|compression| compression.codec() != ready.codec()) {
+            None => self.append_batch(&ready, ack),
+            Some(compression) => {
+                if compression != Compression::None {
+                    self.check_decompressed(plain.len())?;
+                }
+                self.append_packed(ready.repack(&plain, compression), compression, ack)
+            }
+        }
+    }
+
+    /// Appends a batch that was compressed, or was not, or is no more, as the topic wants it.
+    fn append_packed(
+        &self,
+        packed: Result<Packed, Failure>,
+        compression: Compression,
+        ack: Ack,
+    ) -> Result<u64, AppendError> {
+        // The options were checked when they were set, and the records measured: nothing else fails.
+        let unsupported = InvalidBatch::UnsupportedCodec { codec: compression.codec() };
+        let packed = packed.map_err(|_| unsupported)?;
+        self.check_size(packed.ready().size().bytes as u64)?;
+        self.append_batch(&packed.ready(), ack)
+    }
+
+    fn compression(&self) -> Option<Compression> {
+        compress::from_bits(self.compression.load(Ordering::Acquire))
+    }
+
+    /// What readers would refuse to decompress is not compressed.
+    fn check_decompressed(&self, bytes: usize) -> Result<(), InvalidBatch> {
+        let max = self.shared.decompressed_bytes_max;
+        if bytes > max { Err(InvalidBatch::DecompressedTooLarge { max: max as u64 }) } else { Ok(()) }
     }
 
     fn append_batch(&self, batch: &impl Batch, ack: Ack) -> Result<u64, AppendError> {
@@ -73,7 +116,6 @@ impl Core {
             let max = self.batch_bytes_max.load(Ordering::Acquire);
             return Err(AppendError::BatchTooLarge { bytes: u64::MAX, max });
         };
-        self.check_size(draft.size().bytes as u64)?;
         Ok(draft)
     }
 

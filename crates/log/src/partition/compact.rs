@@ -7,21 +7,23 @@
 //!   readers    have the old segments, which stay mapped for them, or the new one
 //! ```
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Core;
 use super::retention::age_ms;
 use crate::compaction::{
-    Cleanable, Cleaned, CompactProgress, CompactReport, Counts, KeyMap, LastBatches, Rules, Verdict,
-    for_each_record, stays_whole,
+    Cleanable, Cleaned, CompactProgress, CompactReport, Counts, KeyMap, LastBatches, Rules, Unreadable,
+    Verdict, for_each_record, records_of, stays_whole,
 };
 use crate::error::{CompactError, SyncError};
+use crate::fetched::Place;
 use crate::format::batch::Header;
 use crate::format::mark::Mark;
 use crate::format::names;
 use crate::options::{SEGMENT_BYTES_MAX, TopicOptions};
-use crate::segment::{Segment, Swap, clear};
+use crate::segment::{Found, Segment, Swap, clear};
 use crate::storage::Access;
 
 /// So often, in bytes, it is told how far it is.
@@ -246,6 +248,7 @@ impl Core {
             delete_retention_ms: options.delete_retention_ms,
             last_batches: &keys.last_batches,
             keep_tombstones: keys.keep_tombstones,
+            compression: options.compression,
         };
         let mut counts = Counts::default();
         for group in self.groups(segments, keys.end, &options)? {
@@ -280,7 +283,8 @@ impl Core {
                 if full || found.header.last_offset < from || stays_whole(&found.header) {
                     return Ok::<_, CompactError>(());
                 }
-                let put = for_each_record(&found.header, batch, |offset, record, _| {
+                let records = self.records_of(one, found, batch)?;
+                let put = for_each_record(&found.header, &records, |offset, record, _| {
                     if let Some(key) = record.key.filter(|_| offset >= from && !full)
                         && !keys.map.put(key, offset)
                     {
@@ -291,6 +295,28 @@ impl Core {
             })?;
         }
         Ok(keys)
+    }
+
+    /// The records of a batch, not compressed.
+    fn records_of<'a>(
+        &self,
+        one: &Closed,
+        found: &Found,
+        batch: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, CompactError> {
+        let records = records_of(&found.header, batch, self.dir.decompressed_bytes_max);
+        records.map_err(|failure| self.unreadable(one, found, failure.into()))
+    }
+
+    fn unreadable(&self, one: &Closed, found: &Found, error: Unreadable) -> CompactError {
+        let (topic, partition) = (Arc::clone(&self.dir.topic), self.dir.partition);
+        let place = Place { topic, partition, segment: one.base(), position: found.at as u64 };
+        match error {
+            Unreadable::Damaged(damage) => place.corruption(0, damage).into(),
+            Unreadable::Compressed(failure) => {
+                place.undecoded(&found.header, 0, failure, self.dir.decompressed_bytes_max).into()
+            }
+        }
     }
 
     /// Whether a segment has an index of transactions that were aborted, as Kafka writes it: it stays as it is.
@@ -384,12 +410,15 @@ impl Core {
             one.segment.visit(&whole, one.segment.len(), |found, batch| {
                 self.check_going()?;
                 meter.add(batch.len());
-                let damaged = |damage| self.dir.corruption(one.base(), found.at as u64, damage);
+                let records = match stays_whole(&found.header) {
+                    true => Cow::default(),
+                    false => self.records_of(one, found, batch)?,
+                };
                 let is_last = one.base() == last.base() && found.end() as u64 == last.segment.len();
                 let growth = u64::from(found.header.record_count).saturating_mul(GROWTH_BYTES_MAX);
                 out.clear();
-                let applied = rules.apply(&found.header, batch, (is_last, growth <= room), &mut out);
-                let (verdict, of_batch) = applied.map_err(damaged)?;
+                let applied = rules.apply(&found.header, &records, (is_last, growth <= room), &mut out);
+                let (verdict, of_batch) = applied.map_err(|error| self.unreadable(one, found, error))?;
                 counts.add(of_batch);
                 if cleaned.is_none() && verdict != Verdict::Same {
                     // What is before it is as it was.
@@ -404,7 +433,11 @@ impl Core {
                     Verdict::Same => cleaned.put(&found.header, batch)?,
                     Verdict::Changed => {
                         room = room.saturating_sub((out.len() as u64).saturating_sub(batch.len() as u64));
-                        cleaned.put(&Header::parse(&out).map_err(damaged)?, &out)?;
+                        let header = Header::parse(&out);
+                        cleaned.put(
+                            &header.map_err(|damage| self.unreadable(one, found, damage.into()))?,
+                            &out,
+                        )?;
                     }
                     Verdict::Gone => {}
                 }

@@ -86,5 +86,6 @@ fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir
         epochs,
         swap: Swap::default(),
         mappings: Arc::clone(&shared.mappings),
+        decompressed_bytes_max: shared.decompressed_bytes_max,
     }
 }

@@ -59,6 +59,6 @@ impl Core {
     fn nothing(&self, from: u64) -> Fetched {
         let topic = Arc::clone(&self.dir.topic);
         let place = Place { topic, partition: self.dir.partition, segment: from, position: 0 };
-        Fetched::new(Bytes::new(), from, from, place)
+        Fetched::new(Bytes::new(), from, from, place, self.dir.decompressed_bytes_max)
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use super::Signal;
 use super::commit::Lead;
 use super::compact::Pending;
 use super::flush::Overdue;
+use crate::compress;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
 use crate::options::{ReadUpTo, TimestampType, TopicOptions};
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     pub(super) log_append_time: AtomicBool,
     /// Whether every record needs a key.
     pub(super) compacted: AtomicBool,
+    /// As [`compress::to_bits`] has it.
+    pub(super) compression: AtomicU16,
     /// `u64::MAX` where no append syncs for the bytes before it.
     pub(super) flush_bytes: AtomicU64,
     pub(super) overdue: Mutex<Overdue>,
@@ -96,6 +99,7 @@ impl Core {
             batch_bytes_max: AtomicU64::new(batch_limit(&options)),
             log_append_time: AtomicBool::new(is_log_append_time(&options)),
             compacted: AtomicBool::new(options.cleanup_policy.compacts()),
+            compression: AtomicU16::new(compress::to_bits(options.compression)),
             flush_bytes: AtomicU64::new(options.flush_bytes.unwrap_or(u64::MAX)),
             overdue: Mutex::default(),
             options: RwLock::new(options),
@@ -177,6 +181,7 @@ impl Core {
         self.batch_bytes_max.store(batch_limit(&options), Ordering::Release);
         self.log_append_time.store(is_log_append_time(&options), Ordering::Release);
         self.compacted.store(options.cleanup_policy.compacts(), Ordering::Release);
+        self.compression.store(compress::to_bits(options.compression), Ordering::Release);
         self.flush_bytes.store(options.flush_bytes.unwrap_or(u64::MAX), Ordering::Release);
     }
 

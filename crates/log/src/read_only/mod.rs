@@ -7,7 +7,6 @@ mod partition;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use self::files::{DurableMark, OffsetIndexEntry, SegmentFiles, TimeIndexEntry};
 use self::partition::LOOKS_MAX;
@@ -15,7 +14,6 @@ pub use self::partition::ReadOnlyPartition;
 use crate::error::{IoError, OpenError};
 use crate::log::find_topics;
 use crate::options::ReadOnlyOptions;
-use crate::storage::Storage;
 
 /// A log that is open for reading only, also while another process writes it.
 ///
@@ -25,7 +23,7 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub struct ReadOnlyLog {
     path: PathBuf,
-    storage: Arc<dyn Storage>,
+    options: ReadOnlyOptions,
 }
 
 impl ReadOnlyLog {
@@ -33,10 +31,11 @@ impl ReadOnlyLog {
     ///
     /// # Errors
     ///
-    /// [`OpenError::NotFound`] when there is no such directory.
+    /// [`OpenError::NotFound`] when there is no such directory, [`OpenError::Options`] when an option cannot be.
     pub fn open(path: impl AsRef<Path>, options: ReadOnlyOptions) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let log = Self { path: path.to_owned(), storage: options.storage };
+        options.check()?;
+        let log = Self { path: path.to_owned(), options };
         log.topics()?;
         Ok(log)
     }
@@ -59,7 +58,7 @@ impl ReadOnlyLog {
         let mut looks = 0;
         let found = loop {
             looks += 1;
-            match find_topics(&*self.storage, &self.path) {
+            match find_topics(&*self.options.storage, &self.path) {
                 Ok(found) => break found,
                 // The writer deleted a topic meanwhile: look again.
                 Err(error) if is_gone(&error) && error.path() != self.path && looks < LOOKS_MAX => {}
@@ -86,7 +85,7 @@ impl ReadOnlyLog {
     ///
     /// [`OpenError::Io`] when its directory cannot be read, and what else is wrong with its small files.
     pub fn partition(&self, topic: &str, number: u32) -> Result<Option<ReadOnlyPartition>, OpenError> {
-        ReadOnlyPartition::open(Arc::clone(&self.storage), &self.path, topic, number)
+        ReadOnlyPartition::open(&self.options, &self.path, topic, number)
     }
 }
 

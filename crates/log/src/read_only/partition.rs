@@ -14,9 +14,9 @@ use crate::format::mark::{self, IndexSum, Mark, VERSION};
 use crate::format::metadata::{self, TopicId};
 use crate::format::names;
 use crate::log::{Kind, is_being_added, is_unfinished, kind, malformed, read_offsets};
-use crate::options::ReadUpTo;
-use crate::segment::{Dir, Meaning, Swap, first_at_or_after, load_heads};
-use crate::storage::{Access, File, Storage};
+use crate::options::{ReadOnlyOptions, ReadUpTo};
+use crate::segment::{Dir, Meaning, Swap, load_heads};
+use crate::storage::{Access, File};
 use crate::sync::Mutex;
 
 /// The least number of bytes that is read at once.
@@ -52,12 +52,13 @@ struct Cursor {
 
 impl ReadOnlyPartition {
     pub(super) fn open(
-        storage: Arc<dyn Storage>,
+        options: &ReadOnlyOptions,
         root: &Path,
         topic: &str,
         partition: u32,
     ) -> Result<Option<Self>, OpenError> {
-        let dir = Dir::unmapped(storage, root, topic.into(), partition);
+        let (storage, bytes_max) = (Arc::clone(&options.storage), options.decompressed_bytes_max);
+        let dir = Dir::unmapped(storage, root, topic.into(), partition, bytes_max);
         if names::check_topic(topic).is_err() {
             return Ok(None);
         }
@@ -176,7 +177,7 @@ impl ReadOnlyPartition {
             let mut from = earlier(&look.dir, base_offset, sealed, timestamp_ms)?.max(look.start);
             while from < next.min(end) {
                 let fetched = self.read_between(look, from, end, 1024 * 1024)?;
-                if let Some(offset) = first_at_or_after(&fetched, timestamp_ms)? {
+                if let Some(offset) = fetched.first_at_or_after(timestamp_ms)? {
                     return Ok(Some(offset));
                 }
                 if fetched.next_offset() <= from {
@@ -198,7 +199,7 @@ impl ReadOnlyPartition {
             }
         }
         let place = self.place(from, 0);
-        Ok(Fetched::new(Bytes::new(), from, from, place))
+        Ok(Fetched::new(Bytes::new(), from, from, place, self.dir.decompressed_bytes_max))
     }
 
     fn read_segment(
@@ -265,7 +266,13 @@ impl ReadOnlyPartition {
                     *self.cursor.lock() =
                         Some(Cursor { segment: base_offset, heads: sum, position: behind, next_offset });
                     let place = self.place(base_offset, position);
-                    return Ok(Some(Fetched::new(bytes, from, next_offset, place)));
+                    return Ok(Some(Fetched::new(
+                        bytes,
+                        from,
+                        next_offset,
+                        place,
+                        self.dir.decompressed_bytes_max,
+                    )));
                 }
                 // A cursor or an index is no evidence: look again from the beginning before believing it.
                 Outcome::Ended | Outcome::Damaged { .. } if start != beginning => {}

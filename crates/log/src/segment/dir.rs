@@ -21,14 +21,31 @@ pub(crate) struct Dir {
     pub(crate) swap: Swap,
     /// The closed segments, of all partitions of the log, that are mapped.
     pub(crate) mappings: Arc<Mappings>,
+    /// The most that a compressed batch may become for a reader.
+    pub(crate) decompressed_bytes_max: usize,
 }
 
 impl Dir {
     /// For who reads by calls, and nothing through a mapping; the epochs are not read yet.
-    pub(crate) fn unmapped(storage: Arc<dyn Storage>, root: &Path, topic: Arc<str>, partition: u32) -> Self {
+    pub(crate) fn unmapped(
+        storage: Arc<dyn Storage>,
+        root: &Path,
+        topic: Arc<str>,
+        partition: u32,
+        decompressed_bytes_max: usize,
+    ) -> Self {
         let path = root.join(names::partition_dir(&topic, partition));
         let (epochs, mappings) = (Epochs::default(), Arc::new(Mappings::new(1)));
-        Self { storage, path, topic, partition, epochs, swap: Swap::default(), mappings }
+        Self {
+            storage,
+            path,
+            topic,
+            partition,
+            epochs,
+            swap: Swap::default(),
+            mappings,
+            decompressed_bytes_max,
+        }
     }
 
     /// The name of a segment's file, as it is now.

@@ -89,7 +89,7 @@ impl Segment {
             position: start as u64,
         };
         let bytes = log.slice(start..end).unwrap_or_default();
-        Ok(Some(Fetched::new(bytes, want.from, next_offset, place)))
+        Ok(Some(Fetched::new(bytes, want.from, next_offset, place, self.dir.decompressed_bytes_max)))
     }
 
     /// The last batch with an index entry up to which everything behind `first` is wanted and known to be right; `None`
@@ -151,7 +151,7 @@ impl Segment {
         while from < offsets.end {
             let want = Want { from, end: offsets.end, max_bytes: 64 * 1024, verify_every_read: false };
             let Some(fetched) = self.fetch(want)? else { break };
-            if let Some(offset) = first_at_or_after(&fetched, timestamp)? {
+            if let Some(offset) = fetched.first_at_or_after(timestamp)? {
                 return Ok(Some(offset).filter(|offset| *offset < offsets.end));
             }
             from = fetched.next_offset();
@@ -204,15 +204,4 @@ fn expect(bytes: &[u8], wanted: u32, entry: Entry, behind: Option<Entry>) {
 fn verify(mapped: &Mapped, scanner: &Scanner<'_>, found: &Found, want: Want) -> Result<(), Damage> {
     let known = mapped.knows(found.at..found.end());
     if known && !want.verify_every_read { Ok(()) } else { scanner.verify(found) }
-}
-
-/// Returns the first offset in what was fetched whose record has a timestamp at or after `timestamp`.
-pub(crate) fn first_at_or_after(fetched: &Fetched, timestamp: i64) -> Result<Option<u64>, ReadError> {
-    for view in fetched.views() {
-        let view = view?;
-        if view.timestamp >= timestamp {
-            return Ok(Some(view.offset));
-        }
-    }
-    Ok(None)
 }

@@ -33,7 +33,7 @@ pub(crate) use dir::Dir;
 pub(crate) use heads::load as load_heads;
 pub(crate) use indexes::{Indexes, Rebuilt};
 pub(crate) use keeper::{sealed_file, write_sealed};
-pub(crate) use lookup::{Want, first_at_or_after};
+pub(crate) use lookup::Want;
 pub(crate) use mapped::Mappings;
 use mapped::{Mapped, Slot};
 pub(crate) use scan::{Found, Scanner};

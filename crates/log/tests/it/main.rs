@@ -10,6 +10,7 @@ mod alter;
 mod bed;
 mod check;
 mod compaction_histories;
+mod compression;
 mod concurrency;
 mod crash;
 mod damage;

@@ -93,7 +93,7 @@ impl Group {
             let record = match record {
                 Ok(record) => record,
                 // Counted when it was dispatched.
-                Err(ReadError::UnsupportedCodec { .. }) => continue,
+                Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => continue,
                 Err(error) => return Err(error),
             };
             let offset = record.offset;

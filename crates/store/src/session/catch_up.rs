@@ -83,7 +83,7 @@ impl Attached {
             let record = match record {
                 Ok(record) => record,
                 // Counted when it was dispatched.
-                Err(ReadError::UnsupportedCodec { .. }) => continue,
+                Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => continue,
                 Err(error) => return Err(error),
             };
             // The rest is the dispatcher's, or there is enough to send for now.
