@@ -71,12 +71,12 @@
 //! # What works and what does not yet
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
-//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
+//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction,
 //! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
+//! idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
 //! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 

@@ -9,6 +9,9 @@
 mod alter;
 mod bed;
 mod check;
+mod compaction;
+mod compaction_faults;
+mod compaction_heads;
 mod compaction_histories;
 mod compression;
 mod concurrency;
