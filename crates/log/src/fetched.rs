@@ -33,7 +33,13 @@ impl Place {
     }
 
     /// Why the records of the batch at `at` are not there.
-    fn undecoded(&self, header: &Header, at: usize, failure: Failure, bytes_max: usize) -> ReadError {
+    pub(crate) fn undecoded(
+        &self,
+        header: &Header,
+        at: usize,
+        failure: Failure,
+        bytes_max: usize,
+    ) -> ReadError {
         let (topic, partition, offset) = (Arc::clone(&self.topic), self.partition, header.base_offset);
         match failure {
             Failure::Unsupported => {

@@ -71,18 +71,19 @@
 //! # What works and what does not yet
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
-//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
+//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction,
 //! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
+//! idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
 //! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
 mod batch;
 mod check;
 mod clock;
+mod compaction;
 mod compress;
 mod error;
 mod fetched;
@@ -106,14 +107,18 @@ mod unpacked;
 pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
+pub use compaction::{Cleanable, CompactProgress, CompactReport};
 pub use compress::Compression;
 pub use error::{
-    AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError, UnsupportedCompression,
+    AppendError, CloseError, CompactError, Corruption, Damage, InvalidBatch, InvalidOptions,
+    InvalidTopicName, IoError, MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,
+    UnsupportedCompression,
 };
 pub use fetched::{Fetched, Records, Views};
 pub use log::{Log, Maintenance};
-pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
+pub use options::{
+    Ack, CleanupPolicy, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions,
+};
 pub use partition::{Partition, Reached};
 pub use producers::{Appended, ProducerNumbers};
 pub use read_only::{
@@ -121,8 +126,8 @@ pub use read_only::{
 };
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
-    TopicDescription,
+    Compacted, MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo,
+    SetAside, TopicDescription,
 };
 pub use topic::{Position, Topic};
 

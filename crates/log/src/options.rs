@@ -39,6 +39,33 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// What becomes of records that are old, or were replaced: Kafka's `cleanup.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CleanupPolicy {
+    /// Old segments are deleted, as `retention_ms` and `retention_bytes` say.
+    #[default]
+    Delete,
+    /// Of each key the last record stays, for ever; `retention_ms` and `retention_bytes` do nothing. Every record needs a
+    /// key.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+impl CleanupPolicy {
+    /// Whether records that were replaced go.
+    #[must_use]
+    pub fn compacts(self) -> bool {
+        self != Self::Delete
+    }
+
+    /// Whether old segments go.
+    #[must_use]
+    pub fn deletes(self) -> bool {
+        self != Self::Compact
+    }
+}
+
 /// What opening a log does about damage of what was durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnDamage {
@@ -102,6 +129,10 @@ pub struct LogOptions {
     pub producers_max: usize,
     /// What opening does about damage. Default: [`OnDamage::Refuse`].
     pub on_damage: OnDamage,
+    /// The memory for the keys of a compaction: 24 bytes each, of which 9 in 10 are used. It is allocated while a partition
+    /// is compacted, and no more of it than there can be keys; what has more keys is compacted in several passes. 4 KiB or
+    /// more. Kafka's `log.cleaner.dedupe.buffer.size`. Default: 128 MiB.
+    pub cleaner_dedupe_bytes: u64,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,
     /// Where the time comes from. Default: [`SystemClock`].
@@ -119,6 +150,7 @@ impl Default for LogOptions {
             producer_id_expiration_ms: 24 * 3600 * 1000,
             producers_max: 10_000,
             on_damage: OnDamage::default(),
+            cleaner_dedupe_bytes: 128 << 20,
             storage: Arc::new(Disk),
             clock: Arc::new(SystemClock),
         }
@@ -174,6 +206,12 @@ impl LogOptions {
         Self { on_damage, ..self }
     }
 
+    /// Sets how much memory the keys of a compaction may take.
+    #[must_use]
+    pub fn cleaner_dedupe_bytes(self, cleaner_dedupe_bytes: u64) -> Self {
+        Self { cleaner_dedupe_bytes, ..self }
+    }
+
     /// Sets where the files are.
     #[must_use]
     pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
@@ -184,13 +222,14 @@ impl LogOptions {
         // A process of Linux has 65,530 mappings unless it is told otherwise; more is for who has raised that. A snapshot
         // counts its entries in 31 bits, five for each producer.
         let ranges = [
-            ("mapped_segments_max", self.mapped_segments_max as u64, u64::from(u32::MAX)),
-            ("producers_max", self.producers_max as u64, 100_000_000),
-            ("producer_id_expiration_ms", self.producer_id_expiration_ms, i64::MAX.cast_unsigned()),
+            ("mapped_segments_max", self.mapped_segments_max as u64, 1, u64::from(u32::MAX)),
+            ("producers_max", self.producers_max as u64, 1, 100_000_000),
+            ("producer_id_expiration_ms", self.producer_id_expiration_ms, 1, i64::MAX.cast_unsigned()),
+            ("cleaner_dedupe_bytes", self.cleaner_dedupe_bytes, 4096, 1 << 40),
         ];
-        for (option, value, max) in ranges {
-            if value < 1 || value > max {
-                return Err(InvalidOptions { option, value, min: 1, max });
+        for (option, value, min, max) in ranges {
+            if value < min || value > max {
+                return Err(InvalidOptions { option, value, min, max });
             }
         }
         check_decompressed(self.decompressed_bytes_max)?;
@@ -232,6 +271,20 @@ pub struct TopicOptions {
     /// The oldest segments are deleted as long as the rest has at least so many bytes. So a partition has up to a
     /// segment more than that, its indexes, 8 KiB a segment, and the space allocated ahead. Default: `None`.
     pub retention_bytes: Option<u64>,
+    /// Whether old segments are deleted, or records that were replaced, or both. Kafka's `cleanup.policy`. Default:
+    /// [`CleanupPolicy::Delete`].
+    pub cleanup_policy: CleanupPolicy,
+    /// No segment is compacted whose last append is younger than this. Kafka's `min.compaction.lag.ms`. Default: 0.
+    pub min_compaction_lag_ms: u64,
+    /// What is not compacted is compacted by [`Log::maintain`](crate::Log::maintain) when its first append is older than
+    /// this, however little it is; and the active segment is rolled for it. Kafka's `max.compaction.lag.ms`. Default: `None`.
+    pub max_compaction_lag_ms: Option<u64>,
+    /// [`Log::maintain`](crate::Log::maintain) compacts a partition when more than this share of its bytes, in percent, was
+    /// not compacted yet. Kafka's `min.cleanable.dirty.ratio`. 0 to 100. Default: 50.
+    pub min_cleanable_dirty_percent: u8,
+    /// A tombstone stays for so long after it was first compacted, so that readers who began before it see it. Kafka's
+    /// `delete.retention.ms`. Default: 1 day.
+    pub delete_retention_ms: u64,
     /// [`Log::maintain`](crate::Log::maintain) makes durable what it has seen not to be for so long: what was only appended is
     /// at risk for this and two intervals of upkeep. 0: all of it, each time. `None`: none of it. A roll, retention and
     /// closing sync what they need all the same. Kafka's `flush.ms`. Default: `Some(0)`.
@@ -281,7 +334,7 @@ fn check_decompressed(bytes_max: usize) -> Result<(), InvalidOptions> {
 }
 
 /// Kafka positions in a segment are 32-bit signed numbers.
-const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
 
 impl Default for TopicOptions {
     fn default() -> Self {
@@ -291,6 +344,11 @@ impl Default for TopicOptions {
             segment_age_ms: 7 * 24 * 3600 * 1000,
             retention_ms: None,
             retention_bytes: None,
+            cleanup_policy: CleanupPolicy::Delete,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: None,
+            min_cleanable_dirty_percent: 50,
+            delete_retention_ms: 24 * 3600 * 1000,
             flush_ms: Some(0),
             flush_bytes: None,
             timestamp_type: TimestampType::CreateTime,
@@ -332,6 +390,36 @@ impl TopicOptions {
     #[must_use]
     pub fn retention_bytes(self, retention_bytes: Option<u64>) -> Self {
         Self { retention_bytes, ..self }
+    }
+
+    /// Sets whether records are deleted, compacted, or both.
+    #[must_use]
+    pub fn cleanup_policy(self, cleanup_policy: CleanupPolicy) -> Self {
+        Self { cleanup_policy, ..self }
+    }
+
+    /// Sets how old records are at least when they are compacted.
+    #[must_use]
+    pub fn min_compaction_lag_ms(self, min_compaction_lag_ms: u64) -> Self {
+        Self { min_compaction_lag_ms, ..self }
+    }
+
+    /// Sets how old records become at most before they are compacted.
+    #[must_use]
+    pub fn max_compaction_lag_ms(self, max_compaction_lag_ms: Option<u64>) -> Self {
+        Self { max_compaction_lag_ms, ..self }
+    }
+
+    /// Sets which share of a partition, in percent, is not compacted at most.
+    #[must_use]
+    pub fn min_cleanable_dirty_percent(self, min_cleanable_dirty_percent: u8) -> Self {
+        Self { min_cleanable_dirty_percent, ..self }
+    }
+
+    /// Sets how long tombstones stay.
+    #[must_use]
+    pub fn delete_retention_ms(self, delete_retention_ms: u64) -> Self {
+        Self { delete_retention_ms, ..self }
     }
 
     /// Sets after how long upkeep makes durable what was only appended.
@@ -389,6 +477,7 @@ impl TopicOptions {
             ("segment_index_bytes", u64::from(self.segment_index_bytes), 4096, SEGMENT_BYTES_MAX),
             ("batch_bytes_max", self.batch_bytes_max, 128, SEGMENT_BYTES_MAX),
             ("allocate_ahead_bytes_max", self.allocate_ahead_bytes_max, 4096, SEGMENT_BYTES_MAX),
+            ("min_cleanable_dirty_percent", u64::from(self.min_cleanable_dirty_percent), 0, 100),
         ];
         for (option, value, min, max) in ranges {
             if value < min || value > max {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::compaction::CompactReport;
 use crate::error::Corruption;
 use crate::options::TopicOptions;
 
@@ -58,6 +59,8 @@ pub struct PartitionRecovery {
     pub cut_at: Option<(u64, u64)>,
     /// The segments behind the cut that went as a whole, by base offset.
     pub segments_removed: Vec<u64>,
+    /// The segments that compaction had made in the place of others when a crash came: the exchange was finished.
+    pub exchanged: Vec<u64>,
     /// Bytes that were not known to be durable, held, and were written again.
     pub bytes_rewritten: u64,
     /// The first offset that was expected, when segments at the beginning are missing.
@@ -97,6 +100,7 @@ impl PartitionRecovery {
             && self.segments_removed.is_empty()
             && self.missing_from.is_none()
             && self.snapshots_ignored.is_empty()
+            && self.exchanged.is_empty()
             && self.damage.is_empty()
     }
 
@@ -117,9 +121,23 @@ pub struct MaintainReport {
     pub segments_deleted: usize,
     /// The bytes of the segments that were deleted.
     pub bytes_deleted: u64,
+    /// The partitions that were compacted, and what that did.
+    pub compacted: Vec<Compacted>,
     /// How far the wall clock is ahead of the time that retention goes by, while it is not believed: see
     /// [`LogOptions::clock_step_ms_max`](crate::LogOptions::clock_step_ms_max).
     pub clock_ahead_ms: Option<u64>,
+}
+
+/// A partition that was compacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// What that did.
+    pub report: CompactReport,
 }
 
 /// A topic, as [`Topic::describe`](crate::Topic::describe) describes it.

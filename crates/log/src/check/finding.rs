@@ -171,6 +171,9 @@ pub enum Problem {
         /// The first that is there.
         to: u64,
     },
+    /// Compaction has made this segment in the place of others, and a crash came before the exchange was finished. It counts.
+    #[error("the exchange of segments for this one, which compaction made, is not finished")]
+    Exchange,
     /// A file that an interrupted operation left behind, and that means nothing.
     #[error("{name} was left behind")]
     LeftBehind {
@@ -205,6 +208,7 @@ impl Problem {
             | Self::MarkSlot
             | Self::EpochsMissing
             | Self::LeftBehind { .. }
+            | Self::Exchange
             | Self::Unfinished { .. } => Severity::Note,
         }
     }
@@ -232,11 +236,11 @@ impl Problem {
             Self::BeginningMissing { .. } => {
                 "the next opening lets the log begin behind them; or restore the files"
             }
+            Self::Exchange => "the next opening finishes it",
             Self::LeftBehind { .. } | Self::Unfinished { .. } => "the next opening removes it",
             Self::Unreadable(error) => match **error {
                 OpenError::Malformed { .. } => "restore the file, or move it away: it is made again",
                 OpenError::UnsupportedVersion { .. } => "a newer release wrote it: use that one",
-                OpenError::UnfinishedSwap { .. } => "start Kafka on it once",
                 OpenError::MissingPartition { .. } => "restore its directory",
                 _ => "see what the operating system says",
             },

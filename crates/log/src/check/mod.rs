@@ -181,6 +181,9 @@ fn inspect(inspector: &mut Inspector<'_>, dir: Dir, known: Known) {
         let to = plan.report.start_offset;
         inspector.find(None, None, Problem::BeginningMissing { from, to });
     }
+    for segment in &plan.report.exchanged {
+        inspector.find(Some(*segment), None, Problem::Exchange);
+    }
     for name in plan.left_behind() {
         inspector.find(None, None, Problem::LeftBehind { name });
     }
@@ -214,8 +217,14 @@ fn not_found(path: &Path, error: IoError) -> OpenError {
 
 /// Whether the directory has a file that only a log has.
 fn has_file_of_log(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError> {
-    let known =
-        [names::LOCK, names::CLEAN_SHUTDOWN, names::RECOVERY_POINTS, names::LOG_STARTS, names::PRODUCER_IDS];
+    let known = [
+        names::LOCK,
+        names::CLEAN_SHUTDOWN,
+        names::RECOVERY_POINTS,
+        names::LOG_STARTS,
+        names::CLEANER_OFFSETS,
+        names::PRODUCER_IDS,
+    ];
     let entries = storage.list(path).map_err(IoError::of("list", path))?;
     Ok(entries.iter().any(|entry| known.contains(&entry.name.as_str())))
 }

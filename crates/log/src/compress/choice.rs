@@ -59,6 +59,13 @@ impl Compression {
     }
 }
 
+/// What a codec, by Kafka's number, is written with where nothing says with which level; `None` when there is no such codec.
+pub(crate) fn of_codec(codec: u8) -> Option<Compression> {
+    let all =
+        [Compression::None, Compression::Lz4, Compression::ZSTD, Compression::Snappy, Compression::GZIP];
+    all.into_iter().find(|compression| compression.codec().0 == codec)
+}
+
 /// A topic's choice as one number, so that appends read it without a lock: the codec, and its level above that. 0xff is no choice.
 pub(crate) fn to_bits(choice: Option<Compression>) -> u16 {
     let level = match choice {

@@ -22,7 +22,7 @@ mod zstd;
 
 pub use choice::Compression;
 use choice::{GZIP, LZ4, NONE, SNAPPY, ZSTD};
-pub(crate) use choice::{from_bits, to_bits};
+pub(crate) use choice::{from_bits, of_codec, to_bits};
 
 /// Why bytes do not become records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

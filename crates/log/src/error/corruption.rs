@@ -91,6 +91,19 @@ pub enum Damage {
         /// The field at fault.
         field: &'static str,
     },
+    /// The heads of the batches from here on, which the batches' own checksums leave out, are not those that were written. Only
+    /// segments with gaps in their offsets have this checksum, of some batches at a time.
+    #[error(
+        "the base offsets, lengths or epochs of the batches from here to {end} are not as they were written"
+    )]
+    Heads {
+        /// Where in the `.log` file the batches end.
+        end: u64,
+    },
+    /// The `.heads` file of a segment with gaps is missing, or not as it was written: nothing tells whether its offsets are
+    /// right.
+    #[error("the checksums of the batches' offsets, in the .heads file, are missing or damaged")]
+    HeadsFile,
     /// The records of a batch whose checksum holds are not what its codec writes.
     #[error("the records are no whole stream of {codec}")]
     Compressed {

@@ -13,7 +13,7 @@ pub use corruption::{Corruption, Damage};
 pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{
-    AppendError, CloseError, InvalidOptions, InvalidTopicName, MaintainError, OpenError, ProducerIdError,
-    ReadError, SyncError, TopicError, UnsupportedCompression,
+    AppendError, CloseError, CompactError, InvalidOptions, InvalidTopicName, MaintainError, OpenError,
+    ProducerIdError, ReadError, SyncError, TopicError, UnsupportedCompression,
 };
 pub use produce::{ProduceError, ProducerError, SendError};

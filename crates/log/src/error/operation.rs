@@ -45,12 +45,6 @@ pub enum OpenError {
         /// The partition.
         partition: u32,
     },
-    /// Kafka was stopped while it replaced segments; only Kafka finishes that, by being started once.
-    #[error("{} is the rest of an unfinished replacement of segments: start Kafka on it once", path.display())]
-    UnfinishedSwap {
-        /// The file.
-        path: PathBuf,
-    },
     /// There is no log in this directory (read-only opening creates none).
     #[error("{} is not a directory with a log", path.display())]
     NotFound {
@@ -259,6 +253,14 @@ pub enum AppendError {
         /// The timestamp in milliseconds.
         timestamp: i64,
     },
+    /// A record without a key, for a topic that is compacted: of what would it be the last? Kafka refuses these too.
+    #[error(
+        "record {record} has no key, and the topic is compacted; give it one, or set cleanup_policy to Delete"
+    )]
+    KeyRequired {
+        /// The record's place in its batch, from 0.
+        record: usize,
+    },
     /// The partition has given its last offsets: Kafka's are below 2^63 - 1.
     #[error("the partition is at offset {next}, and the last one there can be is 9223372036854775806")]
     OffsetsExhausted {
@@ -426,6 +428,37 @@ pub enum ProducerIdError {
     Io(#[from] IoError),
 }
 
+/// Why a partition was not compacted, or not to the end. What was compacted before the error stays so; readers, appends and
+/// what is not compacted are not concerned, and the next attempt begins where this one ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompactError {
+    /// The topic is not compacted.
+    #[error("cleanup_policy of topic {topic} is Delete; set it to Compact or CompactAndDelete")]
+    Policy {
+        /// The topic.
+        topic: Arc<str>,
+    },
+    /// The log was closed, or the topic deleted.
+    #[error("the log is closed, or the topic was deleted")]
+    Closed,
+    /// A sync of the directory has failed, now or earlier: the partition waits to be opened anew.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// What was to be compacted is damaged, or cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The operating system refused; [`IoError::is_no_space`] tells of a full disk.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+impl From<Corruption> for CompactError {
+    fn from(corruption: Corruption) -> Self {
+        Self::Read(corruption.into())
+    }
+}
+
 /// Why upkeep stopped early. What was done before the error stays done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -436,6 +469,9 @@ pub enum MaintainError {
     /// A new segment could not be begun.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A partition could not be compacted.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     /// The offset given lies behind the durable end.
     #[error("offset {offset} is behind the durable end {end}")]
     OffsetOutOfRange {

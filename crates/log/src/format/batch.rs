@@ -11,7 +11,7 @@
 //!
 //! Source: Apache Kafka, `DefaultRecordBatch`, and the protocol documentation "Record Batch".
 
-use super::field::{self, Sink};
+use super::field::{self, Fill, Sink};
 use crate::error::Damage;
 use crate::producers::ProducerNumbers;
 
@@ -31,9 +31,9 @@ pub(crate) const OFFSET_END: u64 = i64::MAX.cast_unsigned();
 
 pub(super) const CODEC_MASK: u16 = 0x07;
 pub(super) const LOG_APPEND_TIME: u16 = 0x08;
-const TRANSACTIONAL: u16 = 0x10;
-const CONTROL: u16 = 0x20;
-const DELETE_HORIZON: u16 = 0x40;
+pub(super) const TRANSACTIONAL: u16 = 0x10;
+pub(super) const CONTROL: u16 = 0x20;
+pub(super) const DELETE_HORIZON: u16 = 0x40;
 const ATTRIBUTES_UNUSED: u16 = 0xff80;
 
 const BASE_OFFSET_BYTES: usize = 8;
@@ -160,7 +160,7 @@ impl Header {
         self.attributes & TRANSACTIONAL != 0
     }
 
-    /// Whether `base_timestamp` is the time at which compaction may drop tombstones, which only a broker sets.
+    /// Whether `base_timestamp` is the time at which compaction may drop tombstones, which compaction sets (KIP-534).
     pub(crate) fn has_delete_horizon(&self) -> bool {
         self.attributes & DELETE_HORIZON != 0
     }
@@ -178,6 +178,13 @@ impl Header {
 
     pub(crate) fn next_offset(&self) -> u64 {
         self.last_offset.saturating_add(1)
+    }
+
+    /// The bytes before those that the checksum covers.
+    pub(crate) fn head(&self) -> [u8; CRC_COVERS_FROM] {
+        let mut head = [0; CRC_COVERS_FROM];
+        self.encode_uncovered(&mut Fill::new(&mut head));
+        head
     }
 
     /// Puts the fields that the checksum does not cover, the checksum included.
@@ -222,6 +229,13 @@ pub(crate) fn extent(bytes: &[u8]) -> Option<(usize, u64)> {
     let last_offset_delta = field::take_u32(&mut header)?;
     let bytes = usize::try_from(batch_length).ok()?.saturating_add(LENGTH_OVERHEAD_BYTES);
     Some((bytes, base_offset.saturating_add(u64::from(last_offset_delta))))
+}
+
+/// The length of the batch that begins here, as it states it itself; nothing else of it is looked at.
+pub(crate) fn stated_bytes(head: &[u8]) -> Option<usize> {
+    let (_, mut rest) = head.split_first_chunk::<8>()?;
+    let length = usize::try_from(field::take_u32(&mut rest)?).ok()?;
+    length.checked_add(LENGTH_OVERHEAD_BYTES).filter(|bytes| *bytes >= HEADER_BYTES)
 }
 
 /// The checksum that record batches carry: CRC-32C (Castagnoli).

@@ -1,6 +1,7 @@
 //! `log-format.md`, a link to that of `docs`, says what the code does: its tables are read and compared with it.
 
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LENGTH_OVERHEAD_BYTES, MAGIC};
+use super::heads::{BLOCK_ENTRY_BYTES, FILE_HEADER_BYTES, HEAD_BYTES};
 use super::index::{ENTRY_BYTES, TIME_ENTRY_BYTES};
 use super::mark::{FILE_BYTES, IndexSum, Mark, SLOT_BYTES, SLOT_DISTANCE, VERSION};
 use super::names::{BASE_OFFSET_DIGITS, TOPIC_NAME_BYTES_MAX};
@@ -62,6 +63,9 @@ fn the_sizes_in_the_document_are_those_in_the_code() {
         ("durable mark, file", FILE_BYTES),
         ("durable mark, distance of the slots", SLOT_DISTANCE),
         ("durable mark, slot", SLOT_BYTES),
+        ("heads, before the entries", FILE_HEADER_BYTES),
+        ("heads, entry", BLOCK_ENTRY_BYTES),
+        ("heads, bytes of a batch that are summed up", HEAD_BYTES),
     ];
     let document: Vec<(String, usize)> =
         table("size").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
@@ -122,6 +126,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         time_index: IndexSum { bytes: 0x99, crc: 0xaa },
         leader_epoch: 0xbb,
         believed_ms: 0xdd,
+        heads: IndexSum { bytes: 0xee, crc: 0xff },
     };
     let slot = mark.encode(0xcc);
     let expected = [
@@ -141,6 +146,8 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         ("timeIndexCrc", 0xaa),
         ("leaderEpoch", 0xbb),
         ("believed", 0xdd),
+        ("headsBytes", 0xee),
+        ("headsCrc", 0xff),
         ("crc", u64::from(crc32fast::hash(&slot[..124]))),
     ];
     let found = fields(&table("mark field"), &slot, true);

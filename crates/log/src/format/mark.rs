@@ -12,7 +12,8 @@
 //!         4  version u16, 1        32  next offset        64  index bytes u32,      68  their crc32
 //!         6  flags u16             40  first append ms    72  time index bytes u32, 76  their crc32
 //!         8  sequence u64          48  last append ms
-//!        16  base offset u64          80  leader epoch i32        84  believed ms i64, then zeros
+//!        16  base offset u64          80  leader epoch i32        84  believed ms i64
+//!        92  heads bytes u32,      96  their crc32, then zeros
 //!                                                        124  crc32 of bytes 0 to 124
 //! ```
 //!
@@ -33,7 +34,7 @@ pub(crate) const VERSION: u16 = 1;
 
 const MAGIC: [u8; 4] = *b"HWDM";
 const CRC_AT: usize = 124;
-const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4 + 8;
+const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4 + 8 + 2 * 4;
 const FLAG_SEALED: u16 = 1;
 const FLAG_SPARSE: u16 = 2;
 const FLAG_NUMBERED: u16 = 4;
@@ -89,6 +90,8 @@ pub(crate) struct Mark {
     /// The time that was believed when the mark was written, by which a clock that has jumped ahead is told after the next
     /// opening; 0 in marks of before there was this.
     pub(crate) believed_ms: i64,
+    /// The file with the checksums of the batch heads, which segments with gaps have; no bytes: there is none.
+    pub(crate) heads: IndexSum,
 }
 
 impl Mark {
@@ -119,6 +122,8 @@ impl Mark {
         }
         sink.put(&self.leader_epoch.to_be_bytes());
         sink.put(&self.believed_ms.to_be_bytes());
+        sink.put(&self.heads.bytes.to_be_bytes());
+        sink.put(&self.heads.crc.to_be_bytes());
         crc.copy_from_slice(&crc32fast::hash(fields).to_be_bytes());
         slot
     }
@@ -205,6 +210,7 @@ fn decode_fields(from: &mut &[u8]) -> Option<Result<(Mark, u64), UnknownVersion>
         time_index: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
         leader_epoch: field::take_i32(from)?,
         believed_ms: field::take_i64(from)?,
+        heads: IndexSum { bytes: field::take_u32(from)?, crc: field::take_u32(from)? },
     };
     Some(Ok((mark, sequence)))
 }
@@ -233,6 +239,7 @@ mod tests {
             time_index: IndexSum::of(b""),
             leader_epoch: 4,
             believed_ms: 5,
+            heads: IndexSum::of(b"heads"),
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod draft;
 pub(crate) mod field;
 #[cfg(test)]
 mod golden;
+pub(crate) mod heads;
 pub(crate) mod index;
 pub(crate) mod mark;
 pub(crate) mod metadata;
@@ -20,5 +21,6 @@ pub(crate) mod producer_ids;
 pub(crate) mod producer_snapshot;
 pub(crate) mod ready;
 pub(crate) mod record;
+pub(crate) mod retained;
 pub(crate) mod sealed;
 pub(crate) mod varint;

@@ -13,10 +13,14 @@ pub(crate) const TIME_INDEX: &str = "timeindex";
 pub(crate) const DURABLE: &str = "durable";
 /// The producers that were known before an offset.
 pub(crate) const SNAPSHOT: &str = "snapshot";
+/// The checksums of the batch heads of a segment whose offsets have gaps.
+pub(crate) const HEADS: &str = "heads";
 /// All files that this crate keeps for a segment, the one that makes it a segment first.
-pub(crate) const SEGMENT_SUFFIXES: [&str; 5] = [LOG, INDEX, TIME_INDEX, DURABLE, SNAPSHOT];
+pub(crate) const SEGMENT_SUFFIXES: [&str; 6] = [LOG, INDEX, TIME_INDEX, DURABLE, SNAPSHOT, HEADS];
 /// Files that Kafka may keep for a segment besides.
-pub(crate) const FOREIGN_SUFFIXES: [&str; 1] = ["txnindex"];
+pub(crate) const FOREIGN_SUFFIXES: [&str; 1] = [TRANSACTION_INDEX];
+/// Kafka's: the transactions that were aborted.
+pub(crate) const TRANSACTION_INDEX: &str = "txnindex";
 /// The bytes of a damaged segment that were set aside.
 pub(crate) const DAMAGED: &str = "damaged";
 /// What holds of a damaged segment, while it is written.
@@ -28,6 +32,8 @@ pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// The next producer id that was not given out, at the log's root.
 pub(crate) const PRODUCER_IDS: &str = ".headwater_producer_ids";
+/// Kafka's own: records before these were compacted.
+pub(crate) const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 pub(crate) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
 /// In the directory of partition 0 while the topic is being deleted.
@@ -38,9 +44,16 @@ pub(crate) const CREATING: &str = ".headwater_creating";
 /// In a partition's directory that Kafka has led, until each of its segments has a mark of ours.
 pub(crate) const TAKING_OVER: &str = ".headwater_taking_over";
 
+/// Behind the name of a file of a segment that is being made in the place of others.
+pub(crate) const CLEANED: &str = ".cleaned";
+/// The same, once it is whole and durable: from then on it counts, and those that it replaces do not.
+pub(crate) const SWAP: &str = ".swap";
+/// Behind the name of a file that somebody was about to remove.
+pub(crate) const DELETED: &str = ".deleted";
+
 /// Whether a name in a partition's directory is one that the log, or Kafka, gives to its files.
 pub(crate) fn is_ours(name: &str) -> bool {
-    let is_swap = || name.strip_suffix(".swap").is_some_and(is_of_segment);
+    let is_swap = || name.strip_suffix(SWAP).is_some_and(is_of_segment);
     [LEADER_EPOCHS, PARTITION_METADATA, TAKING_OVER].contains(&name)
         || is_note(name)
         || is_of_segment(name)
@@ -59,10 +72,11 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     let is_replaced = |name| {
         let suffix = parse_segment_file(name).map(|(_, suffix)| suffix);
         [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
-            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX, DAMAGED, KEPT, SNAPSHOT].contains(&suffix))
+            || suffix
+                .is_some_and(|suffix| [INDEX, TIME_INDEX, HEADS, DAMAGED, KEPT, SNAPSHOT].contains(&suffix))
     };
     name.strip_suffix(".tmp").is_some_and(is_replaced)
-        || [".deleted", ".cleaned"].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
+        || [DELETED, CLEANED].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
 }
 
 fn is_of_segment(name: &str) -> bool {
@@ -173,6 +187,8 @@ mod tests {
             "log.deleted",
             "timeindex.cleaned",
             "log.swap",
+            "heads",
+            "durable.swap",
             "damaged",
             "damaged.2",
             "damaged.tmp",

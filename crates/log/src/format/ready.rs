@@ -32,6 +32,7 @@ pub(crate) struct Ready<'a> {
     records: &'a [u8],
     last_offset_delta: u32,
     max_timestamp: i64,
+    without_key: Option<usize>,
 }
 
 impl<'a> Ready<'a> {
@@ -55,15 +56,21 @@ impl<'a> Ready<'a> {
         check_header(&header)?;
         let records = whole.get(HEADER_BYTES..).unwrap_or_default();
         let plain = decompressed(&header, records, decompressed_bytes_max)?;
-        let max_timestamp = check_records(&header, &plain)?;
-        Ok((Self { max_timestamp, ..Self::packed(header, records) }, plain))
+        let (max_timestamp, without_key) = check_records(&header, &plain)?;
+        Ok((Self { max_timestamp, without_key, ..Self::packed(header, records) }, plain))
     }
 
     /// A batch that needs no check.
     pub(super) fn packed(header: Header, records: &'a [u8]) -> Self {
         // One less than the number of records, which is above 0.
         let last_offset_delta = header.record_count.saturating_sub(1);
-        Self { header, records, last_offset_delta, max_timestamp: header.max_timestamp }
+        let (max_timestamp, without_key) = (header.max_timestamp, None);
+        Self { header, records, last_offset_delta, max_timestamp, without_key }
+    }
+
+    /// The first record without a key.
+    pub(crate) fn without_key(&self) -> Option<usize> {
+        self.without_key
     }
 
     /// The same batch with another codec; `plain` are its records, not compressed.
@@ -151,14 +158,17 @@ fn decompressed<'a>(
     Ok(Cow::Owned(records))
 }
 
-/// Walks the records, which are not compressed; gives their largest timestamp.
-fn check_records(header: &Header, records: &[u8]) -> Result<i64, InvalidBatch> {
+/// Walks the records, which are not compressed; gives their largest timestamp, and the first that has no key.
+fn check_records(header: &Header, records: &[u8]) -> Result<(i64, Option<usize>), InvalidBatch> {
     let mut rest = records;
-    let mut max_timestamp = NO_TIMESTAMP;
+    let (mut max_timestamp, mut without_key) = (NO_TIMESTAMP, None);
     for number in 0..header.record_count {
         let at = records.len().saturating_sub(rest.len());
         let record = record::decode(&mut rest).map_err(|field| malformed(number, at, field))?;
         let at = HEADER_BYTES.saturating_add(at) as u64;
+        if record.key.is_none() && without_key.is_none() {
+            without_key = usize::try_from(number).ok();
+        }
         if record.offset_delta != number {
             return Err(InvalidBatch::OffsetDelta { record: number, at, found: record.offset_delta });
         }
@@ -170,7 +180,7 @@ fn check_records(header: &Header, records: &[u8]) -> Result<i64, InvalidBatch> {
         max_timestamp = max_timestamp.max(timestamp);
     }
     if rest.is_empty() {
-        return Ok(max_timestamp);
+        return Ok((max_timestamp, without_key));
     }
     let at = HEADER_BYTES.saturating_add(records.len()).saturating_sub(rest.len()) as u64;
     Err(InvalidBatch::LeftOver { at, left: rest.len() as u64 })

@@ -144,6 +144,37 @@ pub(crate) fn decode<'a>(from: &mut &'a [u8]) -> Result<Decoded<'a>, &'static st
     Ok(Decoded { timestamp_delta, offset_delta, key, value, headers: HeadersView::new(count, headers) })
 }
 
+/// A record as it stands, cut where compaction changes it: its deltas are replaced, everything else is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut<'a> {
+    attributes: u8,
+    /// What follows the deltas.
+    rest: &'a [u8],
+}
+
+/// Takes a record from the front of `from`, decoded and as it stands; the error names the field at fault.
+pub(crate) fn cut<'a>(from: &mut &'a [u8]) -> Result<(Decoded<'a>, Cut<'a>), &'static str> {
+    let mut body = *from;
+    let decoded = decode(from)?;
+    let length = varint::take_i32(&mut body).and_then(|length| usize::try_from(length).ok());
+    let mut body = length.and_then(|length| body.get(..length)).ok_or("length")?;
+    let [attributes] = field::take::<1>(&mut body).ok_or("attributes")?;
+    varint::take_i64(&mut body).ok_or("timestampDelta")?;
+    varint::take_i32(&mut body).ok_or("offsetDelta")?;
+    Ok((decoded, Cut { attributes, rest: body }))
+}
+
+/// Puts a record that was cut, with other deltas.
+pub(crate) fn encode_cut(cut: Cut<'_>, timestamp_delta: i64, offset_delta: u32, sink: &mut impl Sink) {
+    let offset_delta = i64::from(offset_delta);
+    let deltas = varint::len(timestamp_delta) + varint::len(offset_delta);
+    put_len(1_usize.saturating_add(deltas).saturating_add(cut.rest.len()), sink);
+    sink.put(&[cut.attributes]);
+    varint::put(timestamp_delta, sink);
+    varint::put(offset_delta, sink);
+    sink.put(cut.rest);
+}
+
 /// Takes a header from the front of `from`.
 pub(crate) fn decode_header<'a>(from: &mut &'a [u8]) -> Result<Header<'a>, &'static str> {
     let key = take_nullable(from).flatten().ok_or("header key")?;

@@ -37,6 +37,7 @@ impl Root {
         self.shared.starts.forget(name, 0)?;
         // A Kafka broker must not take the recovery point of this topic for that of a later one.
         self.shared.recovery_points.forget(name, 0)?;
+        self.shared.cleaner_offsets.forget(name, 0)?;
         Ok(remove_topic(storage, self.path(), name, &(0..topic.partition_count()).collect())?)
     }
 }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::root::Root;
-use crate::error::MaintainError;
+use crate::error::{CompactError, MaintainError};
 use crate::partition::Core;
-use crate::report::MaintainReport;
+use crate::report::{Compacted, MaintainReport};
 
 impl Root {
     pub(super) fn maintain(&self, now_ms: i64) -> Result<MaintainReport, MaintainError> {
@@ -41,6 +41,9 @@ impl Root {
         if let Err(error) = self.shared.recovery_points.raise(&sealed) {
             upkeep.note(error.into());
         }
+        // It may take long, and topics may come and go meanwhile. Closing stops it.
+        drop(guard);
+        cores.iter().for_each(|core| upkeep.compact(core, now_ms));
         upkeep.first_error.map_or(Ok(upkeep.report), Err)
     }
 
@@ -96,6 +99,18 @@ impl Upkeep {
             Ok(())
         });
         kept_up.map_err(|error| self.note(error)).is_ok()
+    }
+
+    fn compact(&mut self, core: &Core, now_ms: i64) {
+        let (topic, partition) = (core.topic().to_owned(), core.number());
+        match core.compact_if_due(now_ms) {
+            Ok(report) => {
+                self.report.compacted.extend(report.map(|report| Compacted { topic, partition, report }));
+            }
+            // The log is being closed, or the topic deleted.
+            Err(CompactError::Closed) => {}
+            Err(error) => self.note(error.into()),
+        }
     }
 
     fn drop_before(&mut self, core: &Core, start: u64) {

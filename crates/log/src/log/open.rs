@@ -36,6 +36,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         producer_id_expiration_ms,
         producers_max,
         on_damage,
+        cleaner_dedupe_bytes,
         storage,
         clock,
     } = options;
@@ -47,6 +48,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     let shared = Arc::new(Shared {
         starts: OffsetFile::open(&storage, path, names::LOG_STARTS)?,
         recovery_points: OffsetFile::open(&storage, path, names::RECOVERY_POINTS)?,
+        cleaner_offsets: OffsetFile::open(&storage, path, names::CLEANER_OFFSETS)?,
+        cleaner_dedupe_bytes,
         storage,
         clock,
         path: path.to_owned(),
@@ -80,12 +83,14 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         remove_topic(&*shared.storage, path, name, partitions)?;
         shared.starts.forget(name, 0)?;
         shared.recovery_points.forget(name, 0)?;
+        shared.cleaner_offsets.forget(name, 0)?;
     }
     for (name, partitions) in &growing {
         remove_topic(&*shared.storage, path, name, partitions)?;
         let first = partitions.first().copied().unwrap_or_default();
         shared.starts.forget(name, first)?;
         shared.recovery_points.forget(name, first)?;
+        shared.cleaner_offsets.forget(name, first)?;
     }
     let mut plans = plans.into_iter();
     let mut report = RecoveryReport::default();

@@ -29,6 +29,10 @@ pub(crate) struct Shared {
     pub(crate) starts: OffsetFile,
     /// For a Kafka broker that takes the directory over: records before these need no recovery.
     pub(crate) recovery_points: OffsetFile,
+    /// Kafka's own: how far each partition was compacted.
+    pub(crate) cleaner_offsets: OffsetFile,
+    /// So much memory the keys of a compaction may take.
+    pub(crate) cleaner_dedupe_bytes: u64,
     pub(crate) closed: AtomicBool,
     pub(crate) mappings: Arc<Mappings>,
     /// The time that retention goes by.
@@ -70,7 +74,7 @@ impl OffsetFile {
     }
 
     /// The offset that was kept for a partition.
-    pub(super) fn of(&self, topic: &str, partition: u32) -> Option<u64> {
+    pub(crate) fn of(&self, topic: &str, partition: u32) -> Option<u64> {
         self.offsets.lock().get(&(topic.to_owned(), partition)).copied()
     }
 

@@ -83,6 +83,7 @@ impl Root {
         // What an earlier topic of this name left in the checkpoints must not speak for this one.
         self.shared.starts.forget(name, numbers.start)?;
         self.shared.recovery_points.forget(name, numbers.start)?;
+        self.shared.cleaner_offsets.forget(name, numbers.start)?;
         let topic: Arc<str> = name.into();
         let note = self.begin_creation(name, numbers.start)?;
         let mut cores = Vec::new();

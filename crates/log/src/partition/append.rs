@@ -76,6 +76,7 @@ impl Core {
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
         let (mut ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
+        self.check_key(ready.without_key())?;
         match self.compression().filter(|compression| compression.codec() != ready.codec()) {
             None => self.append_batch(&mut ready, ack).map(|appended| appended.offset),
             Some(compression) => {
@@ -164,6 +165,7 @@ impl Core {
         records: &'a [Record<'a>],
         producer: Option<ProducerNumbers>,
     ) -> Result<Draft<'a>, AppendError> {
+        self.check_key(records.iter().position(|record| record.key.is_none()))?;
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
             match record.timestamp {
@@ -184,6 +186,14 @@ impl Core {
             return Err(AppendError::BatchTooLarge { bytes: u64::MAX, max });
         };
         Ok(draft)
+    }
+
+    /// Refuses a record without a key, if there is one, where the topic is compacted.
+    fn check_key(&self, without_key: Option<usize>) -> Result<(), AppendError> {
+        match without_key.filter(|_| self.compacted.load(Ordering::Acquire)) {
+            Some(record) => Err(AppendError::KeyRequired { record }),
+            None => Ok(()),
+        }
     }
 
     fn check_size(&self, bytes: u64) -> Result<(), AppendError> {

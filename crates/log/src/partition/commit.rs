@@ -139,7 +139,7 @@ impl Core {
     }
 
     /// A sync failed: nothing is appended any more until the log is opened anew.
-    fn poison(&self, error: Arc<IoError>) -> SyncError {
+    pub(super) fn poison(&self, error: Arc<IoError>) -> SyncError {
         let error = Arc::clone(self.failed.get_or_init(|| error));
         self.durable_moved.notify();
         self.appended_moved.notify();
@@ -184,7 +184,11 @@ impl Core {
 
     /// Ends the partition: nothing is appended any more, everything is durable, the last segment sealed.
     pub(crate) fn close(&self) -> Result<(), SyncError> {
+        self.stopping.store(true, Ordering::Release);
+        let _cleaning = self.cleaning.lock();
         let _growth = self.growth.lock();
+        // If it cannot be finished, the next opening does it.
+        let _ = self.finish_exchange();
         self.writer.lock().closed = true;
         let outcome = self.seal_all().and_then(|()| {
             let end = self.appended_end();
@@ -208,6 +212,8 @@ impl Core {
 
     /// Ends the partition without a word to the disk: its topic is deleted.
     pub(crate) fn abandon(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let _cleaning = self.cleaning.lock();
         let _growth = self.growth.lock();
         self.writer.lock().closed = true;
         // Whoever syncs now finishes first. There is no leader to wait for when syncs failed.

@@ -9,6 +9,7 @@
 
 mod append;
 mod commit;
+mod compact;
 mod flush;
 mod growth;
 mod open;
@@ -27,7 +28,8 @@ use std::time::Duration;
 pub use self::reached::Reached;
 pub(crate) use self::signal::Signal;
 pub(crate) use self::state::{Core, KnownProducers};
-use crate::error::{AppendError, MaintainError, ReadError, SyncError};
+use crate::compaction::{Cleanable, CompactProgress, CompactReport};
+use crate::error::{AppendError, CompactError, MaintainError, ReadError, SyncError};
 use crate::fetched::Fetched;
 use crate::options::{Ack, ReadUpTo};
 use crate::producers::{Appended, ProducerNumbers};
@@ -258,6 +260,61 @@ impl Partition {
     /// [`MaintainError::Sync`] when the partition is closed, or cannot be made durable.
     pub fn delete_records_before(&self, offset: u64) -> Result<u64, MaintainError> {
         self.core.delete_records_before(offset)
+    }
+
+    /// Compacts what can be compacted, whether or not it is due; returns what was done. [`Log::maintain`](crate::Log::maintain) does the
+    /// same where [`TopicOptions`](crate::TopicOptions) say so.
+    ///
+    /// Of each key the last record stays, with its offset; what is read is in the same order as before. The segment that takes appends is left
+    /// alone, and so is what is younger than `min_compaction_lag_ms`. A record without a value, a tombstone, goes `delete_retention_ms`
+    /// after it was first compacted, by `now_ms`.
+    ///
+    /// It blocks neither appends nor readers: who has read from a segment that is replaced reads on. `watch` is called every 4 MiB or so;
+    /// it must not close the log. Closing the log, and deleting the topic, end it with an error.
+    ///
+    /// It costs a read of all segments before the one that takes appends, twice, the second time from the page cache if they fit, a
+    /// write of what stays of those in which something goes, and four syncs of the directory for each new segment. Memory:
+    /// [`LogOptions::cleaner_dedupe_bytes`](crate::LogOptions::cleaner_dedupe_bytes), 1 MiB, 2 MiB for the numbers of producers, a largest batch, and
+    /// the entries of a segment's indexes.
+    ///
+    /// # Errors
+    ///
+    /// [`CompactError`]. Nothing is lost, and what was done stays done; after [`CompactError::Sync`] with
+    /// [`SyncError::Failed`] the partition has to be opened anew.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, CleanupPolicy, Log, LogOptions, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(4096);
+    /// let state = log.create_topic("state", options)?.partition(0).ok_or("no partition")?;
+    /// for n in 0..1000 {
+    ///     state.append(&Record::new(&n.to_string()).key(&format!("key {}", n % 10)), Ack::Appended)?;
+    /// }
+    /// state.sync()?;
+    ///
+    /// let report = state.compact(0, &mut |_| {})?;
+    /// assert!(report.records_superseded > 900);
+    /// assert_eq!(state.read(0, 4096)?.views().count(), 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn compact(
+        &self,
+        now_ms: i64,
+        watch: &mut dyn FnMut(&CompactProgress),
+    ) -> Result<CompactReport, CompactError> {
+        self.core.compact(now_ms, watch)
+    }
+
+    /// Tells what [`Partition::compact`] would look at, and how much of it for the first time. Costs a step for each segment.
+    #[must_use]
+    pub fn cleanable(&self, now_ms: i64) -> Cleanable {
+        self.core.cleanable(now_ms)
     }
 
     /// Describes the segments, oldest first. Costs one allocation and a step for each.

@@ -12,7 +12,7 @@ use crate::log::{Shared, malformed};
 use crate::options::{OnDamage, TopicOptions};
 use crate::recovery::{Known, Observer, Plan, Recovered};
 use crate::report::PartitionRecovery;
-use crate::segment::{Dir, Segment, create_files};
+use crate::segment::{Dir, Segment, Swap, create_files};
 use crate::storage;
 
 impl Core {
@@ -84,6 +84,7 @@ fn dir(shared: &Shared, topic: &Arc<str>, partition: u32, epochs: Epochs) -> Dir
         topic: Arc::clone(topic),
         partition,
         epochs,
+        swap: Swap::default(),
         mappings: Arc::clone(&shared.mappings),
         decompressed_bytes_max: shared.decompressed_bytes_max,
     }

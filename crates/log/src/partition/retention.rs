@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::Core;
 use crate::error::{MaintainError, SyncError};
+use crate::options::TopicOptions;
 use crate::segment::{Segment, remove_files};
 
 impl Core {
@@ -69,8 +70,10 @@ impl Core {
         let options = self.options();
         let due = |segment: &Segment| {
             let old = |time: Option<i64>, age| time.is_some_and(|time| age_ms(time, now_ms) >= age);
-            old(segment.first_append_ms(), options.segment_age_ms)
-                || options.retention_ms.is_some_and(|age| old(segment.last_append_ms(), age))
+            let (retention_ms, max_lag_ms) = (retention_ms(&options), options.max_compaction_lag_ms);
+            let max_lag_ms = max_lag_ms.filter(|_| options.cleanup_policy.compacts());
+            old(segment.first_append_ms(), options.segment_age_ms.min(max_lag_ms.unwrap_or(u64::MAX)))
+                || retention_ms.is_some_and(|age| old(segment.last_append_ms(), age))
                 // The options were lowered since it was opened.
                 || segment.len() >= options.segment_bytes
         };
@@ -80,6 +83,8 @@ impl Core {
     /// The log start offset that retention by time and by bytes asks for. The last segment always stays.
     pub(crate) fn retained_from(&self, now_ms: i64) -> u64 {
         let options = self.options();
+        let retention_ms = retention_ms(&options);
+        let retention_bytes = options.retention_bytes.filter(|_| options.cleanup_policy.deletes());
         // Before the append times: those of durable records are known.
         let durable_end = self.durable_end();
         let list = self.segment_list();
@@ -88,10 +93,10 @@ impl Core {
         for pair in list.windows(2) {
             let [segment, next] = pair else { break };
             let rest = bytes.saturating_sub(segment.len());
-            let too_many = options.retention_bytes.is_some_and(|max| rest >= max);
+            let too_many = retention_bytes.is_some_and(|max| rest >= max);
             // By append time, which no record can claim. A clock that was set back only delays, and a time that is
             // not known is no reason to delete anything.
-            let too_old = options.retention_ms.is_some_and(|max| {
+            let too_old = retention_ms.is_some_and(|max| {
                 segment.len() == 0 || segment.last_append_ms().is_some_and(|time| age_ms(time, now_ms) > max)
             });
             if !(too_many || too_old) || next.base_offset() > durable_end {
@@ -111,6 +116,8 @@ impl Core {
     }
 
     fn drop_before_locked(&self, start: u64) -> Result<(usize, u64), SyncError> {
+        // An exchange of segments has to be whole, or the files of one that is deleted would come back with it.
+        self.finish_exchange()?;
         // No segment is deleted that somebody is about to sync or seal.
         let leader = self.take_lead()?;
         self.sync_all(&leader)?;
@@ -133,7 +140,12 @@ impl Core {
     }
 }
 
+/// How old segments become, where old ones are deleted.
+fn retention_ms(options: &TopicOptions) -> Option<u64> {
+    options.retention_ms.filter(|_| options.cleanup_policy.deletes())
+}
+
 /// How long ago something was; 0 when it lies ahead.
-fn age_ms(time: i64, now_ms: i64) -> u64 {
+pub(super) fn age_ms(time: i64, now_ms: i64) -> u64 {
     u64::try_from(now_ms.saturating_sub(time)).unwrap_or(0)
 }

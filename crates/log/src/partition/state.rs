@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Signal;
 use super::commit::Lead;
+use super::compact::Pending;
 use super::flush::Overdue;
 use crate::compress;
 use crate::error::{IoError, SyncError};
@@ -21,6 +22,7 @@ pub(super) type SegmentList = Arc<Vec<Arc<Segment>>>;
 ///
 /// ```text
 ///  locks, in the order in which they may be taken        held for
+///  cleaning  who compacts                                a compaction; closing waits for it to stop
 ///  growth    who allocates, rolls, deletes segments      system calls; appenders that have room pass by
 ///  lead      who syncs                                   a sync; others wait for it or append on
 ///  writer    who appends                                 memory only, never a system call
@@ -32,12 +34,20 @@ pub(crate) struct Core {
     pub(super) options: RwLock<TopicOptions>,
     pub(super) batch_bytes_max: AtomicU64,
     pub(super) log_append_time: AtomicBool,
+    /// Whether every record needs a key.
+    pub(super) compacted: AtomicBool,
     /// As [`compress::to_bits`] has it.
     pub(super) compression: AtomicU16,
     /// `u64::MAX` where no append syncs for the bytes before it.
     pub(super) flush_bytes: AtomicU64,
     pub(super) overdue: Mutex<Overdue>,
+    /// Held by who compacts.
+    pub(super) cleaning: Mutex<()>,
+    /// Who compacts has to stop.
+    pub(super) stopping: AtomicBool,
     pub(super) growth: Mutex<()>,
+    /// Under the growth lock.
+    pub(super) pending: Mutex<Option<Pending>>,
     pub(super) lead: Lead,
     pub(super) writer: Mutex<Writer>,
     pub(super) segments: RwLock<SegmentList>,
@@ -103,11 +113,15 @@ impl Core {
             shared,
             batch_bytes_max: AtomicU64::new(batch_limit(&options)),
             log_append_time: AtomicBool::new(is_log_append_time(&options)),
+            compacted: AtomicBool::new(options.cleanup_policy.compacts()),
             compression: AtomicU16::new(compress::to_bits(options.compression)),
             flush_bytes: AtomicU64::new(options.flush_bytes.unwrap_or(u64::MAX)),
             overdue: Mutex::default(),
             options: RwLock::new(options),
+            cleaning: Mutex::default(),
+            stopping: AtomicBool::new(false),
             growth: Mutex::default(),
+            pending: Mutex::default(),
             lead: Lead::default(),
             writer: Mutex::new(writer),
             segments: RwLock::new(Arc::new(segments)),
@@ -181,6 +195,7 @@ impl Core {
         *self.options.write() = options;
         self.batch_bytes_max.store(batch_limit(&options), Ordering::Release);
         self.log_append_time.store(is_log_append_time(&options), Ordering::Release);
+        self.compacted.store(options.cleanup_policy.compacts(), Ordering::Release);
         self.compression.store(compress::to_bits(options.compression), Ordering::Release);
         self.flush_bytes.store(options.flush_bytes.unwrap_or(u64::MAX), Ordering::Release);
     }

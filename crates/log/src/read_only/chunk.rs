@@ -1,10 +1,12 @@
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::error::Damage;
 use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::checkpoint::Epochs;
+use crate::format::heads::Heads;
 use crate::segment::Scanner;
 use crate::storage::{self, File};
 
@@ -14,6 +16,8 @@ pub(super) struct Reader<'a> {
     pub(super) file: &'a dyn File,
     pub(super) sparse: bool,
     pub(super) epochs: &'a Epochs,
+    /// What the heads of the batches have to be, where nothing else tells.
+    pub(super) heads: Option<&'a Heads>,
     /// The first offset that is wanted.
     pub(super) from: u64,
     /// The offset behind the last one that may be seen.
@@ -53,6 +57,25 @@ impl Reader<'_> {
         Ok(Header::parse_within(&bytes, left).ok())
     }
 
+    /// The first block with a batch in this range whose heads are not those that were written.
+    fn wrong_heads(&self, bytes: Range<u64>) -> io::Result<Option<(u64, Damage)>> {
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let Some(block) = self.heads.and_then(|heads| heads.block(at)) else { return Ok(None) };
+            let (start, end) = (block.bytes.start, block.bytes.end);
+            let len = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+            // Not more than there is, whatever the file says.
+            let left = usize::try_from(self.file.size()?.saturating_sub(start)).unwrap_or(usize::MAX);
+            let mut batches = vec![0; len.min(left)];
+            let read = storage::read_full_at(self.file, &mut batches, start)?;
+            if read < len || !block.holds(&batches) {
+                return Ok(Some((start, Damage::Heads { end })));
+            }
+            at = end;
+        }
+        Ok(None)
+    }
+
     /// Reads from a batch on, `chunk_bytes` at a time, or as many as one batch has, and never more than there are.
     pub(super) fn read(&self, start: Start, chunk_bytes: usize) -> io::Result<Outcome> {
         let Start { mut position, mut next_offset } = start;
@@ -81,6 +104,10 @@ impl Reader<'_> {
                     None => break None,
                 }
             };
+            let seen = batches.map_or(scanner.position(), |(_, end, _)| end) as u64;
+            if let Some((position, what)) = self.wrong_heads(start.position..position.saturating_add(seen))? {
+                return Ok(Outcome::Damaged { position, next_offset: start.next_offset, what });
+            }
             if let Some((begin, end, next_offset)) = batches {
                 let bytes = Bytes::from(chunk).slice(begin..end);
                 return Ok(Outcome::Batches { bytes, position: position + begin as u64, next_offset });

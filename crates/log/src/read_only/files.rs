@@ -3,10 +3,12 @@
 use std::io;
 
 use super::ReadOnlyPartition;
+use super::partition::mark;
 use crate::error::{IoError, ReadError};
 use crate::format::index::{ENTRY_BYTES, Entry, TIME_ENTRY_BYTES, TimeEntry};
 use crate::format::mark::Mark;
 use crate::format::names;
+use crate::segment::Dir;
 use crate::storage::Access;
 
 /// The files of a segment; made by [`ReadOnlyPartition::segments`].
@@ -65,6 +67,27 @@ impl From<Mark> for DurableMark {
     }
 }
 
+fn segment(dir: &Dir, base_offset: u64) -> Result<SegmentFiles, ReadError> {
+    let bytes = |suffix| -> Result<Option<u64>, ReadError> {
+        let path = dir.file(base_offset, suffix);
+        match dir.storage.open(&path, Access::Read) {
+            Ok(file) => Ok(Some(file.size().map_err(IoError::of("measure", &path))?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(IoError::new("open", &path, error).into()),
+        }
+    };
+    let path = dir.file(base_offset, names::LOG);
+    let gone = || IoError::new("open", &path, io::ErrorKind::NotFound.into());
+    Ok(SegmentFiles {
+        base_offset,
+        log_bytes: bytes(names::LOG)?.ok_or_else(gone)?,
+        index_bytes: bytes(names::INDEX)?,
+        time_index_bytes: bytes(names::TIME_INDEX)?,
+        mark: mark(dir, base_offset)?.map(DurableMark::from),
+        set_aside_bytes: bytes(names::DAMAGED)?,
+    })
+}
+
 /// An entry of an offset index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,27 +117,8 @@ impl ReadOnlyPartition {
     ///
     /// As [`ReadOnlyPartition::start_offset`].
     pub fn segments(&self) -> Result<Vec<SegmentFiles>, ReadError> {
-        self.looking(|look| look.bases().iter().map(|base_offset| self.segment(*base_offset)).collect())
-    }
-
-    fn segment(&self, base_offset: u64) -> Result<SegmentFiles, ReadError> {
-        let bytes = |suffix| -> Result<Option<u64>, ReadError> {
-            let path = self.dir().file(base_offset, suffix);
-            match self.dir().storage.open(&path, Access::Read) {
-                Ok(file) => Ok(Some(file.size().map_err(IoError::of("measure", &path))?)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(IoError::new("open", &path, error).into()),
-            }
-        };
-        let path = self.dir().file(base_offset, names::LOG);
-        let gone = || IoError::new("open", &path, io::ErrorKind::NotFound.into());
-        Ok(SegmentFiles {
-            base_offset,
-            log_bytes: bytes(names::LOG)?.ok_or_else(gone)?,
-            index_bytes: bytes(names::INDEX)?,
-            time_index_bytes: bytes(names::TIME_INDEX)?,
-            mark: self.mark(base_offset)?.map(DurableMark::from),
-            set_aside_bytes: bytes(names::DAMAGED)?,
+        self.looking(|look| {
+            look.bases().iter().map(|base_offset| segment(look.dir(), *base_offset)).collect()
         })
     }
 
@@ -125,7 +129,7 @@ impl ReadOnlyPartition {
     ///
     /// [`ReadError::Io`] when the file cannot be read.
     pub fn offset_index(&self, segment: u64) -> Result<Vec<OffsetIndexEntry>, ReadError> {
-        let bytes = self.dir().read(segment, names::INDEX)?.unwrap_or_default();
+        let bytes = self.looking(|look| Ok(look.dir().read(segment, names::INDEX)?))?.unwrap_or_default();
         let entries = bytes.as_chunks::<ENTRY_BYTES>().0.iter().map(|bytes| Entry::decode(*bytes));
         let entries = entries.take_while(|entry| entry.position != 0).map(|entry| OffsetIndexEntry {
             offset: segment.saturating_add(u64::from(entry.relative_offset)),
@@ -140,7 +144,8 @@ impl ReadOnlyPartition {
     ///
     /// [`ReadError::Io`] when the file cannot be read.
     pub fn time_index(&self, segment: u64) -> Result<Vec<TimeIndexEntry>, ReadError> {
-        let bytes = self.dir().read(segment, names::TIME_INDEX)?.unwrap_or_default();
+        let bytes =
+            self.looking(|look| Ok(look.dir().read(segment, names::TIME_INDEX)?))?.unwrap_or_default();
         let (entries, _) = bytes.as_chunks::<TIME_ENTRY_BYTES>();
         let entries = entries.iter().take_while(|bytes| **bytes != [0; TIME_ENTRY_BYTES]);
         let entries = entries.map(|bytes| TimeEntry::decode(*bytes)).map(|entry| TimeIndexEntry {

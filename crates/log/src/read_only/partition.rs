@@ -8,13 +8,14 @@ use super::chunk::{self, Outcome, Start};
 use crate::error::{Damage, IoError, OpenError, ReadError};
 use crate::fetched::{Fetched, Place};
 use crate::format::checkpoint::Epochs;
+use crate::format::heads::Heads;
 use crate::format::index;
 use crate::format::mark::{self, IndexSum, Mark, VERSION};
 use crate::format::metadata::{self, TopicId};
 use crate::format::names;
 use crate::log::{Kind, is_being_added, is_unfinished, kind, malformed, read_offsets};
 use crate::options::{ReadOnlyOptions, ReadUpTo};
-use crate::segment::Dir;
+use crate::segment::{Dir, Meaning, Swap, load_heads};
 use crate::storage::{Access, File};
 use crate::sync::Mutex;
 
@@ -36,11 +37,15 @@ pub struct ReadOnlyPartition {
     id: Option<TopicId>,
     /// Where the last read ended, so that the next one need not search.
     cursor: Mutex<Option<Cursor>>,
+    /// The checksums of heads that were read last, with what their mark says of them.
+    heads: Mutex<Option<(u64, IndexSum, Arc<Heads>)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
     segment: u64,
+    /// Which file of that name it was: compaction may put another in its place.
+    heads: IndexSum,
     position: u64,
     next_offset: u64,
 }
@@ -68,7 +73,8 @@ impl ReadOnlyPartition {
         {
             return Ok(None);
         }
-        let mut partition = Self { root: root.to_owned(), dir, id: None, cursor: Mutex::new(None) };
+        let (cursor, heads) = (Mutex::default(), Mutex::default());
+        let mut partition = Self { root: root.to_owned(), dir, id: None, cursor, heads };
         partition.epochs()?;
         partition.id = partition.identity()?;
         Ok(Some(partition))
@@ -163,12 +169,12 @@ impl ReadOnlyPartition {
     fn search(&self, look: &Look, timestamp_ms: i64) -> Result<Option<u64>, ReadError> {
         let end = look.durable_end;
         for (base_offset, next) in look.spans(end) {
-            let mark = self.mark(base_offset)?;
+            let mark = mark(&look.dir, base_offset)?;
             let sealed = mark.filter(|mark| mark.sealed && mark.next_offset == next);
             if sealed.is_some_and(|mark| mark.position == 0 || mark.max_timestamp < timestamp_ms) {
                 continue;
             }
-            let mut from = self.earlier(base_offset, sealed, timestamp_ms)?.max(look.start);
+            let mut from = earlier(&look.dir, base_offset, sealed, timestamp_ms)?.max(look.start);
             while from < next.min(end) {
                 let fetched = self.read_between(look, from, end, 1024 * 1024)?;
                 if let Some(offset) = fetched.first_at_or_after(timestamp_ms)? {
@@ -181,15 +187,6 @@ impl ReadOnlyPartition {
             }
         }
         Ok(None)
-    }
-
-    /// An offset in a segment before which every record is earlier than a timestamp.
-    fn earlier(&self, base_offset: u64, sealed: Option<Mark>, timestamp: i64) -> Result<u64, ReadError> {
-        let Some(sum) = sealed.map(|mark| mark.time_index) else { return Ok(base_offset) };
-        let time_index = self.dir.read(base_offset, names::TIME_INDEX)?.unwrap_or_default();
-        let entry = index::time_floor(&time_index, timestamp).filter(|_| IndexSum::of(&time_index) == sum);
-        let relative = entry.map_or(0, |entry| u64::from(entry.relative_offset));
-        Ok(base_offset.saturating_add(relative))
     }
 
     fn read_between(&self, look: &Look, from: u64, end: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
@@ -213,17 +210,52 @@ impl ReadOnlyPartition {
         end: u64,
         max_bytes: usize,
     ) -> Result<Option<Fetched>, ReadError> {
-        let path = self.dir.file(base_offset, names::LOG);
-        let file = self.dir.open(base_offset, names::LOG, Access::Read)?;
-        let mark = if look.unmarked { None } else { self.mark(base_offset)? };
+        let dir = &look.dir;
+        let path = dir.file(base_offset, names::LOG);
+        // Before and after the file is read: compaction gives a new mark its name before it does so with the new file.
+        let of_segment = || if look.unmarked { Ok(None) } else { mark(dir, base_offset) };
+        let mark = of_segment()?;
+        let file = dir.open(base_offset, names::LOG, Access::Read)?;
+        let found = self.read_file(look, &*file, base_offset, mark, from, end, max_bytes);
+        let is_same = |one: Mark, other: Mark| {
+            one.heads == other.heads && (!one.sealed || one.position == other.position)
+        };
+        match (mark, of_segment()?) {
+            (Some(before), Some(after)) if !is_same(before, after) => {
+                // Another segment has taken its place meanwhile; look again.
+                Err(IoError::new("read", &path, io::ErrorKind::NotFound.into()).into())
+            }
+            _ => found,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what was found out about one file, and what is wanted of it"
+    )]
+    fn read_file(
+        &self,
+        look: &Look,
+        file: &dyn File,
+        base_offset: u64,
+        mark: Option<Mark>,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Fetched>, ReadError> {
+        let dir = &look.dir;
+        let path = dir.file(base_offset, names::LOG);
         let sparse = look.unmarked || mark.is_some_and(|mark| mark.sparse);
         // Where the mark tells how far the records go that may be seen, the zeros behind them are not read.
         let limit = mark.filter(|mark| mark.next_offset >= end).map_or(u64::MAX, |mark| mark.position);
         let unchecked = Epochs::default();
-        let epochs = if look.unmarked { &unchecked } else { &look.epochs };
-        let reader = chunk::Reader { file: &*file, sparse, epochs, from, end, limit, max_bytes };
+        let epochs = if look.unmarked { &unchecked } else { &dir.epochs };
+        let sum = mark.map(|mark| mark.heads).unwrap_or_default();
+        let heads = mark.map_or(Ok(None), |mark| self.heads_of(dir, &mark))?;
+        let heads = heads.as_deref();
+        let reader = chunk::Reader { file, sparse, epochs, heads, from, end, limit, max_bytes };
         let beginning = Start { position: 0, next_offset: base_offset };
-        let mut starts = self.starts(&reader, base_offset)?;
+        let mut starts = self.starts(dir, &reader, base_offset, sum)?;
         starts.push(beginning);
         for start in starts {
             let outcome =
@@ -232,7 +264,7 @@ impl ReadOnlyPartition {
                 Outcome::Batches { bytes, position, next_offset } => {
                     let behind = position.saturating_add(bytes.len() as u64);
                     *self.cursor.lock() =
-                        Some(Cursor { segment: base_offset, position: behind, next_offset });
+                        Some(Cursor { segment: base_offset, heads: sum, position: behind, next_offset });
                     let place = self.place(base_offset, position);
                     return Ok(Some(Fetched::new(
                         bytes,
@@ -244,10 +276,10 @@ impl ReadOnlyPartition {
                 }
                 // A cursor or an index is no evidence: look again from the beginning before believing it.
                 Outcome::Ended | Outcome::Damaged { .. } if start != beginning => {}
-                Outcome::Ended => return self.check_length(&*file, base_offset, mark),
+                Outcome::Ended => return self.check_length(file, base_offset, mark),
                 Outcome::Damaged { position, what, next_offset } => {
                     return if next_offset < look.durable_end {
-                        Err(self.dir.corruption(base_offset, position, what).into())
+                        Err(dir.corruption(base_offset, position, what).into())
                     } else {
                         Ok(None) // Being written, or what a crash has left: the end for now.
                     };
@@ -275,16 +307,23 @@ impl ReadOnlyPartition {
     }
 
     /// Where to start the search for an offset, best first: where the last read ended, and what the index says.
-    fn starts(&self, reader: &chunk::Reader<'_>, base_offset: u64) -> Result<Vec<Start>, ReadError> {
-        let cursor = (*self.cursor.lock())
-            .filter(|cursor| cursor.segment == base_offset && cursor.next_offset == reader.from);
+    fn starts(
+        &self,
+        dir: &Dir,
+        reader: &chunk::Reader<'_>,
+        base_offset: u64,
+        sum: IndexSum,
+    ) -> Result<Vec<Start>, ReadError> {
+        let cursor = (*self.cursor.lock()).filter(|cursor| {
+            (cursor.segment, cursor.heads) == (base_offset, sum) && cursor.next_offset == reader.from
+        });
         if let Some(Cursor { position, next_offset, .. }) = cursor {
             return Ok(vec![Start { position, next_offset }]);
         }
-        let index = self.dir.read(base_offset, names::INDEX)?.unwrap_or_default();
+        let index = dir.read(base_offset, names::INDEX)?.unwrap_or_default();
         let relative = u32::try_from(reader.from.saturating_sub(base_offset)).unwrap_or(u32::MAX);
         let Some((entry, _)) = index::floor(&index, relative) else { return Ok(Vec::new()) };
-        let path = self.dir.file(base_offset, names::LOG);
+        let path = dir.file(base_offset, names::LOG);
         let header = reader.header(u64::from(entry.position)).map_err(IoError::of("read", &path))?;
         Ok(header
             .filter(|header| entry.leads_to(header, base_offset))
@@ -293,20 +332,17 @@ impl ReadOnlyPartition {
             .collect())
     }
 
-    pub(super) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    pub(super) fn mark(&self, base_offset: u64) -> Result<Option<Mark>, ReadError> {
-        let Some(content) = self.dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
-        match mark::of_segment(&content, base_offset) {
-            Ok(mark) => Ok(mark),
-            Err(unknown) => Err(ReadError::Open(Arc::new(OpenError::UnsupportedVersion {
-                path: self.dir.file(base_offset, names::DURABLE),
-                found: u64::from(unknown.0),
-                known: u64::from(VERSION),
-            }))),
+    /// The checksums of a segment's heads, of which the last ones are kept.
+    fn heads_of(&self, dir: &Dir, mark: &Mark) -> Result<Option<Arc<Heads>>, ReadError> {
+        let key = (mark.base_offset, mark.heads);
+        if let Some((base_offset, sum, heads)) = &*self.heads.lock()
+            && (*base_offset, *sum) == key
+        {
+            return Ok(Some(Arc::clone(heads)));
         }
+        let Some(heads) = load_heads(dir, mark)?.map(Arc::new) else { return Ok(None) };
+        *self.heads.lock() = Some((mark.base_offset, mark.heads, Arc::clone(&heads)));
+        Ok(Some(heads))
     }
 
     fn place(&self, segment: u64, position: u64) -> Place {
@@ -327,6 +363,8 @@ impl ReadOnlyPartition {
             match outcome {
                 Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound && looks < LOOKS_MAX => {
                 }
+                // Names that belong together are changed one by one: the mark of one segment, and the bytes of another.
+                Err(ReadError::Corrupt(_)) if looks < LOOKS_MAX => {}
                 outcome => return outcome,
             }
         }
@@ -349,11 +387,14 @@ impl ReadOnlyPartition {
 
     fn list(&self) -> Result<List, ReadError> {
         let entries = self.dir.storage.list(&self.dir.path).map_err(IoError::of("list", &self.dir.path))?;
-        let mut list = List { bases: Vec::new(), unmarked: true, taking_over: false };
+        let mut dir = Dir { epochs: self.epochs().map_err(opened)?, ..self.dir.clone() };
+        Swap::find(&mut dir, entries.iter().filter(|entry| !entry.is_dir).map(|entry| entry.name.as_str()))
+            .map_err(opened)?;
+        let mut list = List { bases: Vec::new(), unmarked: true, taking_over: false, swap: dir.swap };
         for entry in entries {
-            match names::parse_segment_file(&entry.name) {
-                Some((base_offset, names::LOG)) => list.bases.push(base_offset),
-                Some((_, names::DURABLE)) => list.unmarked = false,
+            match list.swap.meaning(&entry.name) {
+                Meaning::File(base_offset, names::LOG) => list.bases.push(base_offset),
+                Meaning::File(_, names::DURABLE) => list.unmarked = false,
                 _ => list.taking_over |= entry.name == names::TAKING_OVER,
             }
         }
@@ -371,13 +412,14 @@ impl ReadOnlyPartition {
         let epochs = self.epochs().map_err(opened)?;
         let bases = list.bases.clone();
         let unmarked = list.unmarked || list.taking_over;
-        let mut look = Look { bases, unmarked, epochs, start, durable_end: start };
+        let dir = Dir { epochs, swap: list.swap.clone(), ..self.dir.clone() };
+        let mut look = Look { bases, unmarked, dir, start, durable_end: start };
         let mut whole = true;
         for base_offset in list.bases.iter().rev() {
-            let mark = self.mark(*base_offset)?;
+            let mark = mark(&look.dir, *base_offset)?;
             whole &= mark.is_some();
             // A broker has led since: the marks are history.
-            look.unmarked |= mark.is_some_and(|mark| mark.leader_epoch < look.epochs.current());
+            look.unmarked |= mark.is_some_and(|mark| mark.leader_epoch < look.dir.epochs.current());
             if let Some(mark) = mark.filter(Mark::proves) {
                 look.durable_end = mark.next_offset.max(start);
                 break;
@@ -393,7 +435,33 @@ impl ReadOnlyPartition {
 }
 
 fn opened(error: OpenError) -> ReadError {
-    ReadError::Open(Arc::new(error))
+    match error {
+        OpenError::Io(error) => error.into(),
+        OpenError::Corrupt(corruption) => corruption.into(),
+        error => ReadError::Open(Arc::new(error)),
+    }
+}
+
+/// The mark of a segment.
+pub(super) fn mark(dir: &Dir, base_offset: u64) -> Result<Option<Mark>, ReadError> {
+    let Some(content) = dir.read(base_offset, names::DURABLE)? else { return Ok(None) };
+    match mark::of_segment(&content, base_offset) {
+        Ok(mark) => Ok(mark),
+        Err(unknown) => Err(ReadError::Open(Arc::new(OpenError::UnsupportedVersion {
+            path: dir.file(base_offset, names::DURABLE),
+            found: u64::from(unknown.0),
+            known: u64::from(VERSION),
+        }))),
+    }
+}
+
+/// An offset in a segment before which every record is earlier than a timestamp.
+fn earlier(dir: &Dir, base_offset: u64, sealed: Option<Mark>, timestamp: i64) -> Result<u64, ReadError> {
+    let Some(sum) = sealed.map(|mark| mark.time_index) else { return Ok(base_offset) };
+    let time_index = dir.read(base_offset, names::TIME_INDEX)?.unwrap_or_default();
+    let entry = index::time_floor(&time_index, timestamp).filter(|_| IndexSum::of(&time_index) == sum);
+    let relative = entry.map_or(0, |entry| u64::from(entry.relative_offset));
+    Ok(base_offset.saturating_add(relative))
 }
 
 /// What the directory listed.
@@ -402,6 +470,7 @@ struct List {
     bases: Vec<u64>,
     unmarked: bool,
     taking_over: bool,
+    swap: Swap,
 }
 
 /// The directory at one moment.
@@ -410,12 +479,16 @@ pub(super) struct Look {
     bases: Vec<u64>,
     /// Written by Kafka: there is no mark at all.
     unmarked: bool,
-    epochs: Epochs,
+    dir: Dir,
     start: u64,
     durable_end: u64,
 }
 
 impl Look {
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// The segments, by base offset.
     pub(super) fn bases(&self) -> &[u64] {
         &self.bases

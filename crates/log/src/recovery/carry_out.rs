@@ -24,8 +24,11 @@ pub(crate) struct Recovered {
 impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
-        let Self { dir, segments, remove, set_aside, leftovers, taking_over, write_epochs, .. } = self;
+        let Self { mut dir, segments, remove, set_aside, leftovers, taking_over, write_epochs, .. } = self;
         let Self { start, end, index_interval_bytes, producers, mut report, .. } = self;
+        // The plan was made as if it were done.
+        let swap = std::mem::take(&mut dir.swap);
+        swap.complete(&dir)?;
         if taking_over {
             // Some marks and not all of them would say that the other segments are ours, too, and have no gaps.
             let path = dir.path.join(names::TAKING_OVER);
@@ -127,7 +130,8 @@ fn clear(dir: &Dir, base_offset: u64, report: &mut PartitionRecovery) -> Result<
 }
 
 fn sealed_mark(mark: Mark, rebuilt: &Rebuilt) -> Mark {
-    Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), ..mark }
+    let heads = rebuilt.heads().map(|file| IndexSum::of(&file)).unwrap_or_default();
+    Mark { index: IndexSum::of(&rebuilt.offset), time_index: IndexSum::of(&rebuilt.time), heads, ..mark }
 }
 
 /// Trims a segment behind its last batch, writes again what was not known to be durable, and makes all of it
@@ -141,6 +145,10 @@ fn seal(dir: &Dir, mark: Mark, rebuilt: &Rebuilt, rewrite_from: u64) -> Result<M
     for (suffix, bytes) in [(names::INDEX, &rebuilt.offset), (names::TIME_INDEX, &rebuilt.time)] {
         let name = names::segment_file(mark.base_offset, suffix);
         storage::exchange_file(&*dir.storage, &dir.path, &name, bytes)?;
+    }
+    if let Some(heads) = rebuilt.heads() {
+        let name = names::segment_file(mark.base_offset, names::HEADS);
+        storage::exchange_file(&*dir.storage, &dir.path, &name, &heads)?;
     }
     dir.sync()?;
     let mark = sealed_mark(mark, rebuilt);

@@ -26,8 +26,12 @@ pub(super) struct Head {
 
 impl Head {
     /// Nothing is skipped.
-    pub(super) fn none(base_offset: u64, index_interval_bytes: u32) -> Self {
-        Self { at: 0, next_offset: base_offset, indexes: Rebuilt::new(base_offset, index_interval_bytes) }
+    pub(super) fn none(base_offset: u64, index_interval_bytes: u32, sparse: bool) -> Self {
+        Self {
+            at: 0,
+            next_offset: base_offset,
+            indexes: Rebuilt::new(base_offset, index_interval_bytes, sparse),
+        }
     }
 
     /// What the mark of a segment with this file allows to skip; `None` when something does not agree.

@@ -4,7 +4,7 @@ use crate::error::{Damage, IoError, OpenError};
 use crate::format::batch::OFFSET_END;
 use crate::format::mark::{self, Mark, VERSION};
 use crate::format::names;
-use crate::segment::Dir;
+use crate::segment::{Dir, Meaning, Swap};
 use crate::storage::Access;
 
 /// What is in the directory of a partition.
@@ -35,28 +35,31 @@ pub(crate) struct Files {
 }
 
 impl Listing {
-    pub(super) fn read(dir: &Dir) -> Result<Self, OpenError> {
+    /// Looks at a directory whose epochs were read; notes in it what is under way there.
+    pub(super) fn read(dir: &mut Dir) -> Result<Self, OpenError> {
         let entries = dir.storage.list(&dir.path).map_err(IoError::of("list", &dir.path))?;
+        Swap::find(dir, entries.iter().filter(|entry| !entry.is_dir).map(|entry| entry.name.as_str()))?;
         let mut listing = Self { unmarked: true, ..Self::default() };
         let (mut logs, mut sides) = (BTreeSet::new(), BTreeSet::new());
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
-            let Some((base_offset, suffix)) = names::parse_segment_file(&entry.name) else {
-                listing.taking_over |= entry.name == names::TAKING_OVER;
-                if names::is_temporary(&entry.name) {
-                    listing.leftovers.push(entry.name);
+            let (base_offset, suffix) = match dir.swap.meaning(&entry.name) {
+                Meaning::File(base_offset, suffix) => (base_offset, suffix),
+                Meaning::Gone => continue,
+                Meaning::Other => {
+                    listing.taking_over |= entry.name == names::TAKING_OVER;
+                    if names::is_temporary(&entry.name) {
+                        listing.leftovers.push(entry.name);
+                    }
+                    continue;
                 }
-                continue;
             };
             match suffix {
                 names::LOG => _ = logs.insert(base_offset),
                 names::SNAPSHOT => _ = listing.snapshots.insert(base_offset),
-                names::INDEX | names::TIME_INDEX => _ = sides.insert(base_offset),
+                names::INDEX | names::TIME_INDEX | names::HEADS => _ = sides.insert(base_offset),
                 names::DURABLE => {
                     listing.unmarked = false;
                     sides.insert(base_offset);
-                }
-                _ if suffix.ends_with("swap") => {
-                    return Err(OpenError::UnfinishedSwap { path: dir.path.join(entry.name) });
                 }
                 _ if names::is_temporary(&entry.name) => {
                     listing.leftovers.push(entry.name);

@@ -91,7 +91,7 @@ impl Plan {
     ) -> Result<Self, OpenError> {
         check_metadata(&dir)?;
         let epochs_missing = read_epochs(&mut dir)?;
-        let listing = Listing::read(&dir)?;
+        let listing = Listing::read(&mut dir)?;
         let mut planner = Planner {
             known,
             index_interval_bytes,
@@ -111,6 +111,7 @@ impl Plan {
             report: PartitionRecovery {
                 topic: dir.topic.to_string(),
                 partition: dir.partition,
+                exchanged: dir.swap.segments().collect(),
                 ..PartitionRecovery::default()
             },
         };
@@ -179,7 +180,8 @@ impl Plan {
         };
         let segments = self.remove.iter().filter(|base_offset| !is_told(base_offset));
         let segments = segments.map(|base_offset| names::segment_file(*base_offset, "*"));
-        self.leftovers.iter().cloned().chain(segments).collect()
+        let void = self.dir.swap.void().iter();
+        self.leftovers.iter().chain(void).cloned().chain(segments).collect()
     }
 }
 
@@ -347,7 +349,7 @@ impl Planner<'_> {
             observer.begin(dir, base_offset, sparse, files);
         }
         let scanned =
-            Scanned { dir, base_offset, sparse, proof, leaders, trusted, index_interval_bytes, next };
+            Scanned { dir, base_offset, sparse, proof, leaders, trusted, mark, index_interval_bytes, next };
         let scan = scanned.scan(self.observer.as_deref_mut())?;
         if let Some(observer) = &mut self.observer {
             observer.segment(base_offset, files, &scan);

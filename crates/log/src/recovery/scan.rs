@@ -3,12 +3,12 @@ use std::ops::Range;
 
 use super::Observer;
 use super::head::Head;
-use crate::error::{Corruption, Damage, IoError, OpenError};
+use crate::error::{Corruption, Damage, IoError, OpenError, ReadError};
 use crate::format::batch::Header;
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
 use crate::format::names;
-use crate::segment::{Dir, Rebuilt, Walk};
+use crate::segment::{Dir, Rebuilt, Walk, load_heads};
 use crate::storage::Access;
 
 /// What is known to be durable of a segment that is scanned.
@@ -116,6 +116,7 @@ pub(crate) struct Scan {
     /// Where the reading began.
     pub(super) from: u64,
     pub(super) base_offset: u64,
+    sparse: bool,
     /// The batches that hold. The first run begins with the segment and may be empty; each damage that was passed begins
     /// another one.
     pub(super) runs: Vec<Run>,
@@ -161,6 +162,8 @@ pub(super) struct Scanned<'a> {
     pub(super) leaders: Leaders<'a>,
     /// The mark that allows to skip what it says is durable.
     pub(super) trusted: Option<Mark>,
+    /// The mark, if it counts.
+    pub(super) mark: Mark,
     pub(super) index_interval_bytes: u32,
     /// Where the next segment begins, if that is certain.
     pub(super) next: Option<u64>,
@@ -179,10 +182,17 @@ impl Scanned<'_> {
         let mut walk =
             Walk::new(&*file, base_offset, sparse, epochs).map_err(IoError::of("measure", &path))?;
         let head = self.trusted.and_then(|mark| Head::of(dir, &mark, self.index_interval_bytes, &*file));
-        let head = head.unwrap_or_else(|| Head::none(base_offset, self.index_interval_bytes));
+        let head = head.unwrap_or_else(|| Head::none(base_offset, self.index_interval_bytes, sparse));
         walk.stand(head.at, head.next_offset);
-        let mut scan = Scan::new(base_offset, head);
+        let mut scan = Scan::new(base_offset, head, sparse);
         let tolerant = observer.is_some();
+        match load_heads(dir, &self.mark) {
+            Ok(heads) => walk = walk.with_heads(heads),
+            Err(ReadError::Corrupt(corruption)) => {
+                scan.refuse(dir, base_offset, 0, corruption.what, tolerant)?;
+            }
+            Err(error) => return Err(unreadable(error, dir, base_offset)),
+        }
         let mut index = None;
         let torn = loop {
             let (position, next_offset) = (walk.position(), walk.next_offset());
@@ -267,12 +277,23 @@ impl Scanned<'_> {
     }
 }
 
+/// An error of reading the `.heads` file, which gives no other than these.
+fn unreadable(error: ReadError, dir: &Dir, base_offset: u64) -> OpenError {
+    let path = dir.file(base_offset, names::HEADS);
+    match error {
+        ReadError::Corrupt(corruption) => corruption.into(),
+        ReadError::Io(error) => IoError::new("read", &path, error.kind().into()).into(),
+        _ => IoError::new("read", &path, io::ErrorKind::Other.into()).into(),
+    }
+}
+
 impl Scan {
-    fn new(base_offset: u64, head: Head) -> Self {
+    fn new(base_offset: u64, head: Head, sparse: bool) -> Self {
         let Head { at, next_offset, indexes } = head;
         Self {
             from: at,
             base_offset,
+            sparse,
             runs: vec![Run { base_offset, next_offset, bytes: 0..at, rebuilt: indexes }],
             next_offset,
             batches: 0,
@@ -325,14 +346,14 @@ impl Scan {
     /// Bytes that hold no batch, up to a position, and the offsets that are therefore missing.
     fn lose(&mut self, offsets: Range<u64>, position: u64, index_interval_bytes: u32) {
         self.has_damaged_bytes = true;
-        self.runs.push(Run::new(offsets.end, position, index_interval_bytes));
+        self.runs.push(Run::new(offsets.end, position, index_interval_bytes, self.sparse));
         self.missing.push(offsets);
     }
 }
 
 impl Run {
-    fn new(base_offset: u64, position: u64, index_interval_bytes: u32) -> Self {
-        let rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
+    fn new(base_offset: u64, position: u64, index_interval_bytes: u32, sparse: bool) -> Self {
+        let rebuilt = Rebuilt::new(base_offset, index_interval_bytes, sparse);
         Self { base_offset, next_offset: base_offset, bytes: position..position, rebuilt }
     }
 }

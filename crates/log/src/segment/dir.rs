@@ -2,14 +2,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Mappings;
+use super::{Mappings, Swap};
 use crate::error::{Corruption, Damage, IoError};
 use crate::format::checkpoint::Epochs;
 use crate::format::names;
 use crate::storage::{self, Access, File, Storage};
 
 /// The directory of a partition, and whose it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Dir {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) path: PathBuf,
@@ -17,6 +17,8 @@ pub(crate) struct Dir {
     pub(crate) partition: u32,
     /// The leader epochs of the partition's records.
     pub(crate) epochs: Epochs,
+    /// What is under way in it: files have other names than they will.
+    pub(crate) swap: Swap,
     /// The closed segments, of all partitions of the log, that are mapped.
     pub(crate) mappings: Arc<Mappings>,
     /// The most that a compressed batch may become for a reader.
@@ -34,12 +36,27 @@ impl Dir {
     ) -> Self {
         let path = root.join(names::partition_dir(&topic, partition));
         let (epochs, mappings) = (Epochs::default(), Arc::new(Mappings::new(1)));
-        Self { storage, path, topic, partition, epochs, mappings, decompressed_bytes_max }
+        Self {
+            storage,
+            path,
+            topic,
+            partition,
+            epochs,
+            swap: Swap::default(),
+            mappings,
+            decompressed_bytes_max,
+        }
+    }
+
+    /// The name of a segment's file, as it is now.
+    fn name(&self, base_offset: u64, suffix: &str) -> String {
+        let name = names::segment_file(base_offset, suffix);
+        if self.swap.has(base_offset, suffix) { name + names::SWAP } else { name }
     }
 
     /// The path of a segment's file.
     pub(crate) fn file(&self, base_offset: u64, suffix: &str) -> PathBuf {
-        self.path.join(names::segment_file(base_offset, suffix))
+        self.path.join(self.name(base_offset, suffix))
     }
 
     pub(crate) fn open(
@@ -54,7 +71,7 @@ impl Dir {
 
     /// Reads a segment's small file whole; `None` when it is missing.
     pub(crate) fn read(&self, base_offset: u64, suffix: &str) -> Result<Option<Vec<u8>>, IoError> {
-        self.read_named(&names::segment_file(base_offset, suffix))
+        self.read_named(&self.name(base_offset, suffix))
     }
 
     /// Reads a small file whole; `None` when it is missing.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Dir, Mapped, Scanner, Segment};
 use crate::error::{Damage, IoError, ReadError};
 use crate::format::batch::Header;
+use crate::format::heads;
 use crate::format::index::{Builder, Entries};
 use crate::format::mark::IndexSum;
 use crate::format::names;
@@ -21,14 +22,18 @@ pub(crate) struct Indexes {
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     builder: Builder,
+    /// Where offsets have gaps.
+    heads: Option<heads::Builder>,
     pub(crate) offset: Vec<u8>,
     pub(crate) time: Vec<u8>,
 }
 
 impl Rebuilt {
-    pub(crate) fn new(base_offset: u64, index_interval_bytes: u32) -> Self {
+    /// With the checksums of the heads too, where offsets may have gaps.
+    pub(crate) fn new(base_offset: u64, index_interval_bytes: u32, sparse: bool) -> Self {
         let builder = Builder::new(base_offset, index_interval_bytes);
-        Self { builder, offset: Vec::new(), time: Vec::new() }
+        let heads = sparse.then(|| heads::Builder::new(base_offset));
+        Self { builder, heads, offset: Vec::new(), time: Vec::new() }
     }
 
     /// Goes on with indexes that are known, at the batch of the last entry.
@@ -39,12 +44,15 @@ impl Rebuilt {
         time: Vec<u8>,
     ) -> Self {
         let builder = Builder::resume(base_offset, index_interval_bytes, &time);
-        Self { builder, offset, time }
+        Self { builder, heads: None, offset, time }
     }
 
     /// Takes note of the batch at a position. An offset or position that no index can hold gets no entry: then
     /// the index is only sparser.
     pub(crate) fn add(&mut self, position: usize, header: &Header) {
+        if let (Some(heads), Ok(position)) = (&mut self.heads, u32::try_from(position)) {
+            heads.add(position, &header.head(), header.bytes);
+        }
         let entries = self.builder.add(position, header.bytes, header.last_offset, header.max_timestamp);
         let Entries { offset, time } = entries.unwrap_or_default();
         self.offset.extend(offset.map(|entry| entry.encode()).iter().flatten());
@@ -55,6 +63,11 @@ impl Rebuilt {
     pub(crate) fn finish(&mut self) {
         let last = self.builder.last();
         self.time.extend(last.map(|entry| entry.encode()).iter().flatten());
+    }
+
+    /// The file with the checksums of the heads, if there is to be one.
+    pub(crate) fn heads(&self) -> Option<Vec<u8>> {
+        self.heads.as_ref().map(heads::Builder::file)
     }
 
     pub(crate) fn max_timestamp(&self) -> Option<i64> {
@@ -70,7 +83,7 @@ pub(crate) fn rebuild(
     dir: &Dir,
     index_interval_bytes: u32,
 ) -> Result<Rebuilt, (usize, Damage)> {
-    let mut rebuilt = Rebuilt::new(base_offset, index_interval_bytes);
+    let mut rebuilt = Rebuilt::new(base_offset, index_interval_bytes, false);
     let mut scanner = Scanner::new(bytes, 0, base_offset, sparse, &dir.epochs);
     while let Some(found) = scanner.step_checked() {
         let found = found.map_err(|damage| (scanner.position(), damage))?;
@@ -93,6 +106,10 @@ impl Segment {
         let loaded = self
             .load_index(names::INDEX, self.mark.index)
             .zip(self.load_index(names::TIME_INDEX, self.mark.time_index));
+        // The files may be those of another segment by now, which has taken the place of this one.
+        if let Some(retired) = self.retired().and_then(|retired| retired.indexes.get().cloned()) {
+            return Ok(mapped.indexes.get_or_init(|| retired));
+        }
         let indexes = match loaded {
             Some((offset, time)) => Indexes { offset, time },
             None => self.rebuild_indexes(mapped)?,

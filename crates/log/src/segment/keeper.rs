@@ -122,6 +122,11 @@ pub(super) fn create(dir: &Dir, base_offset: u64) -> Result<Arc<dyn File>, IoErr
     Ok(file)
 }
 
+/// The mark file of a segment that is made anew, whole.
+pub(crate) fn sealed_file(mark: &Mark) -> [u8; FILE_BYTES] {
+    slots(mark, [1, 2])
+}
+
 /// A mark file with a mark in the slots of these sequence numbers.
 fn slots<const N: usize>(mark: &Mark, sequences: [u64; N]) -> [u8; FILE_BYTES] {
     let mut file = [0; FILE_BYTES];

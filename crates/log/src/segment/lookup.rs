@@ -33,19 +33,32 @@ impl Segment {
         let log = self.log(&mapped)?;
         let bytes = log.bytes();
         let mut scanner = self.seek(&mapped, bytes, want.from)?;
+        let sought_from = scanner.position();
         let damaged = |at: usize, what| self.dir.corruption(self.base_offset, at as u64, what);
         // Batches before the one that is wanted are passed by their headers alone.
         if !want.verify_every_read {
             scanner.pass_known(want.from, mapped.known_end(scanner.position()));
         }
+        // What was passed by its head alone has to have the head that was written.
+        let check = |passed: Range<usize>| match mapped.knows(passed.clone()) && !want.verify_every_read {
+            true => Ok(()),
+            false => self.check_heads(&mapped, passed),
+        };
+        if want.verify_every_read {
+            self.forget_heads(&mapped)?;
+        }
         let first = loop {
             match scanner.step() {
-                None => return Ok(None),
+                None => {
+                    check(sought_from..scanner.position())?;
+                    return Ok(None);
+                }
                 Some(Err(damage)) => return Err(damaged(scanner.position(), damage).into()),
                 Some(Ok(found)) if found.header.last_offset < want.from => {}
                 Some(Ok(found)) => break found,
             }
         };
+        check(sought_from..first.end())?;
         if first.header.base_offset >= want.end {
             return Ok(None);
         }
@@ -62,6 +75,7 @@ impl Segment {
             if found.end() - start > want.max_bytes
                 || found.header.base_offset >= want.end
                 || verify(&mapped, &scanner, &found, want).is_err()
+                || check(found.at..found.end()).is_err()
             {
                 break;
             }

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Indexes;
+use super::heads::CheckedHeads;
 use crate::storage::Region;
 use crate::sync::Mutex;
 
@@ -23,6 +24,7 @@ use crate::sync::Mutex;
 pub(crate) struct Mapped {
     pub(super) log: OnceLock<Arc<Region>>,
     pub(super) indexes: OnceLock<Indexes>,
+    pub(super) heads: OnceLock<Arc<CheckedHeads>>,
     /// Held while the indexes are loaded, so that they are rebuilt once.
     pub(super) loading: Mutex<()>,
     /// The bytes up to here were checked, or
@@ -73,16 +75,31 @@ pub(super) struct Slot {
     used: AtomicBool,
     /// So much was checked before it was mapped for the first time.
     verified: AtomicUsize,
+    /// What is mapped for good: another segment has the names of the files.
+    retired: OnceLock<Arc<Mapped>>,
 }
 
 impl Slot {
     pub(super) fn new(verified: usize) -> Arc<Self> {
-        let (mapped, used) = (Mutex::default(), AtomicBool::new(false));
-        Arc::new(Self { mapped, used, verified: AtomicUsize::new(verified) })
+        let (mapped, used, retired) = (Mutex::default(), AtomicBool::new(false), OnceLock::new());
+        Arc::new(Self { mapped, used, verified: AtomicUsize::new(verified), retired })
+    }
+
+    /// Keeps this memory as long as the slot.
+    pub(super) fn retire(&self, mapped: Arc<Mapped>) {
+        // Whoever comes second has the same bytes.
+        let _ = self.retired.set(mapped);
+    }
+
+    pub(super) fn retired(&self) -> Option<&Arc<Mapped>> {
+        self.retired.get()
     }
 
     /// The segment's memory, for as long as the caller holds it.
     pub(super) fn mapped(self: &Arc<Self>, mappings: &Mappings) -> Arc<Mapped> {
+        if let Some(mapped) = self.retired.get() {
+            return Arc::clone(mapped);
+        }
         let mut slot = self.mapped.lock();
         if let Some(mapped) = &*slot {
             self.used.store(true, Ordering::Relaxed);

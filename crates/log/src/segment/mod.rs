@@ -14,11 +14,14 @@
 
 mod active;
 mod dir;
+mod heads;
 mod indexes;
 mod keeper;
 mod lookup;
 mod mapped;
+mod retired;
 mod scan;
+mod swap;
 mod tail;
 mod walk;
 
@@ -27,12 +30,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 pub(crate) use active::{Active, Room};
 pub(crate) use dir::Dir;
+pub(crate) use heads::load as load_heads;
 pub(crate) use indexes::{Indexes, Rebuilt};
-pub(crate) use keeper::write_sealed;
+pub(crate) use keeper::{sealed_file, write_sealed};
 pub(crate) use lookup::Want;
 pub(crate) use mapped::Mappings;
 use mapped::{Mapped, Slot};
 pub(crate) use scan::{Found, Scanner};
+pub(crate) use swap::{Meaning, Swap, clear};
 pub(crate) use tail::{Tail, Times, create_files, remove_files};
 pub(crate) use walk::Walk;
 
@@ -156,6 +161,16 @@ impl Segment {
         }
         // Two threads may map it at the same time; one of the mappings is dropped again.
         let len = self.len();
+        let region = self.map_log(len);
+        // The file may be that of another segment by now, which has taken the place of this one.
+        if let Some(retired) = self.retired().and_then(|retired| retired.log.get()) {
+            return Ok(mapped.log.get_or_init(|| Arc::clone(retired)));
+        }
+        let region = region?;
+        Ok(mapped.log.get_or_init(|| region))
+    }
+
+    fn map_log(&self, len: u64) -> Result<Arc<Region>, ReadError> {
         let path = self.dir.file(self.base_offset, names::LOG);
         let file = self.dir.open(self.base_offset, names::LOG, Access::Read)?;
         let found = file.size().map_err(IoError::of("measure", &path))?;
@@ -167,7 +182,6 @@ impl Segment {
         }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let window = file.map(len, Access::Read);
-        let region = window.and_then(|window| window.freeze(len)).map_err(IoError::of("map", &path))?;
-        Ok(mapped.log.get_or_init(|| region))
+        Ok(window.and_then(|window| window.freeze(len)).map_err(IoError::of("map", &path))?)
     }
 }

@@ -16,8 +16,9 @@ use std::ops::Range;
 use super::Scanner;
 use super::scan::Found;
 use crate::error::Damage;
-use crate::format::batch::{HEADER_BYTES, Header, LENGTH_OVERHEAD_BYTES};
+use crate::format::batch::{self, HEADER_BYTES, Header};
 use crate::format::checkpoint::Epochs;
+use crate::format::heads::Heads;
 use crate::format::index::{ENTRY_BYTES, Entry};
 use crate::storage::{self, File};
 
@@ -34,6 +35,10 @@ pub(crate) struct Walk<'a> {
     size: u64,
     sparse: bool,
     epochs: &'a Epochs,
+    /// What the heads have to be, where nothing else tells.
+    heads: Option<Heads>,
+    /// The bytes whose heads are right.
+    held: Range<u64>,
     position: u64,
     next_offset: u64,
     /// So many entries of the index lead to what lies behind.
@@ -62,7 +67,41 @@ impl<'a> Walk<'a> {
     ) -> io::Result<Self> {
         let (size, buffer, next_offset) = (file.size()?, Vec::new(), base_offset);
         let (position, entries_passed, buffer_at) = (0, 0, 0);
-        Ok(Self { file, size, sparse, epochs, position, next_offset, entries_passed, buffer, buffer_at })
+        let (heads, held) = (None, 0..0);
+        Ok(Self {
+            file,
+            size,
+            sparse,
+            epochs,
+            heads,
+            held,
+            position,
+            next_offset,
+            entries_passed,
+            buffer,
+            buffer_at,
+        })
+    }
+
+    /// Lets the walk compare the heads of the batches.
+    pub(crate) fn with_heads(self, heads: Option<Heads>) -> Self {
+        Self { heads, ..self }
+    }
+
+    /// Checks the head of the batch at a position, and those of the batches around it that have their checksum in common.
+    fn check_heads(&mut self, at: u64) -> io::Result<Result<(), Damage>> {
+        if self.held.contains(&at) {
+            return Ok(Ok(()));
+        }
+        let Some(block) = self.heads.as_ref().and_then(|heads| heads.block(at)) else { return Ok(Ok(())) };
+        let (start, end) = (block.bytes.start, block.bytes.end);
+        let bytes = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        self.load(start, bytes)?;
+        if !self.loaded(start).get(..bytes).is_some_and(|bytes| block.holds(bytes)) {
+            return Ok(Err(Damage::Heads { end }));
+        }
+        self.held = block.bytes;
+        Ok(Ok(()))
     }
 
     /// The length of the file.
@@ -86,6 +125,9 @@ impl<'a> Walk<'a> {
         let left = self.size.saturating_sub(self.position);
         if left == 0 {
             return Ok(None);
+        }
+        if let Err(damage) = self.check_heads(self.position)? {
+            return Ok(Some(Err(damage)));
         }
         self.load_batch(self.position)?;
         let (sparse, next_offset, epochs) = (self.sparse, self.next_offset, self.epochs);
@@ -161,8 +203,8 @@ impl<'a> Walk<'a> {
         let mut at = self.position;
         loop {
             self.load(at, HEADER_BYTES)?;
-            let Some(bytes) = stated_bytes(self.loaded(at)) else { return Ok(None) };
-            at = at.saturating_add(bytes);
+            let Some(bytes) = batch::stated_bytes(self.loaded(at)) else { return Ok(None) };
+            at = at.saturating_add(bytes as u64);
             if at >= self.size {
                 return Ok(None);
             }
@@ -181,6 +223,9 @@ impl<'a> Walk<'a> {
 
     /// The header of the batch at a position, if there is one that may come after the damage.
     fn holds(&mut self, at: u64, last_offset: Option<u64>, end: u64) -> io::Result<Option<Header>> {
+        if self.check_heads(at)?.is_err() {
+            return Ok(None);
+        }
         self.load_batch(at)?;
         let bytes = self.loaded(at);
         let header = Header::parse(bytes).ok().filter(|header| {
@@ -240,14 +285,6 @@ impl<'a> Walk<'a> {
         self.buffer.truncate(read);
         Ok(())
     }
-}
-
-/// The length of the batch that begins here, as it states it itself.
-fn stated_bytes(header: &[u8]) -> Option<u64> {
-    let (_, rest) = header.split_first_chunk::<8>()?;
-    let length = u64::from(u32::from_be_bytes(*rest.first_chunk()?));
-    let bytes = length.checked_add(LENGTH_OVERHEAD_BYTES as u64)?;
-    (bytes >= HEADER_BYTES as u64).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@
 mod alter;
 mod bed;
 mod check;
+mod compaction;
+mod compaction_faults;
+mod compaction_heads;
+mod compaction_histories;
 mod compression;
 mod concurrency;
 mod crash;

@@ -1,0 +1,213 @@
+//! What of a batch stays.
+//!
+//! ```text
+//!   record    at or behind the end of the pass          stays: its key was not looked at
+//!             without a key                             stays
+//!             not the last one of its key               goes
+//!             the last one, with a value                stays
+//!             the last one, a tombstone                 stays until the delete horizon of its batch
+//!
+//!   batch     all of it stays                           byte for byte, but see below
+//!             some of it                                those records, in the place of the batch
+//!             nothing                                   goes; as the last of its producer, or of its segment, it
+//!                                                       stays without records
+//! ```
+//!
+//! A batch that keeps tombstones, all of them looked at, gets a delete horizon if it has none: the time now and
+//! `delete_retention_ms` (KIP-534). Source: Apache Kafka, `Cleaner.shouldRetainRecord`, `MemoryRecords.filterTo`. Two things
+//! are not as there. A record without a key stays: Kafka drops it, and it may be the only one that says what it says. Batches of
+//! transactions, and those for brokers, stay whole: what becomes of them depends on markers that nothing here writes.
+
+use std::borrow::Cow;
+
+use super::map::KeyMap;
+use super::producers::LastBatches;
+use crate::compress::{self, Compression, Failure};
+use crate::error::Damage;
+use crate::format::batch::{HEADER_BYTES, Header};
+use crate::format::record::{self, Cut};
+use crate::format::retained::{self, Kept};
+
+/// What a pass goes by.
+#[derive(Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) keys: &'a KeyMap,
+    /// Records at or behind this offset were not looked at.
+    pub(crate) end: u64,
+    pub(crate) now_ms: i64,
+    pub(crate) delete_retention_ms: u64,
+    pub(crate) last_batches: &'a LastBatches,
+    /// Whether records stay that are not the last of their key, since their batches stay whole. Then tombstones do, too:
+    /// what they delete would come back.
+    pub(crate) keep_tombstones: bool,
+    /// How what is compressed is compressed again, if it is with this codec.
+    pub(crate) compression: Option<Compression>,
+}
+
+/// Why a batch cannot be looked into.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    Damaged(Damage),
+    Compressed(Failure),
+}
+
+impl From<Damage> for Unreadable {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<Failure> for Unreadable {
+    fn from(failure: Failure) -> Self {
+        Self::Compressed(failure)
+    }
+}
+
+/// The records of a batch, not compressed.
+pub(crate) fn records_of<'a>(
+    header: &Header,
+    batch: &'a [u8],
+    decompressed_bytes_max: usize,
+) -> Result<Cow<'a, [u8]>, Failure> {
+    let records = batch.get(HEADER_BYTES..).unwrap_or_default();
+    // What is left of a batch of which nothing is left names a codec no more.
+    if header.codec() == 0 || header.record_count == 0 {
+        return Ok(Cow::Borrowed(records));
+    }
+    compress::decompress(header.codec(), records, decompressed_bytes_max).map(Cow::Owned)
+}
+
+/// What becomes of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It stays as it is.
+    Same,
+    /// It is replaced by what was put.
+    Changed,
+    /// Nothing of it stays.
+    Gone,
+}
+
+/// Numbers of records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) kept: u64,
+    pub(crate) superseded: u64,
+    pub(crate) tombstones_removed: u64,
+    pub(crate) tombstones_kept: u64,
+    pub(crate) without_key: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.kept += other.kept;
+        self.superseded += other.superseded;
+        self.tombstones_removed += other.tombstones_removed;
+        self.tombstones_kept += other.tombstones_kept;
+        self.without_key += other.without_key;
+    }
+}
+
+/// Whether a batch stays whole, and none of its keys counts.
+pub(crate) fn stays_whole(header: &Header) -> bool {
+    header.is_control() || header.is_transactional()
+}
+
+/// Visits the records of a batch, not compressed: each as it is, with its offset.
+pub(crate) fn for_each_record<'a>(
+    header: &Header,
+    records: &'a [u8],
+    mut each: impl FnMut(u64, &record::Decoded<'a>, Cut<'a>),
+) -> Result<(), Damage> {
+    let mut rest = records;
+    let mut next = header.base_offset;
+    for number in 0..header.record_count {
+        let malformed = |field| Damage::Record { record: number, field };
+        let (decoded, cut) = record::cut(&mut rest).map_err(malformed)?;
+        let offset = header.base_offset.saturating_add(u64::from(decoded.offset_delta));
+        if offset < next || offset > header.last_offset {
+            return Err(malformed("offsetDelta"));
+        }
+        next = offset.saturating_add(1);
+        each(offset, &decoded, cut);
+    }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(Damage::Record { record: header.record_count, field: "recordCount" })
+    }
+}
+
+impl Rules<'_> {
+    fn compression_of(&self, header: &Header) -> Result<Compression, Failure> {
+        let codec = header.codec();
+        let chosen = self.compression.filter(|compression| compression.codec().0 == codec);
+        chosen.or(compress::of_codec(codec)).ok_or(Failure::Unsupported)
+    }
+
+    /// Decides on a batch with these records, not compressed, and puts what takes its place, if something does. `is_last` says that its segment has to end with
+    /// it; `may_grow` that there is room for longer timestamps.
+    pub(crate) fn apply(
+        &self,
+        header: &Header,
+        records: &[u8],
+        (is_last, may_grow): (bool, bool),
+        out: &mut Vec<u8>,
+    ) -> Result<(Verdict, Counts), Unreadable> {
+        let mut counts = Counts::default();
+        if stays_whole(header) {
+            counts.kept = u64::from(header.record_count);
+            return Ok((Verdict::Same, counts));
+        }
+        let expired = header.has_delete_horizon() && self.now_ms >= header.base_timestamp;
+        let mut kept = Vec::new();
+        for_each_record(header, records, |offset, record, cut| {
+            let is_tombstone = record.value.is_none();
+            let stays = match record.key {
+                _ if offset >= self.end => true,
+                None => true,
+                Some(key) if self.keys.last(key).is_some_and(|last| last > offset) => {
+                    counts.superseded += 1;
+                    false
+                }
+                Some(_) if is_tombstone && expired && !self.keep_tombstones => {
+                    counts.tombstones_removed += 1;
+                    false
+                }
+                Some(_) => true,
+            };
+            if stays {
+                counts.kept += 1;
+                counts.without_key += u64::from(record.key.is_none());
+                counts.tombstones_kept += u64::from(is_tombstone && record.key.is_some());
+                let timestamp = header.base_timestamp.wrapping_add(record.timestamp_delta);
+                kept.push(Kept { cut, offset_delta: record.offset_delta, timestamp });
+            }
+        })?;
+        if kept.is_empty() {
+            if !is_last && !self.last_batches.has(header) {
+                return Ok((Verdict::Gone, counts));
+            }
+            if header.record_count == 0 {
+                return Ok((Verdict::Same, counts));
+            }
+            retained::encode_empty(header, out);
+            return Ok((Verdict::Changed, counts));
+        }
+        let stamp = counts.tombstones_kept > 0
+            && !header.has_delete_horizon()
+            && header.last_offset < self.end
+            && may_grow;
+        if kept.len() as u64 == u64::from(header.record_count) && !stamp {
+            return Ok((Verdict::Same, counts));
+        }
+        let horizon = if stamp {
+            let retention_ms = i64::try_from(self.delete_retention_ms).unwrap_or(i64::MAX);
+            Some(self.now_ms.saturating_add(retention_ms))
+        } else {
+            header.has_delete_horizon().then_some(header.base_timestamp)
+        };
+        retained::encode(header, &kept, horizon, self.compression_of(header)?, out)?;
+        Ok((Verdict::Changed, counts))
+    }
+}

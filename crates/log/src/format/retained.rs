@@ -1,0 +1,186 @@
+//! What compaction leaves of a batch: the records that stay, in the place of all of them.
+//!
+//! ```text
+//!   base offset | length | epoch | 2 | crc | attributes | last offset | base time | max time | producer.. | count | records
+//!   kept        | new    | kept  |   | new | + horizon  | kept        | (*)       | of those | kept       | new   | those
+//!                                                                                   that stay                        that stay
+//!
+//!   (*)  the first record's time, or, with the delete horizon in the attributes, the time at which tombstones may go
+//! ```
+//!
+//! Base offset, last offset and the producer's numbers stay, so that a batch means the same to who looks for an offset or a
+//! sequence number. Source: Apache Kafka, `MemoryRecords.filterTo`, `DefaultRecordBatch.writeEmptyHeader`, KIP-534.
+
+use super::batch::{CRC_COVERS_FROM, DELETE_HORIZON, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
+use super::field::{Fill, Sink};
+use super::record::{self, Cut};
+use crate::compress::{self, Compression, Failure};
+
+/// A record that stays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub(crate) cut: Cut<'a>,
+    pub(crate) offset_delta: u32,
+    /// Its timestamp as its batch has it, whatever the batch's timestamp type.
+    pub(crate) timestamp: i64,
+}
+
+/// Appends to `out` the batch that is left of the one with this header, compressed with the codec that the header names. A `horizon`
+/// is the time at which its tombstones may go, if that is known.
+pub(crate) fn encode(
+    header: &Header,
+    kept: &[Kept<'_>],
+    horizon: Option<i64>,
+    compression: Compression,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let Some(first) = kept.first() else {
+        encode_empty(header, out);
+        return Ok(());
+    };
+    let append_time = header.is_log_append_time();
+    let newest = kept.iter().map(|record| record.timestamp).fold(first.timestamp, Ord::max);
+    let base_timestamp = horizon.unwrap_or(first.timestamp);
+    let left = Header {
+        attributes: header.attributes | if horizon.is_some() { DELETE_HORIZON } else { 0 },
+        base_timestamp,
+        // That of every record, or the largest of those that are left.
+        max_timestamp: if append_time { header.max_timestamp } else { newest },
+        record_count: u32::try_from(kept.len()).unwrap_or(u32::MAX),
+        ..*header
+    };
+    let put_records = |out: &mut Vec<u8>| {
+        for Kept { cut, offset_delta, timestamp } in kept {
+            record::encode_cut(*cut, timestamp.wrapping_sub(base_timestamp), *offset_delta, out);
+        }
+    };
+    put(left, out, |out| {
+        if compression == Compression::None {
+            put_records(out);
+            return Ok(());
+        }
+        let mut plain = Vec::new();
+        put_records(&mut plain);
+        compress::compress(compression, &plain, out)
+    })
+}
+
+/// Appends to `out` a batch without records, which stands for the one with this header.
+pub(crate) fn encode_empty(header: &Header, out: &mut Vec<u8>) {
+    let kept = LOG_APPEND_TIME | super::batch::TRANSACTIONAL | super::batch::CONTROL;
+    let left =
+        Header { attributes: header.attributes & kept, base_timestamp: -1, record_count: 0, ..*header };
+    // No records: nothing fails.
+    let _ = put(left, out, |_| Ok(()));
+}
+
+fn put(
+    mut header: Header,
+    out: &mut Vec<u8>,
+    records: impl FnOnce(&mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let at = out.len();
+    out.resize(at.saturating_add(HEADER_BYTES), 0);
+    records(out)?;
+    let Some(batch) = out.get_mut(at..) else { return Ok(()) };
+    header.bytes = batch.len();
+    let Some((uncovered, covered)) = batch.split_at_mut_checked(CRC_COVERS_FROM) else { return Ok(()) };
+    header.encode_covered(&mut Prefix(covered, 0));
+    header.crc = crc32c(covered);
+    header.encode_uncovered(&mut Fill::new(uncovered));
+    Ok(())
+}
+
+/// Fills the beginning of a slice.
+struct Prefix<'a>(&'a mut [u8], usize);
+
+impl Sink for Prefix<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.1.saturating_add(bytes.len());
+        if let Some(target) = self.0.get_mut(self.1..end) {
+            target.copy_from_slice(bytes);
+        }
+        self.1 = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::batch::tests::encoded;
+    use crate::record::Record;
+
+    fn kept(header: &Header, batch: &[u8], stays: impl Fn(u32) -> bool, horizon: Option<i64>) -> Vec<u8> {
+        let mut rest = &batch[HEADER_BYTES..];
+        let mut all = Vec::new();
+        while !rest.is_empty() {
+            let (decoded, cut) = record::cut(&mut rest).unwrap();
+            let timestamp = header.base_timestamp.wrapping_add(decoded.timestamp_delta);
+            if stays(decoded.offset_delta) {
+                all.push(Kept { cut, offset_delta: decoded.offset_delta, timestamp });
+            }
+        }
+        let mut out = vec![9; 3];
+        encode(header, &all, horizon, Compression::None, &mut out).unwrap();
+        out.split_off(3)
+    }
+
+    #[test]
+    fn a_batch_of_which_all_stays_is_the_same() {
+        let batch = encoded(&[Record::new("a").key("k").timestamp(7), Record::new("b").timestamp(3)], 10, 4);
+        let header = Header::parse(&batch).unwrap();
+        assert_eq!(kept(&header, &batch, |_| true, None), batch);
+    }
+
+    #[test]
+    fn an_empty_batch_has_the_bytes_that_kafka_writes() {
+        // java43_empty_compacted of the vectors: kafka-clients 4.3.0, offsets 100 to 104, producer 4242, epoch 3, sequence 17.
+        let header = Header {
+            base_offset: 100,
+            bytes: 999,
+            leader_epoch: 7,
+            crc: 0,
+            attributes: 0,
+            last_offset: 104,
+            base_timestamp: 1_699_999_999_990,
+            max_timestamp: 1_700_000_000_000,
+            producer_id: 4242,
+            producer_epoch: 3,
+            base_sequence: 17,
+            record_count: 5,
+        };
+        let mut out = Vec::new();
+        encode_empty(&header, &mut out);
+        let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "0000000000000064000000310000000702317d53c8000000000004ffffffffffffffff0000018bcfe56800000000000000109200030000001100000000"
+        );
+    }
+
+    #[test]
+    fn what_is_left_keeps_offsets_and_times() {
+        let records = [
+            Record::new("a").key("k").timestamp(50),
+            Record::new("b").key("l").timestamp(90),
+            Record::new("c").key("m").timestamp(70),
+        ];
+        let batch = encoded(&records, 10, 4);
+        let header = Header::parse(&batch).unwrap();
+        let left = kept(&header, &batch, |delta| delta == 2, None);
+        let found = Header::parse(&left).unwrap();
+        assert_eq!(found.verify(&left), Ok(()));
+        assert_eq!((found.base_offset, found.last_offset, found.leader_epoch), (10, 12, 4));
+        assert_eq!((found.base_timestamp, found.max_timestamp, found.record_count), (70, 70, 1));
+        let stamped = kept(&header, &batch, |delta| delta > 0, Some(1_000_000));
+        let found = Header::parse(&stamped).unwrap();
+        assert_eq!(found.verify(&stamped), Ok(()));
+        assert!(found.has_delete_horizon());
+        assert_eq!((found.base_timestamp, found.max_timestamp, found.record_count), (1_000_000, 90, 2));
+        let mut rest = &stamped[HEADER_BYTES..];
+        let times: Vec<_> = std::iter::from_fn(|| record::decode(&mut rest).ok())
+            .map(|record| found.base_timestamp + record.timestamp_delta)
+            .collect();
+        assert_eq!(times, [90, 70]);
+    }
+}
