@@ -23,8 +23,8 @@ pub(crate) type Known = BTreeMap<u64, Sample>;
 
 /// Who makes the records up.
 pub(crate) struct Author {
-    random: Rng,
-    clock: Arc<Told>,
+    pub(crate) random: Rng,
+    pub(crate) clock: Arc<Told>,
     /// Batches that were appended, as a producer would send them, and what is in them.
     encoded: Vec<(Vec<u8>, Vec<Sample>)>,
     /// Whether batches are compressed.
@@ -36,7 +36,7 @@ impl Author {
         Self { random: Rng::with_seed(seed), clock, encoded: Vec::new(), packs: false }
     }
 
-    fn sample(&mut self) -> Sample {
+    pub(crate) fn sample(&mut self) -> Sample {
         let names = ["", "mqtt.qos", "trace", "trace", "\u{2603} in UTF-8", "null"];
         let largest = if self.random.u8(..100) == 0 { 40_000 } else { 300 };
         let count = self.random.usize(..5);
@@ -54,7 +54,7 @@ impl Author {
     }
 
     /// Null, empty, or bytes of any kind.
-    fn content(&mut self, largest: usize) -> Option<Vec<u8>> {
+    pub(crate) fn content(&mut self, largest: usize) -> Option<Vec<u8>> {
         match self.random.u8(..10) {
             0 => None,
             1 => Some(Vec::new()),
@@ -68,7 +68,7 @@ impl Author {
     }
 
     /// Sets what the next batches are compressed with; seldom it is left to who encodes them.
-    fn choose_codec(&mut self, log: &Log, topic: &str) -> Outcome<()> {
+    pub(crate) fn choose_codec(&mut self, log: &Log, topic: &str) -> Outcome<()> {
         let codecs =
             [Compression::Lz4, Compression::ZSTD, Compression::Snappy, Compression::GZIP, Compression::None];
         let options = log.topic(topic).ok_or("no such topic")?.options();
@@ -116,7 +116,7 @@ impl Author {
     }
 }
 
-fn append_samples(partition: &Partition, samples: &[Sample]) -> Outcome<u64> {
+pub(crate) fn append_samples(partition: &Partition, samples: &[Sample]) -> Outcome<u64> {
     let headers: Vec<Vec<Header<'_>>> = samples
         .iter()
         .map(|sample| {

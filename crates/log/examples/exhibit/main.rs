@@ -7,6 +7,8 @@
 //!   exhibit DIRECTORY append TOPIC SEED               more records behind those that are there, as lines
 //!   exhibit DIRECTORY append-batches TOPIC < lines    a record batch of somebody else's in each line, in hex; answers
 //!   exhibit DIRECTORY append-numbered TOPIC < lines   ID EPOCH SEQUENCE COUNT: so many records of this producer; answers
+//!   exhibit DIRECTORY write-keyed TOPIC SEED             a compacted topic, or more records for it, as lines
+//!   exhibit DIRECTORY compact TOPIC                      compacts it: {"from":0,"to":900}, which records for the first time
 //!   exhibit DIRECTORY list TOPIC ...                  opens the log and tells what is there
 //! ```
 //!
@@ -17,6 +19,7 @@
 #![allow(clippy::indexing_slicing, reason = "lists of the program's own making")]
 
 mod author;
+mod keyed;
 mod lines;
 mod numbered;
 
@@ -45,9 +48,11 @@ fn main() -> Outcome<()> {
         [directory, "append", topic, seed] => append(directory, topic, seed.parse()?),
         [directory, "append-batches", topic] => numbered::append_batches(directory, topic),
         [directory, "append-numbered", topic] => numbered::append_numbered(directory, topic),
+        [directory, "write-keyed", topic, seed] => keyed::write(directory, topic, seed.parse()?),
+        [directory, "compact", topic] => keyed::compact(directory, topic),
         [directory, "list", topics @ ..] => list(directory, topics),
         _ => Err("usage: exhibit DIRECTORY write TOPIC SEED [packed] [left] | append TOPIC SEED | append-batches TOPIC | \
-            append-numbered TOPIC | list TOPIC .."
+            append-numbered TOPIC | write-keyed TOPIC SEED | compact TOPIC | list TOPIC .."
             .into()),
     }
 }
