@@ -44,8 +44,8 @@ impl Listing {
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
             let (base_offset, suffix) = match dir.swap.meaning(&entry.name) {
                 Meaning::File(base_offset, suffix) => (base_offset, suffix),
-                Meaning::Gone => continue,
-                Meaning::Other => {
+                // What a broker replaced it renames first, and removes a minute later.
+                Meaning::Gone | Meaning::Other => {
                     listing.taking_over |= entry.name == names::TAKING_OVER;
                     if names::is_temporary(&entry.name) {
                         listing.leftovers.push(entry.name);
