@@ -36,6 +36,14 @@ class Exhibit:
         lines = "".join(" ".join(map(str, batch)) + "\n" for batch in batches)
         return answers(self._run(directory, "append-numbered", topic, stdin=lines.encode()))
 
+    def write_keyed(self, directory, topic, seed):
+        """A compacted topic of few keys, or more records for it; the new ones."""
+        return records.parse(self._run(directory, "write-keyed", topic, str(seed)))
+
+    def compact(self, directory, topic):
+        """Which offsets it has compacted for the first time."""
+        return json.loads(self._run(directory, "compact", topic))
+
     def list(self, directory, *topics):
         """Every record that is there."""
         return records.parse(self._run(directory, "list", *topics))
