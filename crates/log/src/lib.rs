@@ -86,6 +86,7 @@ mod clock;
 mod error;
 mod fetched;
 mod format;
+mod group;
 mod log;
 mod options;
 mod partition;
@@ -107,6 +108,7 @@ pub use error::{
     MaintainError, OpenError, ReadError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
+pub use group::{Assignor, TopicPartition};
 pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
