@@ -104,11 +104,15 @@ pub use batch::{Batch, Batches, Codec, Producer};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use error::{
-    AppendError, CloseError, Corruption, Damage, InvalidBatch, InvalidOptions, InvalidTopicName, IoError,
-    MaintainError, OpenError, ReadError, SyncError, TopicError,
+    AppendError, CloseError, CommitError, Corruption, Damage, GroupError, InvalidBatch, InvalidOptions,
+    InvalidTopicName, IoError, MaintainError, NotAssigned, OffsetsError, OpenError, PollError, ReadError,
+    SeekError, SubscribeError, SyncError, TopicError,
 };
 pub use fetched::{Fetched, Records, Views};
-pub use group::{Assignor, TopicPartition};
+pub use group::{
+    Assignor, Consumer, ConsumerEvent, ConsumerOptions, ConsumerRecords, GroupDescription, GroupPartition,
+    MemberDescription, MoveReason, OffsetReset, Ready, Subscription, TopicPartition,
+};
 pub use log::{Log, Maintenance};
 pub use options::{Ack, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions};
 pub use partition::{Partition, Reached};
@@ -117,8 +121,8 @@ pub use read_only::{
 };
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
-    TopicDescription,
+    AheadOffset, MaintainReport, MalformedOffset, OffsetsRecovery, PartitionDescription, PartitionRecovery,
+    RecoveryReport, SegmentInfo, SetAside, TopicDescription,
 };
 pub use topic::{Position, Topic};
 

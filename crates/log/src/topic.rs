@@ -127,6 +127,15 @@ impl Topic {
         Ok(Position { partition: number, offset })
     }
 
+    pub(crate) fn core(&self, number: u32) -> Option<Arc<Core>> {
+        at(&self.inner.partitions.read(), number)
+    }
+
+    /// Whether two handles are of the same topic, and not of one and another that has its name now.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn cores(&self) -> Arc<[Arc<Core>]> {
         Arc::clone(&self.inner.partitions.read())
     }

@@ -14,6 +14,7 @@ pub(crate) mod index;
 pub(crate) mod mark;
 pub(crate) mod metadata;
 pub(crate) mod names;
+pub(crate) mod offset_commit;
 pub(crate) mod placed;
 pub(crate) mod ready;
 pub(crate) mod record;

@@ -16,6 +16,7 @@ mod fault_table;
 mod faults;
 mod flush;
 mod foreign;
+mod group;
 mod head;
 mod histories;
 mod layout;

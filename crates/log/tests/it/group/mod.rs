@@ -1,0 +1,6 @@
+//! Consumer groups.
+
+mod bad_input;
+mod bed;
+mod members;
+mod offsets;

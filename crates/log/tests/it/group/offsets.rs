@@ -1,0 +1,229 @@
+//! The topic that has what groups have committed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use headwater_log::{
+    Ack, CommitError, ConsumerEvent, MoveReason, OffsetsError, Record, SubscribeError, TopicOptions,
+};
+use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
+
+use super::bed::*;
+use crate::bed::Bed;
+
+const OFFSETS: &str = "__headwater_offsets";
+
+fn commit(log: &headwater_log::Log, offset: u64) {
+    let mut member = join(log, "t");
+    settle(&mut member);
+    member.commit_offset(&at("t", 0), offset).unwrap();
+}
+
+fn committed(log: &headwater_log::Log) -> Option<u64> {
+    log.describe_group(GROUP).ok()?.partitions.first()?.committed
+}
+
+#[test]
+fn records_that_are_none_are_passed_over_and_reported() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    commit(&log, 4);
+    let topic = log.topic(OFFSETS).unwrap();
+    let raw = topic.partition(0).unwrap().read(0, 1 << 20).unwrap();
+    let record = raw.views().next().unwrap().unwrap();
+    let (key, value) = (record.key.unwrap().to_vec(), record.value.unwrap().to_vec());
+    let mut bad = vec![Record::new("x"), Record::default(), Record::new("x").key("y")];
+    let keys: Vec<_> = (0..key.len()).map(|len| &key[..len]).collect();
+    let values: Vec<_> = (0..value.len()).map(|len| &value[..len]).collect();
+    bad.extend(keys.iter().map(|key| Record::new(&value).key(key)));
+    bad.extend(values.iter().map(|value| Record::new(value).key(&key)));
+    for record in &bad {
+        topic.append(record, Ack::Durable).unwrap();
+    }
+    log.close().unwrap();
+    let log = bed.open();
+    let found = &log.recovery().offsets;
+    assert_eq!((found.groups, found.malformed), (1, bad.len() as u64));
+    assert_eq!(found.first_malformed.unwrap().offset, 1);
+    assert!(!log.recovery().is_clean());
+    assert_eq!(committed(&log), Some(4));
+}
+
+/// Fault row: group offset ahead of the log. It falls to the end, durably, before anything is appended.
+#[test]
+fn a_group_offset_ahead_of_the_log_falls_to_its_end_and_is_reported() {
+    let bed = Bed::new(0);
+    let first = log(&bed, "t", 1, 5);
+    commit(&first, 5);
+    first.close().unwrap();
+    // The topic's partition is lost and made anew by hand, with its identity: it ends at 2.
+    let (small, all) = (Bed::new(0), bed.files(""));
+    let other = log(&small, "t", 1, 2);
+    other.close().unwrap();
+    for path in all.iter().filter(|path| path.to_string_lossy().contains("/t-0/")) {
+        let name = path.to_string_lossy();
+        if !name.ends_with("partition.metadata") {
+            let content = small.disk.content(path).unwrap();
+            assert!(bed.disk.damage(path, |bytes| *bytes = content.clone()));
+        }
+    }
+    let bed = bed.on(bed.disk.snapshot());
+    let log = bed.open();
+    let ahead = &log.recovery().offsets.ahead;
+    assert_eq!(ahead.len(), 1);
+    assert_eq!((ahead[0].group.as_str(), ahead[0].committed, ahead[0].end), (GROUP, 5, 2));
+    assert_eq!(committed(&log), Some(2));
+    fill(&log, "t", 0, 10);
+    let mut member = join(&log, "t");
+    event(&mut member);
+    let (from, to, reason) = (5, 2, MoveReason::AheadOfLog);
+    assert_eq!(event(&mut member), Some(ConsumerEvent::Moved { partition: at("t", 0), from, to, reason }));
+    assert_eq!(offsets(&records(&mut member).unwrap()), (2..12).collect::<Vec<_>>());
+    // After a loss of power too: the old offset would now be one of a record.
+    for seed in 0..10 {
+        let log = bed.on(bed.disk.crash(seed)).open();
+        assert!(log.recovery().offsets.ahead.is_empty());
+        assert_eq!(committed(&log), Some(2));
+    }
+}
+
+/// Fault row: group offset torn. The one before it is in force.
+#[test]
+fn a_torn_group_offset_is_the_one_before() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    commit(&log, 2);
+    let whole = log.topic(OFFSETS).unwrap().partition(0).unwrap().size_bytes();
+    let mut member = join(&log, "t");
+    let polled = records(&mut member).unwrap();
+    member.commit_with(&polled, Ack::Appended).unwrap();
+    let both = log.topic(OFFSETS).unwrap().partition(0).unwrap().size_bytes();
+    assert!(both > whole);
+    let killed = bed.disk.kill();
+    drop((member, log));
+    let path = std::path::Path::new("/data/__headwater_offsets-0/00000000000000000000.log");
+    for cut in whole..=both {
+        let bed = bed.on(killed.snapshot());
+        assert!(bed.disk.damage(path, |bytes| bytes[cut as usize..].fill(0)));
+        // The last byte of the batch is the count of headers, a zero.
+        let wanted = if cut >= both - 1 { 5 } else { 2 };
+        assert_eq!(committed(&bed.open()), Some(wanted), "cut at {cut}");
+    }
+}
+
+#[test]
+fn damage_of_the_offsets_stops_groups_and_nothing_else() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    commit(&log, 2);
+    log.close().unwrap();
+    let path = std::path::Path::new("/data/__headwater_offsets-0/00000000000000000000.log");
+    assert!(bed.disk.damage(path, |bytes| bytes[70] ^= 1));
+    let bed = bed.on(bed.disk.snapshot());
+    let log = bed.open();
+    assert!(log.recovery().offsets.unreadable);
+    let error = log.consumer(GROUP, ["t"]).unwrap_err();
+    assert!(matches!(error, SubscribeError::Offsets(OffsetsError::Unreadable(_))), "{error}");
+    assert!(log.groups().is_err() && log.describe_group(GROUP).is_err());
+    fill(&log, "t", 0, 1);
+}
+
+/// A topic that is created anew does not inherit, also when a crash has come between its deletion and what groups forget.
+#[test]
+fn a_topic_made_anew_inherits_no_offsets() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    commit(&log, 4);
+    bed.disk.keep_moments();
+    log.delete_topic("t").unwrap();
+    let moments = bed.disk.take_moments();
+    let (mut images, mut with, mut kept) = (0, 0, 0);
+    for moment in moments {
+        for seed in 0..40 {
+            images += 1;
+            let bed = bed.on(moment.crash(seed));
+            let log = bed.open();
+            if log.topic("t").is_some() {
+                with += 1;
+                assert_eq!(committed(&log), Some(4));
+                continue;
+            }
+            let stands = log.topic(OFFSETS).unwrap().partition(0).unwrap().appended_end() == 1;
+            kept += u64::from(stands);
+            create(&log, bed.topic, "t", 1, 5);
+            let mut member = join(&log, "t");
+            assert_eq!(offsets(&records(&mut member).unwrap()), [0, 1, 2, 3, 4], "it begins at the start");
+        }
+    }
+    eprintln!("{images} crash images of a deletion: the topic is in {with}, its offset without it in {kept}");
+    assert!(with > 0 && kept > 0);
+}
+
+#[test]
+fn offsets_do_not_expire_with_the_options_of_others() {
+    let bed =
+        Bed { topic: crate::bed::small().retention_ms(Some(1)).retention_bytes(Some(1)), ..Bed::new(0) };
+    let log = log(&bed, "t", 1, 5);
+    for offset in 1..=5 {
+        commit(&log, offset);
+    }
+    log.close().unwrap();
+    let log = bed.open();
+    for _ in 0..5 {
+        bed.clock.advance_ms(30 * 24 * 3600 * 1000);
+        log.confirm_clock(headwater_log::Clock::now_ms(&*bed.clock));
+        log.maintain(headwater_log::Clock::now_ms(&*bed.clock)).unwrap();
+    }
+    assert_eq!(log.topic(OFFSETS).unwrap().partition(0).unwrap().start_offset(), 0);
+    drop(log);
+    assert_eq!(bed.open().recovery().offsets.groups, 1);
+}
+
+/// A disk that is full fails the commit and nothing else.
+#[test]
+fn a_commit_on_a_full_disk_fails_and_works_again_later() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    let mut member = join(&log, "t");
+    settle(&mut member);
+    let zero = at("t", 0);
+    bed.disk.inject(Fault::on(DiskOp::SyncData).path_end(".log"));
+    let error = member.commit_offset(&zero, 1).unwrap_err();
+    assert!(matches!(error, CommitError::NotDurable(_)), "{error}");
+    // What a sync has failed of takes no more, until the log is opened anew.
+    assert!(matches!(member.commit_offset(&zero, 2), Err(CommitError::Append(_))));
+    let bed = bed.on(bed.disk.kill());
+    drop((member, log));
+    let log = bed.open();
+    assert!(committed(&log).is_none_or(|committed| committed == 1));
+    commit(&log, 2);
+    assert_eq!(committed(&log), Some(2));
+}
+
+/// Members that commit at the same time share syncs.
+#[test]
+fn many_commits_share_one_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = headwater_log::Log::open(dir.path(), headwater_log::LogOptions::default()).unwrap();
+    create(&log, TopicOptions::default(), "t", 8, 50);
+    let done = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut member = join(&log, "t");
+                let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+                while done.load(Ordering::SeqCst) < 8 * 50 {
+                    assert!(std::time::Instant::now() < deadline);
+                    let polled = member.poll(std::time::Duration::from_millis(5)).unwrap();
+                    let Some(polled) = polled else { continue };
+                    for record in polled.views() {
+                        let next = record.unwrap().offset + 1;
+                        if member.commit_offset(polled.partition(), next).is_ok() {
+                            done.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(log.describe_group(GROUP).unwrap().lag(), 0);
+}
