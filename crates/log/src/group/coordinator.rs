@@ -253,7 +253,7 @@ impl Group {
         }
         let values: Vec<_> = values.into_iter().collect();
         let appended = root.offsets().commit(&self.name, &values).map_err(CommitError::Append)?;
-        values.iter().for_each(|(partition, _)| drop(state.begun.remove(partition)));
+        state.begun.retain(|begun, _| !values.iter().any(|(partition, _)| partition == begun));
         Ok(appended)
     }
 
@@ -322,7 +322,7 @@ impl State {
     /// Takes members out, and from them what they own; tells whether one was in.
     fn remove(&mut self, members: &[MemberId]) -> bool {
         let before = self.members.len();
-        members.iter().for_each(|member| drop(self.members.remove(member)));
+        self.members.retain(|member, _| !members.contains(member));
         self.owners.retain(|_, owner| !members.contains(&owner.member));
         self.members.len() < before
     }
@@ -342,7 +342,9 @@ impl State {
         let mut topics = BTreeMap::new();
         for topic in all {
             let name: Arc<str> = topic.name().into();
-            if !self.members.values().any(|member| member.topics.contains(&name)) {
+            // What somebody owns stays known until it is given up, also when nobody subscribes to it any more.
+            let is_owned = || self.owners.keys().any(|partition| partition.topic == name);
+            if !self.members.values().any(|member| member.topics.contains(&name)) && !is_owned() {
                 continue;
             }
             let partitions = topic.partition_count();

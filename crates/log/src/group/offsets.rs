@@ -316,7 +316,7 @@ impl State {
             let first = self.core()?.append(&records, Ack::Appended)?;
             last = Some(first.saturating_add(records.len().saturating_sub(1) as u64));
             if let Some(known) = self.groups.get_mut(group) {
-                partitions.iter().for_each(|partition| drop(known.remove(partition)));
+                known.retain(|partition, _| !partitions.contains(partition));
                 if known.is_empty() {
                     self.groups.remove(group);
                 }

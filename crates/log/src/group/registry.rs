@@ -54,7 +54,7 @@ impl Root {
         topics: Subscription,
         options: ConsumerOptions,
     ) -> Result<Consumer, SubscribeError> {
-        if group.is_empty() || group.len() > GROUP_NAME_BYTES_MAX {
+        if !is_group_name(group) {
             return Err(SubscribeError::Name { len: group.len() });
         }
         Consumer::join(Arc::clone(self), self.groups().live_or_new(group), topics, options)
@@ -105,6 +105,7 @@ impl Root {
     }
 
     pub(crate) fn delete_group(&self, name: &str) -> Result<(), GroupError> {
+        self.check_group(name)?;
         self.change_offsets(name, |group| self.offsets().forget(&group.name, |_| true))
     }
 
@@ -113,6 +114,7 @@ impl Root {
         name: &str,
         partitions: &[TopicPartition],
     ) -> Result<(), GroupError> {
+        self.check_group(name)?;
         self.change_offsets(name, |group| self.offsets().forget(&group.name, |one| partitions.contains(one)))
     }
 
@@ -121,6 +123,9 @@ impl Root {
         name: &str,
         offsets: &[(TopicPartition, u64)],
     ) -> Result<(), GroupError> {
+        if !is_group_name(name) {
+            return Err(GroupError::NotFound { group: name.to_owned() });
+        }
         let committed_ms = self.clock().now_ms();
         let mut values = BTreeMap::new();
         for (partition, offset) in offsets {
@@ -139,22 +144,30 @@ impl Root {
         self.change_offsets(name, |group| self.offsets().commit(&group.name, &values))
     }
 
+    fn check_group(&self, name: &str) -> Result<(), GroupError> {
+        self.offsets().groups()?;
+        if self.groups().live(name).is_none() && self.offsets().of_group(name).is_empty() {
+            return Err(GroupError::NotFound { group: name.to_owned() });
+        }
+        Ok(())
+    }
+
     /// Changes what a group has committed while it has no members, durably.
     fn change_offsets(
         &self,
         name: &str,
         change: impl FnOnce(&Group) -> Result<Appended, AppendError>,
     ) -> Result<(), GroupError> {
-        self.offsets().groups()?;
-        if self.groups().live(name).is_none() && self.offsets().of_group(name).is_empty() {
-            return Err(GroupError::NotFound { group: name.to_owned() });
-        }
         self.offsets().make_ready(self)?;
         let group = self.groups().live_or_new(name);
         let changed = group.while_empty(|| change(&group));
         let changed = changed.map_err(|members| GroupError::NotEmpty { group: name.to_owned(), members })?;
         changed.map_err(GroupError::Append)?.wait(Ack::Durable).map_err(GroupError::NotDurable)
     }
+}
+
+fn is_group_name(name: &str) -> bool {
+    (1..=GROUP_NAME_BYTES_MAX).contains(&name.len())
 }
 
 impl GroupPartition {

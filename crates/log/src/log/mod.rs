@@ -303,11 +303,12 @@ impl Log {
         self.root.delete_group_offsets(group, partitions)
     }
 
-    /// Sets what a group has committed of some partitions, also back, durably and all or nothing.
+    /// Sets what a group has committed of some partitions, also back, durably and all or nothing. The group need not have
+    /// been there before.
     ///
     /// # Errors
     ///
-    /// As [`Log::delete_group`]; [`GroupError::NoPartition`] and [`GroupError::OffsetOutOfRange`] for what is not there.
+    /// [`GroupError::NotEmpty`] while the group has members; [`GroupError::NoPartition`] and [`GroupError::OffsetOutOfRange`] for what is not there.
     pub fn reset_group_offsets(
         &self,
         group: &str,

@@ -45,7 +45,8 @@ fn next_move(
     for (most, from) in by_load.iter().rev() {
         for (fewest, to) in by_load.iter().take_while(|(fewest, _)| fewest + 2 <= *most) {
             debug_assert!(fewest < most);
-            let movable = assignment.get(from).into_iter().flatten();
+            // Of those that are alike the last one goes.
+            let movable = assignment.get(from).into_iter().flatten().rev();
             let movable = movable.filter(|partition| situation.subscribes(*to, &partition.topic));
             let first = movable.min_by_key(|partition| {
                 let owner = situation.owners.get(*partition);

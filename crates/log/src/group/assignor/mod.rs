@@ -31,7 +31,7 @@ pub(crate) type Assignment = BTreeMap<MemberId, BTreeSet<TopicPartition>>;
 #[non_exhaustive]
 pub enum Assignor {
     /// Each topic by itself: its partitions in runs that differ by at most one, the longer ones for who joined earlier.
-    /// Partitions of the same number of topics with the same count come to the same member. Kafka's `RangeAssignor`.
+    /// Of topics with equally many partitions those of the same number come to the same member. Kafka's `RangeAssignor`.
     Range,
     /// All partitions of all topics dealt out in turn. Members that subscribe to the same differ by at most one. Kafka's
     /// `RoundRobinAssignor`.

@@ -1,10 +1,6 @@
 //! The topic that has what groups have committed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use headwater_log::{
-    Ack, CommitError, ConsumerEvent, MoveReason, OffsetsError, Record, SubscribeError, TopicOptions,
-};
+use headwater_log::{Ack, CommitError, ConsumerEvent, MoveReason, OffsetsError, Record, SubscribeError};
 use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
 
 use super::bed::*;
@@ -52,21 +48,15 @@ fn records_that_are_none_are_passed_over_and_reported() {
 #[test]
 fn a_group_offset_ahead_of_the_log_falls_to_its_end_and_is_reported() {
     let bed = Bed::new(0);
-    let first = log(&bed, "t", 1, 5);
-    commit(&first, 5);
+    let first = log(&bed, "t", 1, 2);
+    commit(&first, 2);
+    let topic = first.topic(OFFSETS).unwrap();
+    let raw = topic.partition(0).unwrap().read(0, 1 << 20).unwrap();
+    let record = raw.views().next().unwrap().unwrap();
+    let mut value = record.value.unwrap().to_vec();
+    value[9] = 5;
+    topic.append(&Record::new(&value).key(record.key.unwrap()), Ack::Durable).unwrap();
     first.close().unwrap();
-    // The topic's partition is lost and made anew by hand, with its identity: it ends at 2.
-    let (small, all) = (Bed::new(0), bed.files(""));
-    let other = log(&small, "t", 1, 2);
-    other.close().unwrap();
-    for path in all.iter().filter(|path| path.to_string_lossy().contains("/t-0/")) {
-        let name = path.to_string_lossy();
-        if !name.ends_with("partition.metadata") {
-            let content = small.disk.content(path).unwrap();
-            assert!(bed.disk.damage(path, |bytes| *bytes = content.clone()));
-        }
-    }
-    let bed = bed.on(bed.disk.snapshot());
     let log = bed.open();
     let ahead = &log.recovery().offsets.ahead;
     assert_eq!(ahead.len(), 1);
@@ -104,8 +94,8 @@ fn a_torn_group_offset_is_the_one_before() {
     for cut in whole..=both {
         let bed = bed.on(killed.snapshot());
         assert!(bed.disk.damage(path, |bytes| bytes[cut as usize..].fill(0)));
-        // The last byte of the batch is the count of headers, a zero.
-        let wanted = if cut >= both - 1 { 5 } else { 2 };
+        // The last bytes of the batch are zeros: of the time of the commit, and the count of headers.
+        let wanted = if cut >= both - 2 { 5 } else { 2 };
         assert_eq!(committed(&bed.open()), Some(wanted), "cut at {cut}");
     }
 }
@@ -178,9 +168,9 @@ fn offsets_do_not_expire_with_the_options_of_others() {
     assert_eq!(bed.open().recovery().offsets.groups, 1);
 }
 
-/// A disk that is full fails the commit and nothing else.
+/// P8, of commits: what a sync has failed of takes no more, until the log is opened anew.
 #[test]
-fn a_commit_on_a_full_disk_fails_and_works_again_later() {
+fn a_commit_whose_sync_fails_is_an_error_and_so_are_those_behind_it() {
     let bed = Bed::new(0);
     let log = log(&bed, "t", 1, 5);
     let mut member = join(&log, "t");
@@ -189,7 +179,6 @@ fn a_commit_on_a_full_disk_fails_and_works_again_later() {
     bed.disk.inject(Fault::on(DiskOp::SyncData).path_end(".log"));
     let error = member.commit_offset(&zero, 1).unwrap_err();
     assert!(matches!(error, CommitError::NotDurable(_)), "{error}");
-    // What a sync has failed of takes no more, until the log is opened anew.
     assert!(matches!(member.commit_offset(&zero, 2), Err(CommitError::Append(_))));
     let bed = bed.on(bed.disk.kill());
     drop((member, log));
@@ -199,31 +188,56 @@ fn a_commit_on_a_full_disk_fails_and_works_again_later() {
     assert_eq!(committed(&log), Some(2));
 }
 
-/// Members that commit at the same time share syncs.
+/// A disk that is full fails the commit and nothing else.
 #[test]
-fn many_commits_share_one_sync() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = headwater_log::Log::open(dir.path(), headwater_log::LogOptions::default()).unwrap();
-    create(&log, TopicOptions::default(), "t", 8, 50);
-    let done = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                let mut member = join(&log, "t");
-                let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-                while done.load(Ordering::SeqCst) < 8 * 50 {
-                    assert!(std::time::Instant::now() < deadline);
-                    let polled = member.poll(std::time::Duration::from_millis(5)).unwrap();
-                    let Some(polled) = polled else { continue };
-                    for record in polled.views() {
-                        let next = record.unwrap().offset + 1;
-                        if member.commit_offset(polled.partition(), next).is_ok() {
-                            done.fetch_add(1, Ordering::SeqCst);
-                        }
-                    }
-                }
-            });
+fn a_commit_on_a_full_disk_fails_and_works_again_later() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 1, 5);
+    let mut member = join(&log, "t");
+    settle(&mut member);
+    let zero = at("t", 0);
+    let mut refused = 0;
+    for round in 0..400_u64 {
+        bed.disk.fill_up(round % 2 == 0);
+        match member.reset_offset(&zero, round % 5) {
+            Ok(()) => assert_eq!(member.committed(&zero), Some(round % 5)),
+            Err(CommitError::Append(error)) => {
+                assert!(round % 2 == 0, "{error}");
+                refused += 1;
+                assert_eq!(member.committed(&zero), Some((round - 1) % 5), "the one before is in force");
+            }
+            Err(error) => unreachable!("{error}"),
         }
-    });
-    assert_eq!(log.describe_group(GROUP).unwrap().lag(), 0);
+    }
+    assert!(refused > 0, "where a segment begins");
+}
+
+/// Commits that were only appended, of any member, are made durable by the sync of one that waits.
+#[test]
+fn the_commits_of_many_members_share_one_sync() {
+    let bed = Bed::new(0);
+    let log = log(&bed, "t", 4, 5);
+    let mut members: Vec<_> = (0..4).map(|_| join(&log, "t")).collect();
+    for _ in 0..4 {
+        members.iter_mut().for_each(|member| drop(settle(member)));
+    }
+    let commit = |member: &headwater_log::Consumer, ack| {
+        let partition = member.assignment().next().unwrap().clone();
+        bed.disk.keep_moments();
+        match ack {
+            Ack::Durable => member.commit_offset(&partition, 3).unwrap(),
+            Ack::Appended => {
+                let mut member = log.consumer_with("other", ["t"], earliest()).unwrap();
+                let records = member.poll(std::time::Duration::ZERO).unwrap().unwrap();
+                member.commit_with(&records, ack).unwrap();
+            }
+        }
+        bed.disk.take_moments().len() - 1
+    };
+    let one = commit(&members[0], Ack::Durable);
+    assert_eq!((0..3).map(|_| commit(&members[1], Ack::Appended)).sum::<usize>(), 0, "no sync of their own");
+    let again = commit(&members[1], Ack::Durable);
+    assert!(again <= one, "{again} syncs, {one} for one commit");
+    let log = bed.on(bed.disk.crash(3)).open();
+    assert_eq!(log.groups().unwrap(), [GROUP, "other"]);
 }
