@@ -6,7 +6,7 @@
 //!              '-> nothing: waits for any of them
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -66,8 +66,10 @@ pub struct Consumer {
     partitions: BTreeMap<TopicPartition, Reading>,
     /// What was told to be revoked: it is given up by the next poll.
     revoked: Vec<TopicPartition>,
-    /// What is not told yet.
-    news: VecDeque<Result<ConsumerEvent, PollError>>,
+    /// What it was told to have, has lost, and was not told of yet.
+    lost: Vec<TopicPartition>,
+    /// Topics that it had partitions of and that are gone, and of which it was not told yet.
+    deleted: Vec<Arc<str>>,
     /// Whose turn it was last.
     last: Option<TopicPartition>,
 }
@@ -79,8 +81,22 @@ struct Reading {
     /// The offset to read next; `None` until it was looked up.
     next: Option<u64>,
     paused: bool,
-    /// It was told to be revoked, or will be: nothing is read of it any more.
-    revoked: bool,
+    told: Told,
+}
+
+/// What the member was told last of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Assigned,
+    Revoked,
+}
+
+impl Reading {
+    /// Whether records of it are given: not when it goes to another member.
+    fn is_read(&self) -> bool {
+        !self.paused && !self.owned.revoked && self.told == Told::Assigned
+    }
 }
 
 impl Consumer {
@@ -102,7 +118,8 @@ impl Consumer {
             options,
             partitions: BTreeMap::new(),
             revoked: Vec::new(),
-            news: VecDeque::new(),
+            lost: Vec::new(),
+            deleted: Vec::new(),
             last: None,
         })
     }
@@ -182,9 +199,13 @@ impl Consumer {
     /// It does not wake when another member becomes late. Who waits for partitions of members that hang has to poll from
     /// time to time.
     pub fn ready(&self) -> Ready {
-        let mut at_once = !self.news.is_empty() || !self.revoked.is_empty();
+        let mut at_once = !self.lost.is_empty() || !self.deleted.is_empty() || !self.revoked.is_empty();
         let mut partitions: Vec<Reached> = Vec::new();
-        for reading in self.partitions.values().filter(|reading| !reading.paused && !reading.revoked) {
+        for reading in self.partitions.values() {
+            at_once |= reading.told == Told::Nothing;
+            if !reading.is_read() {
+                continue;
+            }
             match reading.next {
                 Some(next) => {
                     partitions.push(Reached::new(Arc::clone(&reading.owned.core), ReadUpTo::Durable, next))
@@ -263,10 +284,7 @@ impl Consumer {
                 return Err(PollError::Closed);
             }
             self.look_at_group();
-            if let Some(news) = self.news.pop_front() {
-                if let Ok(ConsumerEvent::Revoked(partitions)) = &news {
-                    self.revoked.extend(partitions.iter().cloned());
-                }
+            if let Some(news) = self.news() {
                 return news.map(Some);
             }
             if let Some(event) = self.fetch() {
@@ -289,59 +307,55 @@ impl Consumer {
         let owned = self.group.poll(&self.root, &mut self.place, who, &given_up);
         given_up.iter().for_each(|partition| drop(self.partitions.remove(partition)));
         let Some(mut owned) = owned else { return };
-        let (mut lost, mut revoked, mut assigned) = (Vec::new(), Vec::new(), Vec::new());
-        self.partitions.retain(|partition, reading| match owned.remove(partition) {
-            Some(now) if now.since == reading.owned.since => {
-                if now.revoked && !reading.revoked {
-                    reading.revoked = true;
-                    revoked.push(partition.clone());
+        let (lost, deleted) = (&mut self.lost, &mut self.deleted);
+        self.partitions.retain(|partition, reading| {
+            if let Some(now) = owned.get(partition).filter(|now| now.since == reading.owned.since) {
+                reading.owned.revoked = now.revoked;
+                owned.remove(partition);
+                return true;
+            }
+            // What it was never told to have, it need not be told to have lost.
+            if reading.told != Told::Nothing {
+                lost.push(partition.clone());
+                if reading.owned.core.is_closed() && !deleted.contains(&partition.topic) {
+                    deleted.push(Arc::clone(&partition.topic));
                 }
-                true
             }
-            other => {
-                lost.push((partition.clone(), reading.owned.core.is_closed()));
-                owned.extend(other.map(|now| (partition.clone(), now)));
-                false
-            }
+            false
         });
-        for (partition, owned) in owned {
-            // It may be another's by now: then it is told both.
-            let is_revoked = owned.revoked;
-            assigned.push(partition.clone());
-            if is_revoked {
-                revoked.push(partition.clone());
-            }
-            self.partitions
-                .insert(partition, Reading { owned, next: None, paused: false, revoked: is_revoked });
-        }
-        self.tell(lost, revoked, assigned);
+        let new = |owned| Reading { owned, next: None, paused: false, told: Told::Nothing };
+        self.partitions.extend(owned.into_iter().map(|(partition, owned)| (partition, new(owned))));
     }
 
-    fn tell(
-        &mut self,
-        lost: Vec<(TopicPartition, bool)>,
-        revoked: Vec<TopicPartition>,
-        assigned: Vec<TopicPartition>,
-    ) {
-        if !lost.is_empty() {
-            let partitions = lost.iter().map(|(partition, _)| partition.clone()).collect();
-            self.news.push_back(Ok(ConsumerEvent::Lost(partitions)));
-            let mut deleted: Vec<_> =
-                lost.into_iter().filter(|(_, gone)| *gone).map(|(partition, _)| partition.topic).collect();
-            deleted.dedup();
-            let group = &self.group.name;
-            self.news.extend(
-                deleted
-                    .into_iter()
-                    .map(|topic| Err(PollError::TopicDeleted { group: Arc::clone(group), topic })),
-            );
+    /// What the member has not been told yet of its partitions: first what it has lost, then what it has, then what it gives up.
+    fn news(&mut self) -> Option<Result<ConsumerEvent, PollError>> {
+        if !self.lost.is_empty() {
+            return Some(Ok(ConsumerEvent::Lost(std::mem::take(&mut self.lost))));
         }
+        if let Some(topic) = self.deleted.pop() {
+            return Some(Err(PollError::TopicDeleted { group: Arc::clone(&self.group.name), topic }));
+        }
+        let assigned = self.tell(|reading| reading.told == Told::Nothing, Told::Assigned);
         if !assigned.is_empty() {
-            self.news.push_back(Ok(ConsumerEvent::Assigned(assigned)));
+            return Some(Ok(ConsumerEvent::Assigned(assigned)));
         }
+        let revoked =
+            self.tell(|reading| reading.owned.revoked && reading.told != Told::Revoked, Told::Revoked);
         if !revoked.is_empty() {
-            self.news.push_back(Ok(ConsumerEvent::Revoked(revoked)));
+            self.revoked.extend(revoked.iter().cloned());
+            return Some(Ok(ConsumerEvent::Revoked(revoked)));
         }
+        None
+    }
+
+    /// Notes what the member is told of some partitions, and gives their names.
+    fn tell(&mut self, of: impl Fn(&Reading) -> bool, told: Told) -> Vec<TopicPartition> {
+        let mut names = Vec::new();
+        for (partition, reading) in self.partitions.iter_mut().filter(|(_, reading)| of(reading)) {
+            reading.told = told;
+            names.push(partition.clone());
+        }
+        names
     }
 
     /// The first partition in turn that has something to give, be it an error.
@@ -365,7 +379,7 @@ impl Consumer {
     fn fetch_from(&mut self, partition: &TopicPartition) -> Option<Result<ConsumerEvent, PollError>> {
         let (group, root, options) = (&self.group, &self.root, self.options);
         let reading = self.partitions.get_mut(partition)?;
-        if reading.paused || reading.revoked {
+        if !reading.is_read() {
             return None;
         }
         let from = match reading.next {

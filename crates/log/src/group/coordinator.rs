@@ -277,6 +277,10 @@ impl Group {
         (state.generation, state.assignor, state.members.iter().map(describe).collect())
     }
 
+    pub(crate) fn has_members(&self) -> bool {
+        !self.state.lock().members.is_empty()
+    }
+
     /// Runs something while nobody joins; `Err` has the number of members, if there are some.
     pub(crate) fn while_empty<T>(&self, run: impl FnOnce() -> T) -> Result<T, usize> {
         let mut state = self.state.lock();

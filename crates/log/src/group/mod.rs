@@ -30,7 +30,9 @@ pub use self::assignor::Assignor;
 pub use self::consumer::Consumer;
 pub use self::description::{GroupDescription, GroupPartition, MemberDescription};
 pub use self::event::{ConsumerEvent, MoveReason};
-pub(crate) use self::offsets::{Offsets, Replay, TOPIC as OFFSETS_TOPIC, options as offsets_options};
+pub(crate) use self::offsets::{
+    Committed, Offsets, Replay, TOPIC as OFFSETS_TOPIC, options as offsets_options,
+};
 pub use self::options::{ConsumerOptions, OffsetReset};
 pub use self::ready::Ready;
 pub use self::records::ConsumerRecords;

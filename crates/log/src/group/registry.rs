@@ -1,7 +1,7 @@
 //! The groups of a log: those that have members, and those that have committed something.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::consumer::Consumer;
 use super::coordinator::Group;
@@ -16,8 +16,8 @@ use crate::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct Groups {
     pub(crate) offsets: Offsets,
-    /// Those that a member holds, also one that was put out: so there is never a second one of the same name.
-    live: Mutex<BTreeMap<Arc<str>, Weak<Group>>>,
+    /// Those that have had members since the log was opened. They stay: a generation is never used again.
+    live: Mutex<BTreeMap<Arc<str>, Arc<Group>>>,
 }
 
 impl Groups {
@@ -26,24 +26,28 @@ impl Groups {
     }
 
     fn live(&self, name: &str) -> Option<Arc<Group>> {
-        self.live.lock().get(name).and_then(Weak::upgrade)
+        self.live.lock().get(name).cloned()
     }
 
     fn live_or_new(&self, name: &str) -> Arc<Group> {
         let mut live = self.live.lock();
-        if let Some(group) = live.get(name).and_then(Weak::upgrade) {
-            return group;
+        if let Some(group) = live.get(name) {
+            return Arc::clone(group);
         }
-        live.retain(|_, group| group.strong_count() > 0);
         let name: Arc<str> = name.into();
         let group = Arc::new(Group::new(Arc::clone(&name)));
-        live.insert(name, Arc::downgrade(&group));
+        live.insert(name, Arc::clone(&group));
         group
     }
 
+    /// Those that have members.
     fn names(&self) -> Vec<Arc<str>> {
-        let live = self.live.lock();
-        live.iter().filter(|(_, group)| group.strong_count() > 0).map(|(name, _)| Arc::clone(name)).collect()
+        let groups: Vec<_> = self.live.lock().values().cloned().collect();
+        groups.into_iter().filter(|group| group.has_members()).map(|group| Arc::clone(&group.name)).collect()
+    }
+
+    fn has_members(&self, name: &str) -> bool {
+        self.live(name).is_some_and(|group| group.has_members())
     }
 }
 
@@ -69,7 +73,7 @@ impl Root {
     pub(crate) fn describe_group(&self, name: &str) -> Result<GroupDescription, GroupError> {
         self.offsets().groups()?;
         let (live, committed) = (self.groups().live(name), self.offsets().of_group(name));
-        if live.is_none() && committed.is_empty() {
+        if !self.groups().has_members(name) && committed.is_empty() {
             return Err(GroupError::NotFound { group: name.to_owned() });
         }
         let (generation, assignor, members) = live.map(|group| group.describe()).map_or(
@@ -146,7 +150,7 @@ impl Root {
 
     fn check_group(&self, name: &str) -> Result<(), GroupError> {
         self.offsets().groups()?;
-        if self.groups().live(name).is_none() && self.offsets().of_group(name).is_empty() {
+        if !self.groups().has_members(name) && self.offsets().of_group(name).is_empty() {
             return Err(GroupError::NotFound { group: name.to_owned() });
         }
         Ok(())

@@ -50,6 +50,8 @@ struct Run {
     member: Option<Consumer>,
     /// What may be committed, what is in force last.
     possible: Possible,
+    /// What was committed for a moment, in the step that was taken last.
+    passed: Possible,
     durable_end: u64,
     history: Vec<Op>,
 }
@@ -75,6 +77,7 @@ impl Run {
             log: None,
             member: None,
             possible: vec![None],
+            passed: Vec::new(),
             durable_end: 0,
             history: Vec::new(),
         };
@@ -88,12 +91,16 @@ impl Run {
         let mut member = log.consumer_with(GROUP, ["t"], earliest()).unwrap();
         settle(&mut member);
         self.durable_end = log.topic("t").unwrap().partition(0).unwrap().durable_end();
-        self.possible = vec![member.committed(&partition())];
+        let committed = member.committed(&partition());
+        // What it has got meanwhile it gets again.
+        member.seek(&partition(), committed.unwrap_or(0)).unwrap();
+        self.possible = vec![committed];
         (self.log, self.member) = (Some(log), Some(member));
     }
 
     fn step(&mut self, op: Op) {
         self.history.push(op);
+        self.passed.clear();
         let partition = partition();
         let log = self.log.as_ref().unwrap();
         let records = log.topic("t").unwrap().partition(0).unwrap();
@@ -110,6 +117,7 @@ impl Run {
                     let ack = if durable { Ack::Durable } else { Ack::Appended };
                     member.commit_with(&polled, ack).unwrap();
                     self.possible.push(Some(polled.next_offset()));
+                    self.passed.push(Some(polled.next_offset()));
                 }
                 if durable {
                     member.commit_all().unwrap();
@@ -184,7 +192,7 @@ impl Search {
             let possible: Possible = if at == last {
                 run.possible.clone()
             } else {
-                before.0.iter().chain(&run.possible).copied().collect()
+                before.0.iter().chain(&run.passed).chain(&run.possible).copied().collect()
             };
             let durable_end = if at == last { run.durable_end } else { before.1 };
             moment.crash_images(Bounds { images, torn, seed: self.histories }, |image| {
@@ -218,9 +226,8 @@ impl Search {
 /// P12: a committed group offset is one that was committed, not before the last that was acknowledged, and <= log end.
 #[test]
 fn a_committed_offset_survives_every_crash_of_every_short_history() {
-    let run = Run::new(SimDisk::new(7));
-    let (mut run, disk) = (run.member.map(|_| run.log), run.disk);
-    drop(run.take().flatten());
+    let Run { disk, log, member, .. } = Run::new(SimDisk::new(7));
+    drop((member, log));
     let mut search = Search { beginning: disk.crash(0), seen: HashSet::new(), images: 0, histories: 0 };
     search.visit(&mut Vec::new());
     let different = search.seen.len();

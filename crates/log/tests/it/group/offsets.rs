@@ -149,6 +149,30 @@ fn a_topic_made_anew_inherits_no_offsets() {
 }
 
 #[test]
+fn groups_are_seen_beside_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = headwater_log::Log::open(dir.path(), headwater_log::LogOptions::default()).unwrap();
+    let read = || {
+        let beside =
+            headwater_log::Log::open_read_only(dir.path(), headwater_log::ReadOnlyOptions::default());
+        beside.unwrap().groups().unwrap()
+    };
+    assert!(read().is_empty());
+    create(&log, headwater_log::TopicOptions::default(), "t", 2, 5);
+    create(&log, headwater_log::TopicOptions::default(), "u", 1, 5);
+    let mut member = log.consumer_with(GROUP, ["t", "u"], earliest()).unwrap();
+    settle(&mut member);
+    member.commit_offset(&at("t", 0), 3).unwrap();
+    member.commit_offset(&at("u", 0), 1).unwrap();
+    log.delete_topic("u").unwrap();
+    let (beside, ours) = (read(), log.describe_group(GROUP).unwrap());
+    assert_eq!((beside.len(), beside[0].name.as_str(), beside[0].lag()), (1, GROUP, 2));
+    assert_eq!(beside[0].partitions[0].partition, at("t", 0));
+    assert_eq!(beside[0].partitions[0].committed_ms, ours.partitions[0].committed_ms);
+    assert_eq!((beside[0].members.len(), ours.members.len()), (0, 1));
+}
+
+#[test]
 fn offsets_do_not_expire_with_the_options_of_others() {
     let bed =
         Bed { topic: crate::bed::small().retention_ms(Some(1)).retention_bytes(Some(1)), ..Bed::new(0) };
@@ -196,18 +220,19 @@ fn a_commit_on_a_full_disk_fails_and_works_again_later() {
     let mut member = join(&log, "t");
     settle(&mut member);
     let zero = at("t", 0);
-    let mut refused = 0;
-    for round in 0..400_u64 {
-        bed.disk.fill_up(round % 2 == 0);
+    let (mut refused, mut in_force) = (0, None);
+    for round in 1..400_u64 {
+        bed.disk.set_space_bytes((round / 40 % 2 == 1).then_some(0));
         match member.reset_offset(&zero, round % 5) {
-            Ok(()) => assert_eq!(member.committed(&zero), Some(round % 5)),
+            Ok(()) => in_force = Some(round % 5),
             Err(CommitError::Append(error)) => {
-                assert!(round % 2 == 0, "{error}");
+                assert!(round / 40 % 2 == 1, "{error}");
                 refused += 1;
-                assert_eq!(member.committed(&zero), Some((round - 1) % 5), "the one before is in force");
+                assert_eq!(member.committed(&zero), in_force, "the one before is in force");
             }
             Err(error) => unreachable!("{error}"),
         }
+        assert_eq!(member.committed(&zero), in_force);
     }
     assert!(refused > 0, "where a segment begins");
 }
@@ -223,7 +248,7 @@ fn the_commits_of_many_members_share_one_sync() {
     }
     let commit = |member: &headwater_log::Consumer, ack| {
         let partition = member.assignment().next().unwrap().clone();
-        bed.disk.keep_moments();
+        let before = bed.disk.count(DiskOp::SyncData);
         match ack {
             Ack::Durable => member.commit_offset(&partition, 3).unwrap(),
             Ack::Appended => {
@@ -232,10 +257,10 @@ fn the_commits_of_many_members_share_one_sync() {
                 member.commit_with(&records, ack).unwrap();
             }
         }
-        bed.disk.take_moments().len() - 1
+        bed.disk.count(DiskOp::SyncData) - before
     };
     let one = commit(&members[0], Ack::Durable);
-    assert_eq!((0..3).map(|_| commit(&members[1], Ack::Appended)).sum::<usize>(), 0, "no sync of their own");
+    assert_eq!((0..3).map(|_| commit(&members[1], Ack::Appended)).sum::<u64>(), 0, "no sync of their own");
     let again = commit(&members[1], Ack::Durable);
     assert!(again <= one, "{again} syncs, {one} for one commit");
     let log = bed.on(bed.disk.crash(3)).open();
