@@ -59,6 +59,8 @@
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
 //!
+//!  Log::consumer -> Consumer::poll -> ConsumerRecords -> Consumer::commit     members of a group share partitions
+//!
 //!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
 //!
@@ -72,11 +74,12 @@
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
 //! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
+//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote, consumer groups whose
+//! members are in one process. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
+//! compaction, idempotent producers. A partition whose directory is gone as a whole is not missed, unless
 //! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
