@@ -7,7 +7,7 @@
 //!                        |  '------ who shall own which                         assignor
 //!                     Offsets ----- what was committed                          offsets
 //!                        |
-//!              __headwater_offsets   a compacted topic; as Kafka's bytes         format::offset_commit
+//!              __headwater_offsets   a topic; records as Kafka's                 format::offset_commit
 //! ```
 //!
 //! Locks, in the order in which they may be taken: the log's lock of topics or a group's, then that of the offsets.

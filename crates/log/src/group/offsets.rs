@@ -1,4 +1,4 @@
-//! What groups have committed: a map in memory, and the compacted topic that it is read from once, when the log is opened.
+//! What groups have committed: a map in memory, and the topic that it is read from once, when the log is opened.
 //!
 //! ```text
 //!   commit --> key, value --> __headwater_offsets-0 --> fdatasync, one for all who wait
@@ -121,7 +121,8 @@ struct State {
     unwritten: Vec<(Arc<str>, TopicPartition, Value)>,
 }
 
-/// The options of the topic, whatever those of others are: nothing in it expires, and who commits says what is synced.
+/// The options of the topic, whatever those of others are: nothing in it expires, and who commits says what is synced. Here
+/// its cleanup policy has to be to compact, once there is one.
 pub(crate) fn options(defaults: TopicOptions) -> TopicOptions {
     TopicOptions {
         retention_ms: None,

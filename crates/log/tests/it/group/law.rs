@@ -251,10 +251,9 @@ impl<'a> World<'a> {
             self.step(Op::Join(0));
         }
         let there: Vec<usize> = (0..MEMBERS).filter(|slot| self.slots[*slot].is_some()).collect();
-        let mut before = 0;
         // Until a round tells nobody anything.
-        while before != self.told {
-            before = self.told;
+        loop {
+            let before = self.told;
             for slot in &there {
                 for _ in 0..4 {
                     self.step(Op::Poll(*slot));
@@ -262,6 +261,9 @@ impl<'a> World<'a> {
                         self.step(Op::Commit(*slot));
                     }
                 }
+            }
+            if self.told == before {
+                break;
             }
         }
         self.check();
