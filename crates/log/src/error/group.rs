@@ -60,7 +60,7 @@ pub enum SubscribeError {
 pub enum OffsetsError {
     /// `__headwater_offsets` could not be read when the log was opened; no group is given offsets that may be old.
     #[error(
-        "the offsets of groups could not be read when the log was opened: {0}; mend __headwater_offsets, or open with OnDamage::Quarantine"
+        "the offsets of groups could not be read at the opening: {0}; mend __headwater_offsets, or use OnDamage::Quarantine"
     )]
     Unreadable(ReadError),
     /// `__headwater_offsets` could not be created.
@@ -102,7 +102,7 @@ pub enum PollError {
     /// Retention has deleted what the group would read next, and there is no reset policy: Kafka's
     /// `OffsetOutOfRangeException`. It comes again at the partition's turn.
     #[error(
-        "group {group}: offset {offset} of {partition} is outside of {start} to {end}; seek, or set auto_offset_reset to Earliest or Latest"
+        "group {group}: offset {offset} of {partition} is outside of {start} to {end}; seek, or set auto_offset_reset"
     )]
     OffsetOutOfRange {
         /// The group.

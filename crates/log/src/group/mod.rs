@@ -1,7 +1,7 @@
 //! Consumer groups: members in this process that share the partitions of topics, and remember how far they are.
 //!
 //! ```text
-//!   Log::consumer --> Consumer ---- what one member reads, and where            consumer, commit, ready
+//!   Log::consumer --> Consumer ---- what one member reads, and where            consumer, position, commit, ready
 //!                        |
 //!                      Group ------ who owns which partition, generations       coordinator
 //!                        |  '------ who shall own which                         assignor
@@ -20,6 +20,7 @@ mod description;
 mod event;
 mod offsets;
 mod options;
+mod position;
 mod ready;
 mod records;
 mod registry;
