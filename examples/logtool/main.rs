@@ -3,6 +3,8 @@
 //! ```text
 //!   describe  a picture of partitions and segments      read-only, beside a running broker too
 //!   dump      records, batches, indexes, marks          read-only, beside a running broker too
+//!   groups    how far consumer groups are             read-only, beside a running broker too
+//!   consume   records, as a member of a group         opens the log
 //!   check     reads everything, changes nothing         takes the lock
 //!   repair    sets damaged segments aside               opens the log
 //!   produce   appends lines of standard input           opens the log
@@ -12,8 +14,10 @@
 
 mod bar;
 mod check;
+mod consume;
 mod describe;
 mod dump;
+mod groups;
 mod lines;
 mod options;
 mod produce;
@@ -40,6 +44,8 @@ fn main() -> ExitCode {
     let outcome = match Options::parse().command {
         Command::Describe(options) => describe::run(&options, out),
         Command::Dump(options) => dump::run(&options, out),
+        Command::Groups(options) => groups::run(&options, out),
+        Command::Consume(options) => consume::run(&options, out),
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
         Command::Produce(options) => produce::run(&options, out),

@@ -20,6 +20,10 @@ pub(crate) enum Command {
     Describe(Describe),
     /// Print what is in a partition: records, batches, indexes or marks; also beside a running broker
     Dump(Dump),
+    /// Show consumer groups and how far each is behind; also beside a running broker
+    Groups(Groups),
+    /// Print records as a member of a consumer group, and commit what was printed; the log has to be closed
+    Consume(Consume),
     /// Read and check everything, changing nothing; the log has to be closed
     ///
     /// Exit status: 0 nothing was found, 1 something was found, 2 it could not look.
@@ -88,6 +92,66 @@ pub(crate) struct What {
     /// Durable marks
     #[arg(long)]
     pub(crate) mark: bool,
+}
+
+/// Options of `groups`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Groups {
+    /// Folder of the log
+    pub(crate) dir: PathBuf,
+    /// Only this group
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Draw with ASCII characters, as it does when the output is no terminal
+    #[arg(long)]
+    pub(crate) ascii: bool,
+}
+
+/// Options of `consume`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Consume {
+    /// Folder of the log
+    pub(crate) dir: PathBuf,
+    /// The log topic
+    pub(crate) topic: String,
+    /// The consumer group
+    #[arg(long)]
+    pub(crate) group: String,
+    /// Where the group begins, whatever it has done: earliest, latest or an offset; unless it is given, where it was, or with
+    /// the first record there is
+    #[arg(long, value_parser = beginning)]
+    pub(crate) from: Option<Beginning>,
+    /// So many records at most
+    #[arg(long)]
+    pub(crate) max: Option<u64>,
+    /// Go on with what comes, until stopped
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print JSON objects
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a group begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// With the first record that is there.
+    Earliest,
+    /// Behind the last one.
+    Latest,
+    /// With this offset, in each partition.
+    Offset(u64),
+}
+
+fn beginning(text: &str) -> Result<Beginning, String> {
+    match text {
+        "earliest" => Ok(Beginning::Earliest),
+        "latest" => Ok(Beginning::Latest),
+        _ => text
+            .parse()
+            .map(Beginning::Offset)
+            .map_err(|_| "it is earliest, latest, or an offset like 1000".to_owned()),
+    }
 }
 
 /// Options of `check`.

@@ -59,6 +59,8 @@
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
 //!
+//!  Log::consumer -> Consumer::poll -> ConsumerRecords -> Consumer::commit     members of a group share partitions
+//!
 //!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
 //!
@@ -72,11 +74,12 @@
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
 //! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
+//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote, consumer groups whose
+//! members are in one process. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
+//! idempotent producers. A partition whose directory is gone as a whole is not missed, unless
 //! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 
@@ -88,6 +91,7 @@ mod compress;
 mod error;
 mod fetched;
 mod format;
+mod group;
 mod log;
 mod options;
 mod partition;
@@ -110,11 +114,16 @@ pub use clock::{Clock, SystemClock};
 pub use compaction::{Cleanable, CompactProgress, CompactReport};
 pub use compress::Compression;
 pub use error::{
-    AppendError, CloseError, CompactError, Corruption, Damage, InvalidBatch, InvalidOptions,
-    InvalidTopicName, IoError, MaintainError, OpenError, ProducerIdError, ReadError, SyncError, TopicError,
+    AppendError, CloseError, CommitError, CompactError, Corruption, Damage, GroupError, InvalidBatch,
+    InvalidOptions, InvalidTopicName, IoError, MaintainError, NotAssigned, OffsetsError, OpenError,
+    PollError, ProducerIdError, ReadError, SeekError, SubscribeError, SyncError, TopicError,
     UnsupportedCompression,
 };
 pub use fetched::{Fetched, Records, Views};
+pub use group::{
+    Assignor, Consumer, ConsumerEvent, ConsumerOptions, ConsumerRecords, GroupDescription, GroupPartition,
+    MemberDescription, MoveReason, OffsetReset, Ready, Subscription, TopicPartition,
+};
 pub use log::{Log, Maintenance};
 pub use options::{
     Ack, CleanupPolicy, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions,
@@ -126,8 +135,8 @@ pub use read_only::{
 };
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    Compacted, MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo,
-    SetAside, TopicDescription,
+    AheadOffset, Compacted, MaintainReport, MalformedOffset, OffsetsRecovery, PartitionDescription,
+    PartitionRecovery, RecoveryReport, SegmentInfo, SetAside, TopicDescription,
 };
 pub use topic::{Position, Topic};
 

@@ -4,12 +4,14 @@
 //! refuses is [`IoError`], always with the path. The enums of the operations are built from these.
 
 mod corruption;
+mod group;
 mod invalid_batch;
 mod io_error;
 mod operation;
 mod produce;
 
 pub use corruption::{Corruption, Damage};
+pub use group::{CommitError, GroupError, NotAssigned, OffsetsError, PollError, SeekError, SubscribeError};
 pub use invalid_batch::InvalidBatch;
 pub use io_error::IoError;
 pub use operation::{

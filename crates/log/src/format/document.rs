@@ -5,6 +5,7 @@ use super::heads::{BLOCK_ENTRY_BYTES, FILE_HEADER_BYTES, HEAD_BYTES};
 use super::index::{ENTRY_BYTES, TIME_ENTRY_BYTES};
 use super::mark::{FILE_BYTES, IndexSum, Mark, SLOT_BYTES, SLOT_DISTANCE, VERSION};
 use super::names::{BASE_OFFSET_DIGITS, TOPIC_NAME_BYTES_MAX};
+use super::offset_commit;
 
 /// The rows of the table whose head has this cell, as cells.
 fn table(head: &str) -> Vec<Vec<String>> {
@@ -27,7 +28,7 @@ fn table(head: &str) -> Vec<Vec<String>> {
 fn bytes_of(kind: &str) -> usize {
     match kind {
         "i8" => 1,
-        "i16" | "u16" => 2,
+        "i16" | "u16" | "2 bytes" => 2,
         "i32" | "u32" | "4 bytes" => 4,
         "i64" | "u64" => 8,
         other => unreachable!("type {other}"),
@@ -107,6 +108,31 @@ fn the_batch_fields_in_the_document_are_where_the_code_puts_them() {
         ("recordCount", 0xbb),
     ];
     let found = fields(&table("batch field"), &bytes, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
+fn the_fields_of_committed_offsets_in_the_document_are_where_the_code_puts_them() {
+    let key = offset_commit::Key { group: "gg", topic: "tt", partition: 0x11 }.encode().unwrap();
+    let expected = [
+        ("version", 1),
+        ("groupLength", 2),
+        ("group", 0x6767),
+        ("topicLength", 2),
+        ("topic", 0x7474),
+        ("partition", 0x11),
+    ];
+    let found = fields(&table("key field"), &key, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+    let value = offset_commit::Value { offset: 0x22, topic_id: None, committed_ms: 0x33 }.encode().unwrap();
+    let expected = [
+        ("version", 3),
+        ("offset", 0x22),
+        ("leaderEpoch", 0xffff_ffff),
+        ("metadataLength", 0),
+        ("commitTimestamp", 0x33),
+    ];
+    let found = fields(&table("value field"), &value, false);
     assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
 }
 

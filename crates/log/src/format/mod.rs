@@ -15,6 +15,7 @@ pub(crate) mod index;
 pub(crate) mod mark;
 pub(crate) mod metadata;
 pub(crate) mod names;
+pub(crate) mod offset_commit;
 pub(crate) mod packed;
 pub(crate) mod placed;
 pub(crate) mod producer_ids;

@@ -22,12 +22,14 @@ pub(crate) use self::found::{
     Found, Kind, TopicsOnDisk, find_topics, first_missing, is_being_added, is_unfinished, kind,
 };
 pub use self::maintenance::Maintenance;
-use self::root::Root;
+pub(crate) use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::check::{self, CheckEvent, CheckReport};
 use crate::error::{
-    CloseError, IoError, MaintainError, OpenError, ProducerError, ProducerIdError, SyncError, TopicError,
+    CloseError, GroupError, IoError, MaintainError, OpenError, ProducerError, ProducerIdError,
+    SubscribeError, SyncError, TopicError,
 };
+use crate::group::{Consumer, ConsumerOptions, GroupDescription, Subscription, TopicPartition};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::producer::{Producer, ProducerOptions};
 use crate::read_only::ReadOnlyLog;
@@ -274,6 +276,87 @@ impl Log {
     /// ```
     pub fn new_producer_id(&self) -> Result<i64, ProducerIdError> {
         self.root.new_producer_id()
+    }
+
+    /// Joins a consumer group as a new member, which reads these topics with the other members: by name, or by a pattern, see
+    /// [`Subscription`]. The group begins with its first member.
+    ///
+    /// Where nothing is committed, the first poll is an error: [`Log::consumer_with`] sets where to begin.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says which topic is not there, or what else is wrong.
+    ///
+    /// # Examples
+    ///
+    /// As for [`Consumer`].
+    pub fn consumer(&self, group: &str, topics: impl Into<Subscription>) -> Result<Consumer, SubscribeError> {
+        self.consumer_with(group, topics, ConsumerOptions::default())
+    }
+
+    /// Joins a consumer group like [`Log::consumer`], with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::consumer`]; [`SubscribeError::Assignor`] when the group's members divide partitions otherwise.
+    pub fn consumer_with(
+        &self,
+        group: &str,
+        topics: impl Into<Subscription>,
+        options: ConsumerOptions,
+    ) -> Result<Consumer, SubscribeError> {
+        self.root.consumer(group, topics.into(), options)
+    }
+
+    /// The names of all groups that have members in this process, or have committed something, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::Offsets`] when the offsets of groups could not be read.
+    pub fn groups(&self) -> Result<Vec<String>, GroupError> {
+        self.root.group_names()
+    }
+
+    /// What a group has now: its members, and for each partition what is committed, and how far that is behind. It works
+    /// for a group without members, too.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotFound`]; [`GroupError::Offsets`] as [`Log::groups`].
+    pub fn describe_group(&self, group: &str) -> Result<GroupDescription, GroupError> {
+        self.root.describe_group(group)
+    }
+
+    /// Forgets all that a group has committed, durably. Nothing else does: offsets do not expire.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotFound`]; [`GroupError::NotEmpty`] while the group has members; [`GroupError`] has the others.
+    pub fn delete_group(&self, group: &str) -> Result<(), GroupError> {
+        self.root.delete_group(group)
+    }
+
+    /// Forgets what a group has committed of some partitions, durably.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::delete_group`].
+    pub fn delete_group_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<(), GroupError> {
+        self.root.delete_group_offsets(group, partitions)
+    }
+
+    /// Sets what a group has committed of some partitions, also back, durably and all or nothing. The group need not have
+    /// been there before.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotEmpty`] while the group has members; [`GroupError::NoPartition`] and [`GroupError::OffsetOutOfRange`] for what is not there.
+    pub fn reset_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, u64)],
+    ) -> Result<(), GroupError> {
+        self.root.reset_group_offsets(group, offsets)
     }
 
     /// Makes everything appended so far durable, in every partition.

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -174,7 +175,7 @@ impl Core {
         self.appended_end() > self.durable_end() && self.failed.get().is_none() && !self.is_closed()
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
@@ -243,6 +244,12 @@ impl Core {
             max_timestamp: segment.max_timestamp(),
         };
         list.iter().zip(nexts).map(describe).collect()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic(), self.number())
     }
 }
 

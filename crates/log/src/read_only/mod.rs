@@ -2,6 +2,7 @@
 
 mod chunk;
 mod files;
+mod groups;
 mod partition;
 
 use std::collections::BTreeSet;

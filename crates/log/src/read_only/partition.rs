@@ -34,7 +34,7 @@ pub struct ReadOnlyPartition {
     root: PathBuf,
     dir: Dir,
     /// The identity of its topic, if it has one. Another topic of the same name has another.
-    id: Option<TopicId>,
+    pub(super) id: Option<TopicId>,
     /// Where the last read ended, so that the next one need not search.
     cursor: Mutex<Option<Cursor>>,
     /// The checksums of heads that were read last, with what their mark says of them.

@@ -21,6 +21,7 @@ mod fault_table;
 mod faults;
 mod flush;
 mod foreign;
+mod group;
 mod head;
 mod histories;
 mod idempotence;
