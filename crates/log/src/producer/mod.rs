@@ -313,7 +313,7 @@ impl Shared {
     /// Lets go of all that is not appended: nobody is left who would do it.
     fn abandon(&self) {
         self.end().iter().for_each(|lane| lane.abandon());
-        self.registry.lock().topics.clear();
+        self.let_go();
     }
 
     /// Appends all that is left, once and for all, and lets go of the partitions.
@@ -323,7 +323,14 @@ impl Shared {
                 lane.work();
             }
         }
-        self.registry.lock().topics.clear();
+        self.let_go();
+    }
+
+    /// Partitions have this, and this has them.
+    fn let_go(&self) {
+        let topics = std::mem::take(&mut self.registry.lock().topics);
+        drop(topics);
+        self.agenda.clear();
     }
 }
 
