@@ -56,6 +56,8 @@
 //!   '- Topic ---- name, partitions by key                '- ReadOnlyPartition
 //!       '- Partition   append, sync, read, retention
 //!
+//!  Log::producer -> Producer -> Sender -> Receipt       gathers records of many threads into batches
+//!
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
 //!
@@ -64,14 +66,14 @@
 //!
 //! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
 //! runtime inside, and no thread that the program did not ask for: who wants upkeep calls [`Log::maintain`], or
-//! [`Log::start_maintenance`] once; who wants durable records without
+//! [`Log::start_maintenance`] once; who asks for a producer gets its thread with it, unless he drives it himself; who wants durable records without
 //! blocking lets one thread call [`Log::wait_unsynced`] and [`Log::sync`], and waits for
 //! [`Partition::readable`].
 //!
 //! # What works and what does not yet
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
-//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
+//! producers that gather records of many threads ([`producer`]), group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
 //! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
