@@ -56,11 +56,11 @@ fn batch(codec: Codec, count: u32, bytes: &[u8]) -> Vec<u8> {
     batch
 }
 
-/// What is read of records: the offset, the time, the key, the value, the number of headers.
-type Told = Vec<(u64, i64, Option<Vec<u8>>, Option<Vec<u8>>, usize)>;
+/// What is read of a record: the offset, the time, the key, the value, the number of headers.
+type Told = (u64, i64, Option<Vec<u8>>, Option<Vec<u8>>, usize);
 
 /// Appends a batch, as it is and to a topic of each codec; what was taken reads the same everywhere.
-fn take(batch: &[u8], codec: Codec, count: u32) -> Option<Told> {
+fn take(batch: &[u8], codec: Codec, count: u32) -> Option<Vec<Told>> {
     let disk = SimDisk::new(1);
     let log = open(&disk).expect("a new log");
     let plain = partition(&log, None);
@@ -97,7 +97,7 @@ fn take(batch: &[u8], codec: Codec, count: u32) -> Option<Told> {
 }
 
 /// Finds the batch in a segment that a broker left: what an append took reads the same; nothing else panics.
-fn find(batch: &[u8], taken: Option<&[(u64, i64, Option<Vec<u8>>, Option<Vec<u8>>, usize)]>) {
+fn find(batch: &[u8], taken: Option<&[Told]>) {
     let disk = SimDisk::new(1);
     disk.create_dir_all(Path::new("/data/t-0")).expect("a directory");
     for (path, bytes) in [
@@ -131,7 +131,7 @@ fn find(batch: &[u8], taken: Option<&[(u64, i64, Option<Vec<u8>>, Option<Vec<u8>
 }
 
 /// What a reader sees; the error if there is one.
-fn told(fetched: &Fetched) -> Result<Told, ReadError> {
+fn told(fetched: &Fetched) -> Result<Vec<Told>, ReadError> {
     let (mut told, mut bytes) = (Vec::new(), 0);
     for record in fetched {
         let record = match record {
