@@ -212,14 +212,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "format/ready.rs",
         from: "let max_timestamp = check_records(&header, &plain)?;",
         to: "let max_timestamp = match header.codec() {\n            0 => check_records(&header, &plain)?,\n            _ => header.max_timestamp,\n        };",
-        caught_by: &["compression::a_compressed_batch_that_lies_about_its_records_is_refused"],
+        caught_by: &["decompression::a_compressed_batch_that_lies_about_its_records_is_refused"],
     },
     Mutation {
         what: "passing compressed batches that are earlier by their header",
         file: "fetched.rs",
         from: "                if header.max_timestamp < timestamp {",
         to: "                if header.max_timestamp < timestamp && at == usize::MAX {",
-        caught_by: &["compression::a_bomb_is_refused_when_it_is_appended_and_when_it_is_read"],
+        caught_by: &["decompression::a_bomb_is_refused_when_it_is_appended_and_when_it_is_read"],
     },
     Mutation {
         what: "keeping a batch that has the topic's codec",
@@ -233,6 +233,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "check/content.rs",
         from: "Err(Failure::Malformed) => Some(Problem::Content(Damage::Compressed { codec })),",
         to: "Err(Failure::Malformed) => None,",
-        caught_by: &["compression::a_compressed_batch_in_the_log_that_lies_is_damage_with_a_place"],
+        caught_by: &["decompression::a_compressed_batch_in_the_log_that_lies_is_damage_with_a_place"],
     },
 ];
