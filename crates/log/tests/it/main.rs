@@ -17,6 +17,7 @@ mod compression;
 mod concurrency;
 mod crash;
 mod damage;
+mod decompression;
 mod fault_table;
 mod faults;
 mod flush;
