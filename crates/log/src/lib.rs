@@ -41,6 +41,7 @@
 //! * After a sync that failed, a partition takes no more appends until the log is opened anew.
 //! * What was damaged is set aside where the program asks for it ([`OnDamage::Quarantine`]), never deleted; all that holds stays
 //!   readable, and no offset is given twice.
+//! * A batch that an idempotent producer sends twice is there once, also over restarts and crashes.
 //! * A full disk fails the append and nothing else; retention goes on, and so do appends when there is space.
 //! * Files and directories of others in the log's directory are left alone.
 //!
@@ -72,11 +73,11 @@
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
 //! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
+//! idempotent producers, recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
 //! `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
+//! compaction, transactions, consumer groups. A partition whose directory is gone as a whole is not missed, unless
 //! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
 //! `fallocate`.
 

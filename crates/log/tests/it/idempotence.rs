@@ -545,3 +545,89 @@ fn producer_ids_that_cannot_be_known_are_not_given() {
     assert!(bed.disk.open(path, Access::Read).is_ok());
     log.close().unwrap();
 }
+
+/// A batch of a history and the log's answer, if there was one.
+fn work(bed: &Bed, done: &mut usize) -> Result<(), Box<dyn std::error::Error>> {
+    let log = bed.try_open()?;
+    let here = log.open_or_create_topic(TOPIC, bed.topic)?.partition(0).ok_or("no partition")?;
+    while *done < 40 {
+        let ack = if done.is_multiple_of(3) { Ack::Durable } else { Ack::Appended };
+        let (id, sequence) = (7 + (*done % 2) as i64, (*done / 2 * 3) as i32);
+        let (offset, _) = send(&here, numbers(id, 0, sequence), 3, ack)?;
+        assert_eq!(offset, *done as u64 * 3);
+        *done += 1;
+    }
+    log.close()?;
+    Ok(())
+}
+
+/// Whatever operation of the disk fails, in the append, the roll, the close or the opening: sent again, each batch is there once.
+#[test]
+fn a_retry_after_any_failure_is_there_once() {
+    let whole = Bed::new(0);
+    work(&whole, &mut 0).unwrap();
+    let operations = whole.disk.count_all();
+    let mut failures = 0;
+    for nth in 0..operations {
+        let bed = Bed::new(nth);
+        bed.disk.inject(Fault::on_any().skip(nth));
+        let mut done = 0;
+        while let Err(error) = work(&bed, &mut done) {
+            failures += 1;
+            assert!(failures < 4 * operations, "operation {nth}: {error}");
+        }
+        let (_log, partition) = bed.open_partition();
+        assert_eq!(partition.durable_end(), 120, "operation {nth}");
+        for last in 0..5 {
+            assert_eq!(sent(&partition, numbers(8, 0, 57 - 3 * last), 3), (117 - 6 * last as u64, true));
+        }
+    }
+    eprintln!("{failures} failures of {operations} operations with producers");
+    assert!(failures * 2 > operations, "{failures}");
+}
+
+/// Many who send the same: one of them appends.
+#[test]
+fn batches_that_are_sent_at_the_same_time_are_there_once() {
+    let bed = Bed::new(0);
+    let (_log, partition) = bed.open_partition();
+    let appended = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for sequence in 0..200 {
+                    match send(&partition, numbers(7, 0, sequence), 1, Ack::Appended) {
+                        Ok((offset, is_duplicate)) => {
+                            assert_eq!(offset, sequence as u64);
+                            appended
+                                .fetch_add(usize::from(!is_duplicate), std::sync::atomic::Ordering::Relaxed);
+                        }
+                        // The others are more than five ahead.
+                        Err(AppendError::OutOfOrderSequence { expected, .. }) => assert!(expected > sequence),
+                        Err(other) => unreachable!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(appended.into_inner(), 200);
+    assert_eq!(partition.appended_end(), 200);
+}
+
+/// What was quarantined was acknowledged; what holds of it tells the producers, where there is no snapshot.
+#[test]
+fn producers_are_known_after_a_quarantine() {
+    for with_snapshots in [true, false] {
+        let (bed, batches) = closed_log();
+        if !with_snapshots {
+            bed.files(".snapshot").iter().for_each(|path| bed.disk.remove(path).unwrap());
+        }
+        bed.disk.damage(&bed.file(0, "log"), |bytes| bytes[100] ^= 1);
+        let log = Log::open("/data", bed.options().on_damage(headwater_log::OnDamage::Quarantine)).unwrap();
+        assert_eq!(log.recovery().partitions[0].damage.len(), 1);
+        check_known(&partition(&log, bed.topic), &batches);
+        log.close().unwrap();
+        let (_log, partition) = bed.open_partition();
+        check_known(&partition, &batches);
+    }
+}
