@@ -230,7 +230,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "mark.numbered && mark.next_offset > from",
         to: "mark.numbered && mark.next_offset > u64::MAX",
         caught_by: &[
-            "idempotence::without_any_snapshot_the_batches_tell",
+            "producer_snapshots::without_any_snapshot_the_batches_tell",
             "idempotence_crash::acknowledged_batches_are_there_once_after_any_crash",
             "idempotence_crash::producers_go_on_over_crashes_of_the_recovery",
         ],

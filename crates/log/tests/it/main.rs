@@ -23,6 +23,8 @@ mod idempotence_crash;
 mod layout;
 mod loss;
 mod model;
+mod producer_ids;
+mod producer_snapshots;
 mod quarantine;
 mod quarantine_crash;
 mod read_only;
