@@ -5,12 +5,14 @@
 //!   dump      records, batches, indexes, marks          read-only, beside a running broker too
 //!   check     reads everything, changes nothing         takes the lock
 //!   repair    sets damaged segments aside               opens the log
+//!   compact   keeps the last record of each key         opens the log
 //! ```
 //!
 //! Run `cargo run --release --example logtool -- --help` for its options.
 
 mod bar;
 mod check;
+mod compact;
 mod describe;
 mod dump;
 mod lines;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Dump(options) => dump::run(&options, out),
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
+        Command::Compact(options) => compact::run(&options, out),
     };
     let outcome = match (outcome, out.flush()) {
         // Whoever reads has seen enough: `logtool dump .. | head`.
