@@ -6,10 +6,12 @@
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use headwater::log::{Ack, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
+use headwater::log::{Ack, Compression, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
 
 const VALUE: [u8; 100] = [0x5A; 100];
@@ -31,19 +33,33 @@ impl Bed {
     }
 
     fn partition(&self) -> Partition {
+        self.partition_of(TopicOptions::default())
+    }
+
+    fn partition_of(&self, options: TopicOptions) -> Partition {
         if self.log.topic("bench").is_some() {
             self.log.delete_topic("bench").expect("to delete a topic");
         }
-        let topic = self.log.create_topic("bench", TopicOptions::default()).expect("a topic");
+        let topic = self.log.create_topic("bench", options).expect("a topic");
         topic.partition(0).expect("partition 0")
     }
 
     /// Times so many calls of `append`, each of so many bytes, with a new topic whenever one is large.
-    fn time(&self, iterations: u64, bytes: u64, mut append: impl FnMut(&Partition)) -> Duration {
+    fn time(&self, iterations: u64, bytes: u64, append: impl FnMut(&Partition)) -> Duration {
+        self.time_of(TopicOptions::default(), iterations, bytes, append)
+    }
+
+    fn time_of(
+        &self,
+        options: TopicOptions,
+        iterations: u64,
+        bytes: u64,
+        mut append: impl FnMut(&Partition),
+    ) -> Duration {
         let (mut spent, mut left) = (Duration::ZERO, iterations);
         while left > 0 {
             let round = left.min((BYTES_PER_TOPIC / bytes).max(1));
-            let partition = self.partition();
+            let partition = self.partition_of(options);
             append(&partition); // opens the segment
             let begun = Instant::now();
             for _ in 0..round {
@@ -134,9 +150,75 @@ fn reads(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A batch of LZ4, written and read by the log, which checks it as well, and its records by `lz4_flex` alone: one frame of
+/// independent blocks of 64 KiB either way.
+fn lz4(criterion: &mut Criterion) {
+    const HEADER_BYTES: usize = 61;
+    let readings: Vec<String> = (0..4000_u32)
+        .map(|number| {
+            let (celsius, bar) = (number.wrapping_mul(2_654_435_761) >> 22, number.wrapping_mul(40_503) % 977);
+            format!(
+                "{{\"device\":\"factory-3/line-{}/boiler-{}\",\"sequence\":{number},\"celsius\":{}.{},\"bar\":{bar},\
+                 \"state\":\"heating\",\"alarm\":null,\"firmware\":\"2.14.0-rc3\",\"site\":\"52.5200N 13.4050E\"}}",
+                number % 7,
+                number % 31,
+                celsius / 10,
+                celsius % 10
+            )
+        })
+        .collect();
+    let records: Vec<_> =
+        readings.iter().map(|reading| Record::new(reading).timestamp(1_700_000_000_000)).collect();
+    let bed = Bed::new();
+    let plain = bed.partition();
+    plain.append_batch(&records, Ack::Durable).expect("to append");
+    let plain = plain.read(0, 1).expect("to read").bytes().to_vec();
+    let (_, bytes) = plain.split_at(HEADER_BYTES);
+
+    let info = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
+    let compress = || {
+        let mut encoder = FrameEncoder::with_frame_info(info.clone(), Vec::new());
+        encoder.write_all(bytes).expect("memory takes everything");
+        encoder.finish().expect("memory takes everything")
+    };
+    let decompress = |stream: &[u8]| {
+        let mut bytes = Vec::new();
+        FrameDecoder::new(stream).read_to_end(&mut bytes).expect("a frame");
+        bytes
+    };
+    let options = TopicOptions::default().compression(Some(Compression::Lz4));
+    let partition = bed.partition_of(options);
+    partition.append_record_batch(&plain, Ack::Durable).expect("to append");
+    let stored = partition.read(0, 1).expect("to read").bytes().to_vec();
+    let (_, stream) = stored.split_at(HEADER_BYTES);
+    assert!(decompress(stream) == bytes && decompress(&compress()) == bytes);
+    let first = || {
+        let fetched = partition.read(0, 1).expect("to read");
+        let first = fetched.views().next().map(|view| view.expect("a whole record").value.map(<[u8]>::len));
+        first.flatten()
+    };
+    assert_eq!(first(), readings.first().map(String::len));
+
+    let mut group = criterion.benchmark_group("log lz4");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("compress, lz4_flex alone", |bencher| bencher.iter(|| black_box(compress())));
+    group.bench_function("decompress, lz4_flex alone", |bencher| {
+        bencher.iter(|| black_box(decompress(stream)))
+    });
+    group.bench_function("decompress, a read of the log", |bencher| bencher.iter(|| black_box(first())));
+    group.bench_function("compress, an append to the log", |bencher| {
+        bencher.iter_custom(|iterations| {
+            bed.time_of(options, iterations, stored.len() as u64, |partition| {
+                black_box(partition.append_record_batch(&plain, Ack::Appended).expect("to append"));
+            })
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, reads
+    targets = appends, reads, lz4
 }
 criterion_main!(benches);

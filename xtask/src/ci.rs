@@ -46,6 +46,14 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let codec = ["test", "--package", "headwater-codec", "--locked"];
     command::run(cargo(root, &codec).arg("--all-features"))?;
     command::run(cargo(root, &codec).arg("--no-default-features"))?;
+    step("the log with every codec, and with none");
+    let log = ["test", "--package", "headwater-log", "--locked"];
+    command::run(cargo(root, &log).arg("--all-features"))?;
+    let compressed = ["--no-default-features", "--", "compress", "record_batch", "golden"];
+    command::run(cargo(root, &log).args(compressed))?;
+    let fuzzed =
+        ["test", "--package", "headwater-testkit", "--locked", "--features", "zstd", "log_compressed"];
+    command::run(&mut cargo(root, &fuzzed))?;
     step("waiting for records, every interleaving");
     let loom = ["test", "--package", "headwater-log", "--locked", "--release", "--test", "loom"];
     // Other flags, so a target folder of its own: in the common one everything would be built again, twice.

@@ -29,7 +29,8 @@ pub(crate) enum Asked {
 }
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<Asked> {
-    let build = ["build", "--locked", "--package", "headwater-log", "--example", "exhibit"];
+    let build =
+        ["build", "--locked", "--package", "headwater-log", "--example", "exhibit", "--features", "zstd"];
     command::run(&mut cargo(root, &build))?;
     python::install(root)?;
     let mut judge = program(root, "tests/interop/kafka/run", arguments);

@@ -207,4 +207,32 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "filter(|_| false)",
         caught_by: &["faults::a_clock_that_jumps_ahead_is_not_believed_until_confirmed"],
     },
+    Mutation {
+        what: "looking inside a compressed batch that is appended",
+        file: "format/ready.rs",
+        from: "let max_timestamp = check_records(&header, &plain)?;",
+        to: "let max_timestamp = match header.codec() {\n            0 => check_records(&header, &plain)?,\n            _ => header.max_timestamp,\n        };",
+        caught_by: &["compression::a_compressed_batch_that_lies_about_its_records_is_refused"],
+    },
+    Mutation {
+        what: "passing compressed batches that are earlier by their header",
+        file: "fetched.rs",
+        from: "                if header.max_timestamp < timestamp {",
+        to: "                if header.max_timestamp < timestamp && at == usize::MAX {",
+        caught_by: &["compression::a_bomb_is_refused_when_it_is_appended_and_when_it_is_read"],
+    },
+    Mutation {
+        what: "keeping a batch that has the topic's codec",
+        file: "partition/append.rs",
+        from: ".filter(|compression| compression.codec() != ready.codec())",
+        to: "",
+        caught_by: &["compression::a_batch_gets_the_codec_of_the_topic_and_is_kept_where_it_has_it"],
+    },
+    Mutation {
+        what: "the finding of a stream that is none",
+        file: "check/content.rs",
+        from: "Err(Failure::Malformed) => Some(Problem::Content(Damage::Compressed { codec })),",
+        to: "Err(Failure::Malformed) => None,",
+        caught_by: &["compression::a_compressed_batch_in_the_log_that_lies_is_damage_with_a_place"],
+    },
 ];

@@ -6,10 +6,11 @@
 //!   exhibit DIRECTORY append TOPIC SEED             more records behind those that are there, as lines
 //!   exhibit DIRECTORY append-batches TOPIC < HEX    a record batch of somebody else's in each line
 //!   exhibit DIRECTORY list TOPIC ...                opens the log and tells what is there
+//!   exhibit DIRECTORY packed TOPIC ...              opens the log and tells which batches are compressed
 //! ```
 //!
 //! A line is `{"topic":"t","partition":0,"offset":7,"timestamp":5,"key":null,"value":"6869","headers":[["6b",null]]}`: names and
-//! contents in hex. A batch that cannot be decoded yet is `{"topic":"t","partition":0,"offset":7,"codec":1,"batch":"00.."}`. The
+//! contents in hex. A compressed batch is `{"topic":"t","partition":0,"offset":7,"codec":1,"batch":"00.."}`. The
 //! lines of `write` and `append` come from what was appended, not from what is read back.
 
 #![allow(clippy::indexing_slicing, reason = "lists of the program's own making")]
@@ -23,8 +24,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use fastrand::Rng;
 use headwater_log::{
-    Ack, Clock, Header, Log, LogOptions, Partition, ReadError, ReadUpTo, Record, SystemClock, TimestampType,
-    TopicOptions,
+    Ack, Clock, Codec, Fetched, Header, Log, LogOptions, Partition, ReadUpTo, Record, SystemClock,
+    TimestampType, TopicOptions,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -44,7 +45,8 @@ fn main() -> Outcome<()> {
         [directory, "write", topic, seed, "left"] => write(directory, topic, seed.parse()?, true),
         [directory, "append", topic, seed] => append(directory, topic, seed.parse()?),
         [directory, "append-batches", topic] => append_batches(directory, topic),
-        [directory, "list", topics @ ..] => list(directory, topics),
+        [directory, "list", topics @ ..] => list(directory, topics, say_records),
+        [directory, "packed", topics @ ..] => list(directory, topics, say_packed),
         _ => Err("usage: exhibit DIRECTORY write TOPIC SEED [left] | append TOPIC SEED | append-batches TOPIC | list TOPIC ..".into()),
     }
 }
@@ -229,37 +231,45 @@ fn append_batches(directory: &str, topic: &str) -> Outcome<()> {
     Ok(log.close()?)
 }
 
-/// Opens the log, which recovers it, and tells every record.
-fn list(directory: &str, topics: &[&str]) -> Outcome<()> {
+/// Opens the log, which recovers it, and tells every record, or every compressed batch.
+fn list(directory: &str, topics: &[&str], tell: fn(&Partition, &Fetched) -> Outcome<()>) -> Outcome<()> {
     let log = open(directory, Arc::new(Told(AtomicI64::new(FIRST_MS))))?;
     for name in topics {
         let topic = log.topic(name).ok_or_else(|| format!("there is no topic {name} in {directory}"))?;
-        topic.partitions().try_for_each(|partition| list_partition(&partition))?;
+        topic.partitions().try_for_each(|partition| list_partition(&partition, tell))?;
     }
     let found = log.recovery();
     eprintln!("exhibit: {directory}: {} bytes cut", found.bytes_cut());
     Ok(log.close()?)
 }
 
-fn list_partition(partition: &Partition) -> Outcome<()> {
+fn list_partition(partition: &Partition, tell: fn(&Partition, &Fetched) -> Outcome<()>) -> Outcome<()> {
     let mut next = partition.start_offset();
     while next < partition.durable_end() {
         // One batch.
         let fetched = partition.read(next, 1)?;
-        for view in fetched.views() {
-            match view {
-                Ok(view) => {
-                    let headers = view.headers.iter().map(|header| (header.key, header.value));
-                    say(partition, view.offset, &content_of(view.timestamp, view.key, view.value, headers))?;
-                }
-                Err(ReadError::UnsupportedCodec { offset, codec, .. }) => {
-                    let batch = quoted(Some(fetched.bytes()));
-                    say(partition, offset, &format!("\"codec\":{codec},\"batch\":{batch}"))?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        tell(partition, &fetched)?;
         next = fetched.next_offset();
+    }
+    Ok(())
+}
+
+fn say_records(partition: &Partition, fetched: &Fetched) -> Outcome<()> {
+    for view in fetched.views() {
+        let view = view?;
+        let headers = view.headers.iter().map(|header| (header.key, header.value));
+        say(partition, view.offset, &content_of(view.timestamp, view.key, view.value, headers))?;
+    }
+    Ok(())
+}
+
+fn say_packed(partition: &Partition, fetched: &Fetched) -> Outcome<()> {
+    for batch in fetched.batches() {
+        let batch = batch?;
+        if batch.codec() != Codec::NONE {
+            let (Codec(codec), bytes) = (batch.codec(), quoted(Some(batch.bytes())));
+            say(partition, batch.base_offset(), &format!("\"codec\":{codec},\"batch\":{bytes}"))?;
+        }
     }
     Ok(())
 }

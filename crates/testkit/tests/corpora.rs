@@ -48,6 +48,11 @@ fn topic_retained() {
 }
 
 #[test]
+fn log_compressed() {
+    replay("log_compressed", fuzz::log_compressed);
+}
+
+#[test]
 fn log_directory() {
     replay("log_directory", fuzz::log_directory);
 }

@@ -90,7 +90,9 @@ def taken(judge, clients, exhibit, directory, client, some):
     judge.holds(f"we take the batches of {name}, {len(some)} records", records.differences(expected, exhibit.list(directory, topic)))
     batches = clients.encode(library, environment, GZIP, some).split()
     exhibit.append_batches(directory, f"{topic}-gzip", b"\n".join(batches))
-    kept = exhibit.list(directory, f"{topic}-gzip").values()
+    expected = {(f"{topic}-gzip", 0, place[2]): {**record, "topic": f"{topic}-gzip"} for place, record in expected.items()}
+    judge.holds(f"we read the compressed batches of {name}", records.differences(expected, exhibit.list(directory, f"{topic}-gzip")))
+    kept = exhibit.packed(directory, f"{topic}-gzip").values()
     told = [] if [record["codec"] for record in kept] == [GZIP] * len(batches) else ["they are not all told to be gzip"]
     # Base offset and leader epoch are ours to set; the rest has to be theirs to the byte.
     same = [record["batch"][32:] for record in kept] == [batch.decode()[32:] for batch in batches]

@@ -28,8 +28,12 @@ class Exhibit:
         self._run(directory, "append-batches", topic, stdin=batches)
 
     def list(self, directory, *topics):
-        """Every record that is there, and batches that it cannot decode."""
+        """Every record that is there."""
         return records.parse(self._run(directory, "list", *topics))
+
+    def packed(self, directory, *topics):
+        """Every compressed batch that is there, by its first offset: codec and bytes."""
+        return records.parse(self._run(directory, "packed", *topics))
 
 
 def topics(topic):

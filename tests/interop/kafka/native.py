@@ -2,7 +2,7 @@
 
     native            two partitions, several segments, headers, null keys, values and header values
     native-stamped    log append time
-    native-packed     between plain batches, a batch of each codec, which we keep and name, and do not decode yet
+    native-packed     between plain batches, a batch of each codec, which we keep, and read
 
 A broker and its console producer write them, and its console consumer says what is in them. Two copies of the directory are
 opened: one taken while the broker ran, as a kill would leave it (no note, indexes full of zeros), and one after its clean stop.
@@ -89,15 +89,13 @@ def opened(judge, broker, exhibit, directory, said, seed):
     segments = {file: file.read_bytes() for topic in TOPICS for path in partitions(directory, topic) for file in path.glob("*.log")}
     batches = packed(segments)
     found = exhibit.list(directory, *TOPICS)
-    decoded = {place: record for place, record in found.items() if "codec" not in record}
-    kept = {place[2]: (record["codec"], record["batch"]) for place, record in found.items() if "codec" in record}
-    plain = {place: record for place, record in said.items() if not in_one_of(batches, place)}
+    kept = {place[2]: (record["codec"], record["batch"]) for place, record in exhibit.packed(directory, *TOPICS).items()}
     told = [] if len(segments) > 6 else [f"only {len(segments)} segments"]
-    judge.holds(f"{name}: every uncompressed record is right, {len(plain)}, in {len(segments)} segments", told + records.differences(plain, decoded))
-    wanted = {offset: (codec, batch.hex()) for offset, (codec, batch, _) in batches.items()}
+    judge.holds(f"{name}: every record is right, {len(said)}, in {len(segments)} segments", told + records.differences(said, found))
+    wanted = {offset: (codec, batch.hex()) for offset, (codec, batch) in batches.items()}
     told = [] if {codec for codec, _ in wanted.values()} == set(CODECS) else ["not a batch of each codec"]
     told += [] if kept == wanted else [f"batches at {sorted(wanted)} are compressed, we named those at {sorted(kept)}, or other bytes"]
-    judge.holds(f"{name}: {len(wanted)} compressed batches are the typed error, and kept", told)
+    judge.holds(f"{name}: {len(wanted)} compressed batches are kept", told)
     told = [f"{file} was changed" for file, content in segments.items() if file.read_bytes() != content]
     judge.holds(f"{name}: opening changed no segment", told)
     more = exhibit.append(directory, STATE, seed)
@@ -108,7 +106,7 @@ def opened(judge, broker, exhibit, directory, said, seed):
 
 
 def packed(segments):
-    """The compressed batches of the one topic that has some, by base offset: codec, bytes, number of offsets."""
+    """The compressed batches of the one topic that has some, by base offset: codec and bytes."""
     found = {}
     for file, content in segments.items():
         position = 0
@@ -117,12 +115,6 @@ def packed(segments):
             batch = content[position : position + length]
             if codec := batch[22] & 7:
                 assert file.parent.name == f"{TOPICS[2]}-0", file
-                count = 1 + int.from_bytes(batch[23:27], "big")
-                found[int.from_bytes(batch[:8], "big")] = (codec, batch, count)
+                found[int.from_bytes(batch[:8], "big")] = (codec, batch)
             position += length
     return found
-
-
-def in_one_of(batches, place):
-    topic, _, offset = place
-    return topic == TOPICS[2] and any(base <= offset < base + count for base, (_, _, count) in batches.items())

@@ -93,14 +93,14 @@ impl Log {
     }
 
     /// Reads a whole log and checks it, changing nothing: every batch and its checksum, that offsets follow each other, the
-    /// records in batches that are not compressed, both indexes, the durable marks, the small text files, and what
+    /// records in batches, also compressed ones whose codec is built in, both indexes, the durable marks, the small text files, and what
     /// interrupted operations left behind. It does not stop at what it finds: `watch` gets each finding, and how far the
     /// check is.
     ///
     /// The log has to be closed. The check takes its lock, if there is a lock file, so that nobody writes meanwhile; it
     /// makes none. A directory that a Kafka broker has left may be checked too.
     ///
-    /// It reads all bytes once, by plain read calls, and holds 1 MiB or the largest batch in memory, the two indexes of
+    /// It reads all bytes once, by plain read calls, and holds 1 MiB or the largest batch in memory, one batch decompressed, the two indexes of
     /// one segment, and what [`CheckReport::partitions`](crate::CheckReport) tells of damage.
     ///
     /// # Errors

@@ -96,7 +96,7 @@ impl Partition {
     }
 
     /// Appends records as one batch, which survives a crash whole or not at all, and returns the offset of the
-    /// first.
+    /// first. Where the topic names a codec the batch is compressed, before the lock is taken.
     ///
     /// # Errors
     ///
@@ -117,11 +117,13 @@ impl Partition {
     /// is sent twice is there twice. A timestamp that is far from now is taken (Kafka has `message.timestamp.before.max.ms`
     /// and `..after.max.ms`).
     ///
-    /// A compressed batch is kept as it is and served by [`Fetched::bytes`]; what is in it was not looked at, so the
-    /// header's record count and largest timestamp are believed. A Kafka broker decompresses it to check.
+    /// A compressed batch is decompressed, to at most [`LogOptions::decompressed_bytes_max`](crate::LogOptions), and its records
+    /// are checked like those of any other. It is kept as it came where the topic has its codec, at whatever level, or names none
+    /// ([`TopicOptions::compression`](crate::TopicOptions)); otherwise its records are compressed anew, as a broker does with
+    /// `compression.type`, and everything but codec, length and checksum is kept.
     ///
-    /// It costs one walk over the bytes for the checksum, one over the records if they are not compressed, and one
-    /// copy, into the log's file, or two for a batch of 128 KiB or more; with log append time a second checksum.
+    /// It costs one walk over the bytes for the checksum, one over the records, and one
+    /// copy, into the log's file, or two for a batch of 128 KiB or more; with log append time a second checksum; and the codecs.
     ///
     /// # Errors
     ///

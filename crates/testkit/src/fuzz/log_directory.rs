@@ -286,7 +286,7 @@ fn put_batches_right(mut log: &mut [u8]) {
 }
 
 /// A CRC of 32 bits, bit by bit: another way than the library's.
-fn crc(bytes: &[u8], polynomial: u32) -> u32 {
+pub(super) fn crc(bytes: &[u8], polynomial: u32) -> u32 {
     let bit = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ polynomial } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc: u32, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
 }

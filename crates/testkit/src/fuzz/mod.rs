@@ -10,6 +10,7 @@
 //!  codec_encode      revision, kind, limits | fields of a packet      what is written reads equal; what is not has a reason
 //!  topic_match       a topic name, filters, in lines                  one-off match and both trees agree with a naive matcher
 //!  topic_retained    names that come and go, filters, in lines        pages give what a list gives; relations contradict no name
+//!  log_compressed    codec, number of records | compressed records      what is taken reads the same in every codec; nothing above the limit
 //!  log_directory     files of a partition, in pieces                  an error changes nothing; reopened, crashed, read beside: the same
 //!  log_operations    options | steps of two bytes                     the model of a log, with crashes, kills and failed syncs
 //! ```
@@ -19,6 +20,7 @@
 mod build;
 mod encode;
 mod fan_out;
+mod log_compressed;
 mod log_directory;
 mod log_operations;
 mod packet;
@@ -30,6 +32,7 @@ mod stream;
 mod topic;
 
 pub use encode::encode;
+pub use log_compressed::log_compressed;
 pub use log_directory::log_directory;
 pub use log_operations::log_operations;
 pub use packet::packet;
