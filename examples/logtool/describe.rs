@@ -56,17 +56,31 @@ struct Drawn {
     segments: Vec<SegmentFiles>,
     start: u64,
     end: u64,
+    /// Kafka's cleaner offset.
+    cleaned: Option<u64>,
 }
 
 impl Drawn {
     fn new(partition: ReadOnlyPartition) -> Result<Self> {
         let segments = partition.segments()?;
         let (start, end) = (partition.start_offset()?, partition.end_offset(ReadUpTo::Durable)?);
-        Ok(Self { partition, segments, start, end })
+        let cleaned = partition.cleaner_offset()?;
+        Ok(Self { partition, segments, start, end, cleaned })
     }
 
     fn used_bytes(&self) -> u64 {
         self.segments.iter().map(used_bytes).sum()
+    }
+
+    /// The bytes that were not compacted yet, those of the segment that takes appends among them.
+    fn dirty_bytes(&self, cleaned: u64) -> u64 {
+        let nexts = self.segments.iter().skip(1).map(|next| next.base_offset).chain([self.end]);
+        self.segments
+            .iter()
+            .zip(nexts)
+            .filter(|(_, next)| *next > cleaned)
+            .map(|(one, _)| used_bytes(one))
+            .sum()
     }
 
     fn draw(&self, out: &mut impl Write, largest: u64, ascii: bool) -> Result<()> {
@@ -78,6 +92,13 @@ impl Drawn {
             self.end,
             show::bytes(self.used_bytes())
         )?;
+        if let Some(cleaned) = self.cleaned {
+            writeln!(
+                out,
+                "  compacted to offset {cleaned}, {} behind it",
+                show::bytes(self.dirty_bytes(cleaned))
+            )?;
+        }
         for (at, segment) in self.segments.iter().enumerate() {
             let next = self.segments.get(at + 1).map(|next| next.base_offset);
             self.draw_segment(out, segment, next.unwrap_or(self.end), largest, ascii)?;
@@ -109,6 +130,7 @@ impl Drawn {
         match &segment.mark {
             None if segment.log_bytes == 0 => {}
             None => write!(out, "  no mark")?,
+            Some(mark) if mark.sealed && mark.may_have_gaps => write!(out, "  closed, with gaps")?,
             Some(mark) if mark.sealed => write!(out, "  closed")?,
             Some(mark) => write!(out, "  durable to byte {}", mark.position)?,
         }
@@ -135,7 +157,10 @@ impl Drawn {
         let by_index = self.partition.time_index(segment.base_offset)?.last().map(|entry| entry.timestamp);
         let by_mark = segment.mark.and_then(|mark| mark.max_timestamp);
         let last = by_mark.max(by_index).unwrap_or_else(|| first.max_timestamp());
-        Ok(Some((first.base_timestamp(), last.max(first.max_timestamp()))))
+        // Where tombstones have their time, that stands there instead.
+        let by_records = || first.views().next().and_then(Result::ok).map(|record| record.timestamp);
+        let begins = if first.has_delete_horizon() { by_records() } else { None };
+        Ok(Some((begins.unwrap_or_else(|| first.base_timestamp()), last.max(first.max_timestamp()))))
     }
 }
 

@@ -8,12 +8,14 @@
 //!   check     reads everything, changes nothing         takes the lock
 //!   repair    sets damaged segments aside               opens the log
 //!   produce   appends lines of standard input           opens the log
+//!   compact   keeps the last record of each key         opens the log
 //! ```
 //!
 //! Run `cargo run --release --example logtool -- --help` for its options.
 
 mod bar;
 mod check;
+mod compact;
 mod consume;
 mod describe;
 mod dump;
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
         Command::Produce(options) => produce::run(&options, out),
+        Command::Compact(options) => compact::run(&options, out),
     };
     let outcome = match (outcome, out.flush()) {
         // Whoever reads has seen enough: `logtool dump .. | head`.

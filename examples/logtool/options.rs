@@ -36,6 +36,8 @@ pub(crate) enum Command {
     ///
     /// What comes before a line that is refused is appended all the same. Exit status: 0 all lines were appended, 2 not all.
     Produce(Produce),
+    /// Keep the last record of each key of a topic; the log has to be closed
+    Compact(Compact),
 }
 
 /// Options of `describe`.
@@ -159,6 +161,23 @@ fn beginning(text: &str) -> Result<Beginning, String> {
 pub(crate) struct Check {
     /// Folder of the log
     pub(crate) dir: PathBuf,
+}
+
+/// Options of `compact`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Compact {
+    /// Folder of the log
+    pub(crate) dir: PathBuf,
+    /// The log topic
+    pub(crate) topic: String,
+    /// Only this partition
+    pub(crate) partition: Option<u32>,
+    /// How long tombstones stay after they were compacted first
+    #[arg(long, default_value = "1day")]
+    pub(crate) delete_retention: humantime::Duration,
+    /// Memory for the keys; what has more is gone through several times
+    #[arg(long, default_value = "128MiB")]
+    pub(crate) memory: bytesize::ByteSize,
 }
 
 /// Options of `repair`.

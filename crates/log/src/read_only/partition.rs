@@ -134,6 +134,17 @@ impl ReadOnlyPartition {
         self.looking(|look| look.end(self, up_to))
     }
 
+    /// The offset before which everything was compacted, as `cleaner-offset-checkpoint` has it; `None` where nothing ever was.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadOnlyPartition::start_offset`].
+    pub fn cleaner_offset(&self) -> Result<Option<u64>, ReadError> {
+        let key = (self.dir.topic.to_string(), self.dir.partition);
+        let offsets = read_offsets(&*self.dir.storage, &self.root, names::CLEANER_OFFSETS).map_err(opened)?;
+        Ok(offsets.get(&key).copied())
+    }
+
     /// Reads whole batches, from the one that holds `from` on, as far as `up_to` says.
     ///
     /// At most `max_bytes`, but at least one batch if there is any, and from one segment; empty at the end.

@@ -1,7 +1,7 @@
 //! P8, P9, P11: what fails in a compaction harms nobody, and it works again later.
 
 use headwater_log::{Ack, CompactError, Log, ReadUpTo, SyncError};
-use headwater_testkit::sim_disk::{Bounds, Fault, Op, SimDisk};
+use headwater_testkit::sim_disk::{Bounds, Fault, SimDisk};
 
 use crate::bed::{Bed, ROOT, START_MS, read_all};
 use crate::compaction::{bed, compact, fill, put};
@@ -157,6 +157,7 @@ fn an_exchange_that_kafka_began_is_finished() {
         for base_offset in bases.iter().skip(1).take(removed) {
             headwater_log::storage::Storage::remove(&bed.disk, &bed.file(*base_offset, "log")).unwrap();
         }
+        headwater_log::storage::Storage::sync_dir(&bed.disk, std::path::Path::new("/data/t-0")).unwrap();
         let bed = bed.on(bed.disk.crash(0));
         let (log, partition) = bed.open_partition();
         let after = read_all(&partition, ReadUpTo::Durable);
@@ -176,7 +177,7 @@ fn an_exchange_that_kafka_began_is_finished() {
 }
 
 fn write(disk: &SimDisk, path: &std::path::Path, content: &[u8]) {
-    use headwater_log::storage::{File, Storage};
+    use headwater_log::storage::Storage;
     let file = disk.create(path).unwrap();
     let mut done = 0;
     while done < content.len() {

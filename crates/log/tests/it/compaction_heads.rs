@@ -3,30 +3,32 @@
 use std::sync::Arc;
 
 use headwater_log::{
-    CheckEvent, Log, OnDamage, OpenError, Problem, ReadError, ReadOnlyLog, ReadOnlyOptions, ReadUpTo,
-    StoredRecord,
+    CheckEvent, Log, OnDamage, Problem, ReadError, ReadOnlyLog, ReadOnlyOptions, ReadUpTo, StoredRecord,
 };
 
 use crate::bed::{Bed, ROOT, TOPIC};
 use crate::compaction::{bed, compact, fill};
 
-/// A closed log whose first segment is compacted, that segment, and where its batches begin.
+/// A closed log that was compacted, the segment with the most batches, and where its batches begin.
 fn compacted() -> (Bed, u64, Vec<usize>) {
     let bed = bed();
     let (log, partition) = bed.open_partition();
-    fill(&partition, 300, 23);
+    fill(&partition, 300, 60);
     compact(&partition);
-    let first = partition.segments()[0].base_offset;
-    let mut at = Vec::new();
-    let mut from = first;
+    // And what became small is made one.
+    compact(&partition);
+    let mut batches: std::collections::BTreeMap<u64, Vec<usize>> = std::collections::BTreeMap::new();
+    let mut from = 0;
     while let Some(batch) = partition.read(from, 1).unwrap().batches().next() {
         let batch = batch.unwrap();
-        if batch.segment() != first {
-            break;
-        }
-        at.push(batch.position() as usize);
+        batches.entry(batch.segment()).or_default().push(batch.position() as usize);
         from = batch.last_offset() + 1;
     }
+    let last = partition.segments().last().unwrap().base_offset;
+    batches.remove(&last);
+    // Where nothing went, offsets are dense, and there are no checksums of heads.
+    batches.retain(|base_offset, _| bed.disk.content(&bed.file(*base_offset, "heads")).is_some());
+    let (first, at) = batches.into_iter().max_by_key(|(_, at)| at.len()).unwrap();
     assert!(at.len() > 18, "{}", at.len());
     log.close().unwrap();
     (bed.on(bed.disk.crash(0)), first, at)
@@ -57,7 +59,9 @@ fn every_flipped_bit_of_every_header_is_an_error_never_another_offset() {
         Ok((fetched.records().collect::<Result<Vec<_>, _>>()?, fetched.next_offset()))
     };
     let right = records(|from| read(&partition, from), 0).unwrap();
-    let in_segment: Vec<u64> = right.iter().map(|record| record.offset).take(positions.len()).collect();
+    let begins = right.iter().position(|record| record.offset >= segment).unwrap();
+    let in_segment: Vec<u64> =
+        right[begins..].iter().map(|record| record.offset).take(positions.len()).collect();
     let mut flips = 0;
     for (number, position) in positions.iter().enumerate() {
         for bit in 0..61 * 8 {
@@ -79,7 +83,7 @@ fn every_flipped_bit_of_every_header_is_an_error_never_another_offset() {
                     Err(error) => unreachable!("{error}"),
                     Ok(fetched) => {
                         let found = fetched.records().next().unwrap().unwrap();
-                        assert_eq!(&found, &right[at], "batch {number}, bit {bit}, read {at}");
+                        assert_eq!(&found, &right[begins + at], "batch {number}, bit {bit}, read {at}");
                         assert_ne!(at, number);
                     }
                 }
@@ -104,7 +108,7 @@ fn others_see_it(bed: &Bed, segment: u64, right: &[StoredRecord]) {
     };
     assert!(matches!(records(read, 0), Err(ReadError::Corrupt(corruption)) if corruption.segment == segment));
     let mut found = Vec::new();
-    let report = Log::check(ROOT, options(), |event| {
+    let report = Log::check(ROOT, &options(), |event| {
         if let CheckEvent::Finding(finding) = event {
             found.push(finding.clone());
         }
@@ -120,14 +124,14 @@ fn others_see_it(bed: &Bed, segment: u64, right: &[StoredRecord]) {
         let fetched = partition.read(from, 700)?;
         Ok((fetched.records().collect::<Result<Vec<_>, _>>()?, fetched.next_offset()))
     };
-    // What is left is right, and no more than a few batches are missing.
+    // What is left is right; missing are the batches that have the checksum in common, and those up to the next index entry.
     let left = records(read, 0).unwrap();
     assert!(left.iter().all(|record| right.contains(record)));
-    assert!(left.len() + 16 >= right.len(), "{} of {}", left.len(), right.len());
+    assert!(left.len() + 16 + 5 >= right.len(), "{} of {}", left.len(), right.len());
     assert_eq!(partition.durable_end(), right.last().unwrap().offset + 1);
     log.close().unwrap();
     assert!(
-        Log::check(ROOT, ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone())), |_| {})
+        Log::check(ROOT, &ReadOnlyOptions::default().storage(Arc::new(bed.disk.clone())), |_| {})
             .unwrap()
             .errors
             == 0
@@ -146,6 +150,7 @@ fn a_heads_file_that_is_lost_is_an_error_and_quarantine_makes_it_again() {
         let path = bed.file(segment, "heads");
         if lost {
             headwater_log::storage::Storage::remove(&bed.disk, &path).unwrap();
+            headwater_log::storage::Storage::sync_dir(&bed.disk, path.parent().unwrap()).unwrap();
         } else {
             bed.disk.damage(&path, |bytes| bytes[20] ^= 4);
         }
@@ -162,5 +167,4 @@ fn a_heads_file_that_is_lost_is_an_error_and_quarantine_makes_it_again() {
         log.close().unwrap();
         assert!(bed.open().recovery().is_clean());
     }
-    let _ = |error: OpenError| error;
 }
