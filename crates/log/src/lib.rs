@@ -97,6 +97,7 @@ mod report;
 mod segment;
 pub mod storage;
 mod sync;
+mod table;
 mod topic;
 
 pub use batch::{Batch, Batches, Codec, Producer};
@@ -118,6 +119,7 @@ pub use report::{
     MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo, SetAside,
     TopicDescription,
 };
+pub use table::{Changed, Fold, Table, TableError};
 pub use topic::{Position, Topic};
 
 /// What the README shows compiles.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{AppendError, SyncError};
 use crate::options::{Ack, TopicOptions};
-use crate::partition::{Core, Partition};
+use crate::partition::{Core, Partition, Signal};
 use crate::partitioner;
 use crate::record::Record;
 use crate::report::TopicDescription;
@@ -31,6 +31,8 @@ struct Inner {
     name: String,
     /// By number. They are added to, never taken from.
     partitions: RwLock<Arc<[Arc<Core>]>>,
+    /// Partitions were added.
+    grown: Signal,
     options: RwLock<TopicOptions>,
     turn: AtomicU32,
 }
@@ -39,7 +41,8 @@ impl Topic {
     pub(crate) fn new(name: &str, partitions: Vec<Arc<Core>>, options: TopicOptions) -> Self {
         let turn = AtomicU32::new(0);
         let partitions = RwLock::new(partitions.into());
-        let inner = Inner { name: name.to_owned(), partitions, options: RwLock::new(options), turn };
+        let (name, options) = (name.to_owned(), RwLock::new(options));
+        let inner = Inner { name, partitions, grown: Signal::default(), options, turn };
         Self { inner: Arc::new(inner) }
     }
 
@@ -141,8 +144,16 @@ impl Topic {
 
     /// Adds partitions behind those that are there.
     pub(crate) fn add(&self, partitions: Vec<Arc<Core>>) {
-        let mut known = self.inner.partitions.write();
-        *known = known.iter().cloned().chain(partitions).collect();
+        {
+            let mut known = self.inner.partitions.write();
+            *known = known.iter().cloned().chain(partitions).collect();
+        }
+        self.inner.grown.notify();
+    }
+
+    /// What is told when partitions were added.
+    pub(crate) fn grown(&self) -> &Signal {
+        &self.inner.grown
     }
 }
 
