@@ -23,7 +23,11 @@ pub struct Changed {
 pub(super) enum Source {
     Readable(Reached),
     /// The topic has more partitions than it had.
-    Grown { topic: Topic, count: u32, ticket: Option<usize> },
+    Grown {
+        topic: Topic,
+        count: u32,
+        ticket: Option<usize>,
+    },
 }
 
 impl Changed {

@@ -183,10 +183,9 @@ impl<S> Table<S> {
     /// The first position of each partition that is not folded: what a program keeps with a copy of the state, to go on from
     /// there by [`Table::seek`].
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        self.followed.iter().map(|followed| Position {
-            partition: followed.partition.number(),
-            offset: followed.next(),
-        })
+        self.followed
+            .iter()
+            .map(|followed| Position { partition: followed.partition.number(), offset: followed.next() })
     }
 
     /// How many offsets of a partition are durable and not folded; `None` when the partition is not followed.
@@ -330,11 +329,7 @@ impl<S: Fold> Table<S> {
     /// # Errors
     ///
     /// As [`Table::follow`]; [`TableError::NoPartition`] when the table does not follow the partition.
-    pub fn wait_for(
-        &mut self,
-        position: Position,
-        timeout: Duration,
-    ) -> Result<bool, TableError<S::Error>> {
+    pub fn wait_for(&mut self, position: Position, timeout: Duration) -> Result<bool, TableError<S::Error>> {
         self.begin();
         let Position { partition, offset } = position;
         let at = self.followed_at(partition)?;
