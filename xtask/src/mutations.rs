@@ -207,4 +207,53 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "filter(|_| false)",
         caught_by: &["faults::a_clock_that_jumps_ahead_is_not_believed_until_confirmed"],
     },
+    Mutation {
+        what: "that a table reads durable records only",
+        file: "table/mod.rs",
+        from: "followed.partition.read(offset, left.min(READ_BYTES))",
+        to: "followed.partition.read_up_to(ReadUpTo::Appended, offset, left.min(READ_BYTES))",
+        caught_by: &[
+            "table::a_table_is_the_fold_of_what_it_has_passed",
+            "table::after_a_crash_a_table_is_the_fold_of_what_was_kept_and_never_showed_more",
+            "table::a_table_shows_nothing_of_an_append_whose_sync_failed",
+        ],
+    },
+    Mutation {
+        what: "that a table tells of records that were deleted before it folded them",
+        file: "table/mod.rs",
+        from: "                return Err(TableError::Truncated { topic: topic(), partition, offset, start });",
+        to: "                followed.next = Some(start);\n                continue;",
+        caught_by: &[
+            "table::a_table_is_the_fold_of_what_it_has_passed",
+            "table_errors::records_that_were_deleted_before_they_were_folded_are_told",
+        ],
+    },
+    Mutation {
+        what: "that a table stays before a record that its state refuses",
+        file: "table/mod.rs",
+        from: "                    followed.next = Some(view.offset);",
+        to: "                    followed.next = Some(behind);",
+        caught_by: &["table_errors::a_record_that_the_state_refuses_stops_it_until_it_is_skipped"],
+    },
+    Mutation {
+        what: "waking who waits for a table when a partition is added",
+        file: "topic.rs",
+        from: "        self.inner.grown.notify();\n",
+        to: "",
+        caught_by: &["table_waiting::a_partition_that_is_added_wakes_who_waits"],
+    },
+    Mutation {
+        what: "taking back the waker of who waits for a table no more",
+        file: "table/changed.rs",
+        from: "            topic.grown().deregister(ticket);",
+        to: "            let _ = (topic, ticket);",
+        caught_by: &["table_waiting::a_task_is_woken_by_any_partition_and_leaves_no_waker_behind"],
+    },
+    Mutation {
+        what: "waiting for every partition of a table",
+        file: "partition/any.rs",
+        from: "self.parts.iter_mut().enumerate()",
+        to: "self.parts.iter_mut().enumerate().take(1)",
+        caught_by: &["table_waiting::a_task_is_woken_by_any_partition_and_leaves_no_waker_behind"],
+    },
 ];

@@ -168,7 +168,8 @@ impl Run {
             Op::Rebuild => {
                 self.reopen(Counted::default());
                 for (folded, partition) in self.folded.iter_mut().zip(self.topic.partitions()) {
-                    *folded = vec![partition.start_offset()..partition.start_offset()];
+                    let start = partition.start_offset();
+                    *folded = Vec::from([start..start]);
                 }
             }
         }

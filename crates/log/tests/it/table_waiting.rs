@@ -106,12 +106,13 @@ fn a_partition_that_is_added_wakes_who_waits() {
     let topic = log.create_topic("t", small()).unwrap();
     let mut table = Table::new(&topic, Counted::default());
     table.catch_up().unwrap();
-    thread::scope(|scope| {
-        let changed = table.changed();
-        let waiter = scope.spawn(|| changed.wait(LONG).unwrap());
-        log.alter_topic("t", topic.options().partitions(2)).unwrap();
-        assert!(waiter.join().unwrap());
-    });
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut changed = pin!(table.changed());
+    assert!(changed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    log.alter_topic("t", topic.options().partitions(2)).unwrap();
+    assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+    assert!(changed.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
     append(&topic.partition(1).unwrap(), Ack::Durable);
     assert_eq!((table.lag(1), table.total_lag(), table.position(1)), (Some(1), 1, None));
     assert_eq!((table.catch_up().unwrap(), table.position(1)), (1, Some(1)));
