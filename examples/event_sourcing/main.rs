@@ -79,7 +79,7 @@ fn run(Options { data, command }: &Options) -> Result<()> {
 
 fn sample(topic: &Topic, count: u32) -> Result<()> {
     for number in 0..count {
-        let account = ["alice", "bob", "carol", "dave"][fastrand::usize(..4)];
+        let account = fastrand::choice(["alice", "bob", "carol", "dave"]).unwrap_or_default();
         // Four deposits, then a withdrawal that they cover.
         let booking = if number % 5 == 4 { "withdraw 1" } else { "deposit 2" };
         topic.append(&Record::new(booking).key(account), Ack::Appended)?;

@@ -59,7 +59,7 @@
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
 //!
-//!  Table -- a state folded from a topic by a Fold, and following it
+//!  Table -- folds the records of a Topic into a state, a Fold, and follows it
 //!
 //!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
@@ -74,8 +74,8 @@
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
 //! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote, state folded from a topic ([`Table`]). The guide,
-//! `docs/log.md` of the repository, has how to use it all.
+//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote, state that is folded
+//! from a topic and follows it ([`Table`]). The guide, `docs/log.md` of the repository, has how to use it all.
 //!
 //! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
 //! compaction, idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless

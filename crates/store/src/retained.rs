@@ -202,3 +202,41 @@ fn parse_source(text: &[u8]) -> Option<(u32, u64)> {
     let (partition, offset) = std::str::from_utf8(text).ok()?.split_once(':')?;
     Some((partition.parse().ok()?, offset.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_codec::{Properties, Property};
+    use headwater_log::{Log, LogOptions, TopicOptions};
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_back_is_no_part_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path(), LogOptions::default()).unwrap();
+        let topic = log.create_topic(TOPIC, TopicOptions::default()).unwrap();
+        let name = TopicName::parse("a").unwrap();
+        let properties = [Property::CorrelationData(b"which")];
+        let publish = Publish::new(name, b"x").with_properties(Properties::new(&properties));
+        let partition = only_partition(&topic).unwrap();
+        let append = |record: &Record<'_>| partition.append(record, Ack::Durable);
+        with_record(&publish, "me", 0, None, append).unwrap().unwrap();
+
+        let retained = Retained::open(&topic, &[]).unwrap();
+        let kept = read(&retained.kept);
+        let message = &kept.tree.get(name).unwrap().message;
+        let correlation = message.properties.correlation_data.as_ref().unwrap();
+        assert_eq!(
+            (&message.payload[..], &message.client_id[..], &correlation[..]),
+            (&b"x"[..], &b"me"[..], &b"which"[..])
+        );
+        let fetched = partition.read(0, 1).unwrap();
+        let memory = fetched.bytes().as_ptr_range();
+        let parts = [&message.payload, &message.client_id, correlation];
+        assert!(parts.iter().all(|part| !memory.contains(&part.as_ptr())));
+        // What is read for a delivery is: it goes when it is delivered.
+        let view = fetched.views().next().unwrap().unwrap();
+        let shared = Message::from_record(&view, fetched.bytes()).unwrap();
+        assert!(memory.contains(&shared.payload.as_ptr()));
+    }
+}

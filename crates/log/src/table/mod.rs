@@ -243,8 +243,8 @@ impl<S: Fold> Table<S> {
     ///
     /// # Errors
     ///
-    /// [`TableError`] names topic, partition and offset. The table stays before the record at fault; the same call tries
-    /// again, [`Table::skip`] leaves it out.
+    /// [`TableError`] names topic, partition and offset. The table stays before the record at fault, and partitions of higher
+    /// numbers wait; the same call tries again, [`Table::skip`] leaves the record out.
     pub fn catch_up(&mut self) -> Result<u64, TableError<S::Error>> {
         self.begin();
         let mut records = 0_u64;
