@@ -169,7 +169,8 @@ impl Run {
                 self.reopen(Counted::default());
                 for (folded, partition) in self.folded.iter_mut().zip(self.topic.partitions()) {
                     let start = partition.start_offset();
-                    *folded = Vec::from([start..start]);
+                    folded.clear();
+                    folded.push(start..start);
                 }
             }
         }
