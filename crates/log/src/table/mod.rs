@@ -43,6 +43,9 @@ const READ_BYTES: usize = 1 << 20;
 /// has deleted a part is that of the rest. Records of one partition are folded in their order. Between partitions there is none:
 /// a key whose records are in two of them, because partitions were added, may show the older value.
 ///
+/// Compaction removes a tombstone too, some time after it has removed what was before it (Kafka's `delete.retention.ms`). A table
+/// that has not come to the tombstone by then keeps the key; so one that was away for longer is begun anew.
+///
 /// # Examples
 ///
 /// ```
@@ -356,7 +359,8 @@ impl<S: Fold> Table<S> {
     }
 
     /// Goes on with this record of a partition: for a state that was saved with its [`Table::positions`] and read back. Records
-    /// between are left out, or folded twice.
+    /// between are left out, or folded twice. In a compacted topic a state that is older than Kafka's `delete.retention.ms` may miss
+    /// tombstones.
     ///
     /// # Errors
     ///
