@@ -1,23 +1,30 @@
-//! The log: append, durable append, a producer, sequential and random reads, each answer asserted before it is timed.
+//! The log: append, durable append, a producer, sequential and random reads, LZ4 beside `lz4_flex` alone, tables and how far they
+//! lag behind their writer, each answer asserted before it is timed.
 //!
 //! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
 //! of the time that is measured, so that a run needs no more disk than that.
 
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::{Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater::log::producer::ProducerOptions;
-use headwater::log::{Ack, Compression, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
+use headwater::log::{
+    Ack, Compression, Fold, Log, LogOptions, Partition, ReadUpTo, Record, RecordView, Table, TopicOptions,
+};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
 
 const VALUE: [u8; 100] = [0x5A; 100];
 const BATCH: usize = 1000;
 const STORED: u64 = 200_000;
+const KEYS: u64 = 10_000;
+const LAGS: usize = 2_000;
 const BYTES_PER_TOPIC: u64 = 256 << 20;
 
 struct Bed {
@@ -252,9 +259,127 @@ fn lz4(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The sum of the first eight bytes of all values.
+#[derive(Default)]
+struct Sum(u64);
+
+impl Fold for Sum {
+    type Error = Infallible;
+
+    fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), Infallible> {
+        self.0 += record.value.and_then(<[u8]>::first_chunk).map_or(0, |number| u64::from_le_bytes(*number));
+        Ok(())
+    }
+}
+
+fn tables(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let partition = bed.partition();
+    for number in 0..STORED {
+        let mut value = VALUE;
+        value[..8].copy_from_slice(&number.to_le_bytes());
+        let key = (number % KEYS).to_le_bytes();
+        partition.append(&Record::new(&value).key(&key), Ack::Appended).expect("to append");
+    }
+    assert_eq!(partition.sync().expect("to sync"), STORED);
+    let topic = bed.log.topic("bench").expect("the topic");
+
+    let scan = || {
+        let (mut from, mut sum) = (0, Sum::default());
+        while from < STORED {
+            let fetched = partition.read(from, 1 << 20).expect("to read");
+            for view in fetched.views() {
+                let Ok(()) = sum.fold(0, &view.expect("a whole record"));
+            }
+            from = fetched.next_offset();
+        }
+        sum.0
+    };
+    let fold = || {
+        let mut table = Table::new(&topic, Sum::default());
+        assert_eq!(table.catch_up().expect("to fold"), STORED);
+        table.into_state().0
+    };
+    let latest = || {
+        let mut table = Table::latest(&topic);
+        assert_eq!(table.catch_up().expect("to fold"), STORED);
+        table.into_state()
+    };
+    assert_eq!(scan(), STORED * (STORED - 1) / 2);
+    assert_eq!(fold(), scan());
+    let state = latest();
+    assert_eq!(state.len() as u64, KEYS);
+    let last = state.get(7_u64.to_le_bytes().as_slice()).and_then(|value| value.first_chunk().copied());
+    assert_eq!(last, Some((STORED - KEYS + 7).to_le_bytes()));
+
+    let mut group = criterion.benchmark_group("log table");
+    group.throughput(Throughput::Elements(STORED));
+    group.bench_function("the same by a plain loop over views", |bencher| {
+        bencher.iter(|| black_box(scan()));
+    });
+    group.bench_function("fold, 100 B", |bencher| bencher.iter(|| black_box(fold())));
+    group.bench_function("last value of 10,000 keys, 100 B", |bencher| bencher.iter(|| black_box(latest())));
+    group.finish();
+    lag(&bed);
+}
+
+/// When each record was folded.
+#[derive(Default)]
+struct Folded(Vec<Instant>);
+
+impl Fold for Folded {
+    type Error = Infallible;
+
+    fn fold(&mut self, _partition: u32, _record: &RecordView<'_>) -> Result<(), Infallible> {
+        self.0.push(Instant::now());
+        Ok(())
+    }
+}
+
+/// Prints how long after a durable append has returned a table that another thread follows has the record.
+fn lag(bed: &Bed) {
+    let partition = bed.partition();
+    let topic = bed.log.topic("bench").expect("the topic");
+    let follower = thread::spawn(move || {
+        let mut table = Table::new(&topic, Folded::default());
+        while table.state().0.len() < LAGS {
+            table.follow(Duration::from_secs(60)).expect("to follow");
+        }
+        table.into_state().0
+    });
+    let append = |_| {
+        let begun = Instant::now();
+        partition.append(&Record::new(&VALUE), Ack::Durable).expect("to append");
+        (begun, Instant::now())
+    };
+    let appended: Vec<_> = (0..LAGS).map(append).collect();
+    let folded = follower.join().expect("a table");
+    assert_eq!(folded.len(), appended.len());
+    let pairs = || appended.iter().zip(&folded);
+    print(
+        "behind the return of the append",
+        pairs().map(|((_, end), at)| at.saturating_duration_since(*end)),
+    );
+    print("behind its call", pairs().map(|((begun, _), at)| at.saturating_duration_since(*begun)));
+    print("the append alone", appended.iter().map(|(begun, end)| *end - *begun));
+}
+
+fn print(what: &str, times: impl Iterator<Item = Duration>) {
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    let at = |per_mille: usize| times.get(times.len() * per_mille / 1000).copied().unwrap_or_default();
+    println!(
+        "table, {what}: p50 {:?}, p99 {:?}, p99.9 {:?}, {} records",
+        at(500),
+        at(990),
+        at(999),
+        times.len()
+    );
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, produces, reads, lz4
+    targets = appends, produces, reads, lz4, tables
 }
 criterion_main!(benches);

@@ -64,6 +64,8 @@
 //!
 //!  Log::consumer -> Consumer::poll -> ConsumerRecords -> Consumer::commit     members of a group share partitions
 //!
+//!  Table -- folds the records of a Topic into a state, a Fold, and follows it
+//!
 //!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
 //!
@@ -108,6 +110,7 @@ mod report;
 mod segment;
 pub mod storage;
 mod sync;
+mod table;
 mod topic;
 mod unpacked;
 
@@ -141,6 +144,7 @@ pub use report::{
     AheadOffset, Compacted, MaintainReport, MalformedOffset, OffsetsRecovery, PartitionDescription,
     PartitionRecovery, RecoveryReport, SegmentInfo, SetAside, TopicDescription,
 };
+pub use table::{Changed, Fold, Table, TableError};
 pub use topic::{Position, Topic};
 
 /// What the README shows compiles.

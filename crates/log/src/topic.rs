@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{AppendError, SyncError};
 use crate::options::{Ack, TopicOptions};
-use crate::partition::{Core, Partition};
+use crate::partition::{Core, Partition, Signal};
 use crate::partitioner;
 use crate::record::Record;
 use crate::report::TopicDescription;
@@ -33,6 +33,8 @@ struct Inner {
     partitions: RwLock<Arc<[Arc<Core>]>>,
     /// How many of them there are, for who asks for each record.
     count: AtomicU32,
+    /// Partitions were added.
+    grown: Signal,
     options: RwLock<TopicOptions>,
     turn: AtomicU32,
 }
@@ -42,7 +44,8 @@ impl Topic {
         let turn = AtomicU32::new(0);
         let count = AtomicU32::new(count(&partitions));
         let partitions = RwLock::new(partitions.into());
-        let inner = Inner { name: name.to_owned(), partitions, count, options: RwLock::new(options), turn };
+        let (name, options) = (name.to_owned(), RwLock::new(options));
+        let inner = Inner { name, partitions, count, grown: Signal::default(), options, turn };
         Self { inner: Arc::new(inner) }
     }
 
@@ -153,10 +156,18 @@ impl Topic {
 
     /// Adds partitions behind those that are there.
     pub(crate) fn add(&self, partitions: Vec<Arc<Core>>) {
-        let mut known = self.inner.partitions.write();
-        *known = known.iter().cloned().chain(partitions).collect();
-        // Behind the list: who sees the number finds the partitions.
-        self.inner.count.store(count(&known), Ordering::Release);
+        {
+            let mut known = self.inner.partitions.write();
+            *known = known.iter().cloned().chain(partitions).collect();
+            // Behind the list: who sees the number finds the partitions.
+            self.inner.count.store(count(&known), Ordering::Release);
+        }
+        self.inner.grown.notify();
+    }
+
+    /// What is told when partitions were added.
+    pub(crate) fn grown(&self) -> &Signal {
+        &self.inner.grown
     }
 }
 

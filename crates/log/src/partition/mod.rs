@@ -7,6 +7,7 @@
 //!  deleted|   read by everybody     |  ReadUpTo::Appended|  the next append goes here
 //! ```
 
+pub(crate) mod any;
 mod append;
 mod commit;
 mod compact;
