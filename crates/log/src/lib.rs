@@ -78,15 +78,18 @@
 //! # What works and what does not yet
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
-//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote, consumer groups whose
-//! members are in one process. The guide,
-//! `docs/log.md` of the repository, has how to use it all.
+//! producers that gather records of many threads ([`producer`]), idempotent ones among them, group commit, segments that roll by
+//! size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction, recovery, quarantine
+//! of damaged segments, checks, reading beside the writer, directories that Kafka wrote, consumer groups whose members are in one
+//! process, state that is folded from a topic and follows it ([`Table`]). The guide, `docs/log.md` of the repository, has how to use
+//! it all.
 //!
-//! Not yet: compressed batches (kept, and served raw; their records are [`ReadError::UnsupportedCodec`]),
-//! idempotent producers. A partition whose directory is gone as a whole is not missed, unless
-//! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
-//! `fallocate`.
+//! Batches compressed with LZ4, Snappy, gzip and Zstandard are written and read, each with the crate's feature of that name; all but
+//! `zstd`, which needs a C compiler, are on by default.
+//!
+//! Not yet: transactions, which are kept as Kafka wrote them, and consumer groups over several processes. A partition whose
+//! directory is gone as a whole is not missed, unless another one of its topic is there. Linux is what it is tested on; other
+//! systems go by plain file calls where they lack `fallocate`.
 
 mod batch;
 mod check;
