@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use bytes::Bytes;
 use headwater_codec::{Publish, QoS};
 use headwater_log::{
-    Ack, Fold, Log, Partition, ReadError, ReadUpTo, Record, SyncError, Table, TableError, Topic, TopicError,
-    TopicOptions,
+    Ack, CleanupPolicy, Fold, Log, Partition, ReadError, ReadUpTo, Record, SyncError, Table, TableError,
+    Topic, TopicError, TopicOptions,
 };
 use headwater_topic::SubscriptionTree;
 
@@ -60,7 +60,9 @@ impl Store {
     ///
     /// [`OpenError`]: a topic cannot be opened, or what it holds cannot be read. A damaged record is an error here, never skipped.
     pub fn open(log: &Log, options: StoreOptions, now_ms: i64) -> Result<Self, OpenError> {
-        let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
+        // Never compacted: the key of a message is its topic, and each message counts.
+        let message_options = options.messages.cleanup_policy(CleanupPolicy::Delete);
+        let messages = log.open_or_create_topic(MESSAGES_TOPIC, message_options)?;
         let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &ends)?;
@@ -228,9 +230,10 @@ impl Shared {
     }
 }
 
-/// A topic of the store's own: one partition, kept for ever.
+/// A topic of the store's own: one partition, of which compaction keeps the last record of each key for ever.
 fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Topic, OpenError> {
     let options = options.partitions(1).retention_ms(None).retention_bytes(None);
+    let options = options.cleanup_policy(CleanupPolicy::Compact);
     Ok(log.open_or_create_topic(name, options)?)
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn append_numbered(directory: &str, topic: &str) -> Outcome<()> {
         let values: Vec<String> = (0..count.parse()?)
             .map(|number| format!("{id} {epoch} {}", numbers.behind(number).base_sequence))
             .collect();
-        let records: Vec<Record<'_>> = values.iter().map(|value| Record::new(value)).collect();
+        let records: Vec<Record<'_>> = values.iter().map(Record::new).collect();
         let appended = partition.append_idempotent(&records, numbers, Ack::Appended);
         Ok(appended.map(|it| format!("\"offset\":{},\"duplicate\":{}", it.offset, it.is_duplicate)))
     })

@@ -17,7 +17,7 @@ use crate::error::{AppendError, OffsetsError, ReadError, SyncError, TopicError};
 use crate::fetched::Fetched;
 use crate::format::metadata::TopicId;
 use crate::format::offset_commit::{Key, Value};
-use crate::options::{Ack, ReadUpTo, TimestampType, TopicOptions};
+use crate::options::{Ack, CleanupPolicy, ReadUpTo, TimestampType, TopicOptions};
 use crate::partition::Core;
 use crate::record::Record;
 use crate::report::{AheadOffset, MalformedOffset, OffsetsRecovery};
@@ -121,10 +121,11 @@ struct State {
     unwritten: Vec<(Arc<str>, TopicPartition, Value)>,
 }
 
-/// The options of the topic, whatever those of others are: nothing in it expires, and who commits says what is synced. Here
-/// its cleanup policy has to be to compact, once there is one.
+/// The options of the topic, whatever those of others are: nothing in it expires, compaction keeps the last commit of each group
+/// and partition, and who commits says what is synced.
 pub(crate) fn options(defaults: TopicOptions) -> TopicOptions {
     TopicOptions {
+        cleanup_policy: CleanupPolicy::Compact,
         retention_ms: None,
         retention_bytes: None,
         flush_bytes: None,

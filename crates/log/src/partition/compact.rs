@@ -516,6 +516,7 @@ fn mark_of(group: &[Closed], next_offset: u64, leader_epoch: i32) -> Mark {
         first_append_ms: marks().filter(appended).map(|mark| mark.first_append_ms).min().unwrap_or_default(),
         last_append_ms: marks().filter(appended).map(|mark| mark.last_append_ms).max().unwrap_or_default(),
         believed_ms: marks().map(|mark| mark.believed_ms).max().unwrap_or_default(),
+        numbered: marks().any(|mark| mark.numbered),
         ..Mark::default()
     }
 }
