@@ -210,8 +210,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "looking inside a compressed batch that is appended",
         file: "format/ready.rs",
-        from: "let max_timestamp = check_records(&header, &plain)?;",
-        to: "let max_timestamp = match header.codec() {\n            0 => check_records(&header, &plain)?,\n            _ => header.max_timestamp,\n        };",
+        from: "let (max_timestamp, without_key) = check_records(&header, &plain)?;",
+        to: "let (max_timestamp, without_key) = match header.codec() {\n            0 => check_records(&header, &plain)?,\n            _ => (header.max_timestamp, None),\n        };",
         caught_by: &["decompression::a_compressed_batch_that_lies_about_its_records_is_refused"],
     },
     Mutation {

@@ -11,6 +11,7 @@ pub(crate) mod any;
 mod append;
 mod commit;
 mod compact;
+mod exchange;
 mod flush;
 mod growth;
 mod open;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Signal;
 use super::commit::Lead;
-use super::compact::Pending;
+use super::exchange::Pending;
 use super::flush::Overdue;
 use crate::compress;
 use crate::error::{IoError, SyncError};

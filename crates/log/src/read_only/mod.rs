@@ -3,6 +3,7 @@
 mod chunk;
 mod files;
 mod groups;
+mod look;
 mod partition;
 
 use std::collections::BTreeSet;
