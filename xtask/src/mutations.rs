@@ -345,4 +345,33 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "",
         caught_by: &["group::offsets::offsets_do_not_expire_with_the_options_of_others"],
     },
+    },
+    Mutation {
+        what: "the order of sequence numbers",
+        file: "producers/producer.rs",
+        from: "if found != expected {",
+        to: "if false && found != expected {",
+        caught_by: &[
+            "idempotence::the_rules_are_those_of_a_kafka_broker",
+            "idempotence_crash::acknowledged_batches_are_there_once_after_any_crash",
+        ],
+    },
+    Mutation {
+        what: "removing a snapshot behind the end",
+        file: "recovery/producers.rs",
+        from: "offset > self.end || (loaded",
+        to: "false || (loaded",
+        caught_by: &["idempotence_crash::acknowledged_batches_are_there_once_after_any_crash"],
+    },
+    Mutation {
+        what: "the batches behind a snapshot",
+        file: "recovery/producers.rs",
+        from: "mark.numbered && mark.next_offset > from",
+        to: "mark.numbered && mark.next_offset > u64::MAX",
+        caught_by: &[
+            "producer_snapshots::without_any_snapshot_the_batches_tell",
+            "idempotence_crash::acknowledged_batches_are_there_once_after_any_crash",
+            "idempotence_crash::producers_go_on_over_crashes_of_the_recovery",
+        ],
+    },
 ];

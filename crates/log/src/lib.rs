@@ -41,6 +41,7 @@
 //! * After a sync that failed, a partition takes no more appends until the log is opened anew.
 //! * What was damaged is set aside where the program asks for it ([`OnDamage::Quarantine`]), never deleted; all that holds stays
 //!   readable, and no offset is given twice.
+//! * A batch that an idempotent producer sends twice is there once, also over restarts and crashes.
 //! * A full disk fails the append and nothing else; retention goes on, and so do appends when there is space.
 //! * Files and directories of others in the log's directory are left alone.
 //!

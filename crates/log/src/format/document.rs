@@ -6,6 +6,7 @@ use super::index::{ENTRY_BYTES, TIME_ENTRY_BYTES};
 use super::mark::{FILE_BYTES, IndexSum, Mark, SLOT_BYTES, SLOT_DISTANCE, VERSION};
 use super::names::{BASE_OFFSET_DIGITS, TOPIC_NAME_BYTES_MAX};
 use super::offset_commit;
+use super::{producer_ids, producer_snapshot as snapshot};
 
 /// The rows of the table whose head has this cell, as cells.
 fn table(head: &str) -> Vec<Vec<String>> {
@@ -67,6 +68,9 @@ fn the_sizes_in_the_document_are_those_in_the_code() {
         ("heads, before the entries", FILE_HEADER_BYTES),
         ("heads, entry", BLOCK_ENTRY_BYTES),
         ("heads, bytes of a batch that are summed up", HEAD_BYTES),
+        ("snapshot of producers, before its entries", snapshot::HEAD_BYTES),
+        ("snapshot of producers, entry", snapshot::ENTRY_BYTES),
+        ("producer ids, file", producer_ids::FILE_BYTES),
     ];
     let document: Vec<(String, usize)> =
         table("size").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
@@ -177,5 +181,50 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         ("crc", u64::from(crc32fast::hash(&slot[..124]))),
     ];
     let found = fields(&table("mark field"), &slot, true);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
+fn the_snapshot_fields_in_the_document_are_where_the_code_puts_them() {
+    let bytes = snapshot::encode(&[snapshot::Entry {
+        producer_id: 0x11,
+        epoch: 0x22,
+        last: Some((0x33, 0x44)),
+        offset_delta: 0x05,
+        timestamp: 0x66,
+        coordinator_epoch: 0x77,
+        txn_first_offset: Some(0x88),
+    }]);
+    let (head, entry) = bytes.split_at(snapshot::HEAD_BYTES);
+    let crc = super::batch::crc32c(&bytes[6..]);
+    let expected = [("version", 1), ("crc", u64::from(crc)), ("count", 1)];
+    let found = fields(&table("snapshot field"), head, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+    let expected = [
+        ("producerId", 0x11),
+        ("epoch", 0x22),
+        ("lastSequence", 0x33),
+        ("lastOffset", 0x44),
+        ("offsetDelta", 0x05),
+        ("timestamp", 0x66),
+        ("coordinatorEpoch", 0x77),
+        ("currentTxnFirstOffset", 0x88),
+    ];
+    let found = fields(&table("entry field"), entry, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
+fn the_fields_of_the_producer_ids_in_the_document_are_where_the_code_puts_them() {
+    let bytes = producer_ids::encode(0x11);
+    let crc = u64::from(super::batch::crc32c(&bytes[..16]));
+    let expected = [
+        ("magic", 0x4857_5049), // "HWPI"
+        ("version", u64::from(producer_ids::VERSION)),
+        ("unused", 0),
+        ("nextId", 0x11),
+        ("crc", crc),
+    ];
+    let found = fields(&table("ids field"), &bytes, false);
     assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
 }

@@ -32,6 +32,8 @@ mod model;
 mod producer;
 mod producer_faults;
 mod producer_laws;
+mod producer_ids;
+mod producer_snapshots;
 mod quarantine;
 mod quarantine_crash;
 mod read_only;

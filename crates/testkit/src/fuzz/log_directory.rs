@@ -8,6 +8,7 @@ use headwater_log::{
 };
 
 use super::log_operations::small;
+use super::log_producers::put_snapshot_right;
 use crate::manual_clock::ManualClock;
 use crate::sim_disk::SimDisk;
 
@@ -226,6 +227,12 @@ fn write_all(disk: &SimDisk, put_right: bool, mut input: &[u8]) -> std::io::Resu
         let segment = |suffix: &str| Path::new(PARTITION).join(format!("{base:020}.{suffix}"));
         let mut bytes = bytes.to_vec();
         let path = match kind % 10 {
+            _ if *kind >= 250 => {
+                if put_right {
+                    put_snapshot_right(&mut bytes);
+                }
+                segment("snapshot")
+            }
             0 | 1 => {
                 if put_right {
                     put_batches_right(&mut bytes);
@@ -286,7 +293,7 @@ fn put_batches_right(mut log: &mut [u8]) {
 }
 
 /// A CRC of 32 bits, bit by bit: another way than the library's.
-fn crc(bytes: &[u8], polynomial: u32) -> u32 {
+pub(super) fn crc(bytes: &[u8], polynomial: u32) -> u32 {
     let bit = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ polynomial } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc: u32, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
 }
