@@ -57,6 +57,8 @@
 //!   '- Topic ---- name, partitions by key                '- ReadOnlyPartition
 //!       '- Partition   append, sync, read, retention
 //!
+//!  Log::producer -> Producer -> Sender -> Receipt       gathers records of many threads into batches
+//!
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
 //!
@@ -67,7 +69,7 @@
 //!
 //! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
 //! runtime inside, and no thread that the program did not ask for: who wants upkeep calls [`Log::maintain`], or
-//! [`Log::start_maintenance`] once; who wants durable records without
+//! [`Log::start_maintenance`] once; who asks for a producer gets its thread with it, unless he drives it himself; who wants durable records without
 //! blocking lets one thread call [`Log::wait_unsynced`] and [`Log::sync`], and waits for
 //! [`Partition::readable`].
 //!

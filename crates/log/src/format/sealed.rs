@@ -5,8 +5,8 @@
 //!     base offset, leader epoch: when it is appended; all else, and the checksum: when it is sealed
 //! ```
 //!
-//! So the checksum is not made under the append lock, but for log append time, which is covered by it. A storage may write it by one
-//! call, and then the batch is copied once.
+//! So the checksum is not made under the append lock, but for log append time, which is covered by it. A storage may write it
+//! by one call, and then the batch is copied once.
 
 use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
 use super::field::Fill;
@@ -84,8 +84,8 @@ impl Batch for Sealed<'_> {
     }
 }
 
-/// Puts the header of a batch into its place at the front of `target`, which has the records; `header.crc` is that of the batch at
-/// offset 0 with create time, unless it is `stale`. False when it does not fit.
+/// Puts the header of a batch into its place at the front of `target`, which has the records; `header.crc` is that of the batch
+/// at offset 0 with create time, unless it is `stale`. False when it does not fit.
 pub(super) fn put(mut header: Header, place: Place, stale: bool, target: &mut [u8]) -> bool {
     header.last_offset =
         place.base_offset.saturating_add(header.last_offset.saturating_sub(header.base_offset));

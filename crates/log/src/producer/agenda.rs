@@ -64,6 +64,15 @@ impl Agenda {
         self.changed.notify();
     }
 
+    /// Lets go of the partitions: nobody will look any more.
+    pub(super) fn clear(&self) {
+        let entries = {
+            let mut entries = self.entries.lock();
+            (std::mem::take(&mut entries.ready), std::mem::take(&mut entries.later))
+        };
+        drop(entries);
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.entries.lock().stopped
     }

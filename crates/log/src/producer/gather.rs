@@ -5,8 +5,9 @@
 //!            61 bytes                                        ^ used             ^ batch_bytes
 //! ```
 //!
-//! A record is copied once here, and once with its batch into the log's file. Timestamps are relative to the first record's, offsets
-//! count from 0: what is not known yet (offset, leader epoch, the number of the batch) stands in the header, which is filled last.
+//! A record is copied once here, and once with its batch into the log's file. Timestamps are relative to the first record's,
+//! offsets count from 0: what is not known yet (offset, leader epoch, the number of the batch) stands in the header, which is
+//! filled last.
 
 use super::memory::Buffer;
 use super::receipt::{Outcome, Promise};

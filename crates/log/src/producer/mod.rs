@@ -19,28 +19,29 @@
 //!
 //! # How it is made
 //!
-//! * A record is encoded into its batch at once, in Kafka's format, under a lock of its partition that is held for nothing else. It is
-//!   copied twice in all: into the batch, and with it into the log's file.
-//! * Checksums, appends and syncs are done by one thread that belongs to the producer and ends with it, as in Kafka's client. So it runs
-//!   beside those that send. A program that has a loop of its own, or wants no thread, sets [`ProducerOptions::thread`] to false:
-//!   then whoever waits for a receipt, flushes, or finds no memory does the work, and [`Producer::poll`] does what is due.
-//! * Batches of 128 KiB measured well: of smaller ones the system calls and the wake-ups of the thread show, larger ones gain little and take
-//!   the memory of more partitions. Kafka's 16 KiB were chosen for a network.
-//! * Who waits for a receipt ends the lingering of its batch, and does not wait for `linger_ms`. Batches come about by themselves: while
-//!   one is appended or synced, the next one gathers.
+//! * A record is encoded into its batch at once, in Kafka's format, under a lock of its partition that is held for nothing
+//!   else. It is copied twice in all: into the batch, and with it into the log's file.
+//! * Checksums, appends and syncs are done by one thread that belongs to the producer and ends with it, as in Kafka's client.
+//!   So it runs beside those that send. A program that has a loop of its own, or wants no thread, sets
+//!   [`ProducerOptions::thread`] to false: then whoever waits for a receipt, flushes, or finds no memory does the work, and
+//!   [`Producer::poll`] does what is due.
+//! * Batches of 128 KiB measured well: of smaller ones the system calls and the wake-ups of the thread show, larger ones gain
+//!   little and take the memory of more partitions. Kafka's 16 KiB were chosen for a network.
+//! * Who waits for a receipt ends the lingering of its batch, and does not wait for `linger_ms`. Batches come about by
+//!   themselves: while one is appended or synced, the next one gathers.
 //! * A record without a timestamp gets the clock's at the `send`, as in Kafka.
 //!
 //! # Order, refusals, numbers
 //!
-//! Batches of a partition are appended in the order in which they were begun, and their receipts told in it. A refusal that may pass (a full
-//! disk) holds that partition, and no other, until it has passed or the batch is `delivery_timeout_ms` old. A sync that
-//! failed is final for the partition, as for everybody ([`SyncError::Failed`](crate::SyncError::Failed)).
+//! Batches of a partition are appended in the order in which they were begun, and their receipts told in it. A refusal that may
+//! pass (a full disk) holds that partition, and no other, until it has passed or the batch is `delivery_timeout_ms` old. A sync
+//! that failed is final for the partition, as for everybody ([`SyncError::Failed`](crate::SyncError::Failed)).
 //!
-//! Batches are numbered with the producer's id, epoch 0 and a sequence of each partition, which the partition remembers over a restart
-//! (KIP-98). A batch gets its number when it is appended, not when it is gathered: so one that is given up leaves no gap, and
-//! what comes after it needs no new epoch (KIP-360). The producer itself makes no duplicates without them: inside of one process
-//! the answer of an append is never lost. A program that sends again what it may have sent before it was restarted has to make the same
-//! batches again, and does so with numbers of its own, by
+//! Batches are numbered with the producer's id, epoch 0 and a sequence of each partition, which the partition remembers over a
+//! restart (KIP-98). A batch gets its number when it is appended, not when it is gathered: so one that is given up leaves no
+//! gap, and what comes after it needs no new epoch (KIP-360). The producer itself makes no duplicates without them: inside of
+//! one process the answer of an append is never lost. A program that sends again what it may have sent before it was restarted
+//! has to make the same batches again, and does so with numbers of its own, by
 //! [`Partition::append_idempotent`](crate::Partition::append_idempotent).
 //!
 //! A receipt is told exactly once, also when the producer is closed or dropped, or the log is closed before it.
@@ -229,8 +230,8 @@ impl Producer {
         shared.flush(&shared.lanes())
     }
 
-    /// Takes no more records, appends everything as [`Producer::flush`] does, and ends the thread. This handle, its clones and its senders get
-    /// [`SendError::Closed`] from then on.
+    /// Takes no more records, appends everything as [`Producer::flush`] does, and ends the thread. This handle, its clones and
+    /// its senders get [`SendError::Closed`] from then on.
     ///
     /// # Errors
     ///
@@ -313,7 +314,7 @@ impl Shared {
     /// Lets go of all that is not appended: nobody is left who would do it.
     fn abandon(&self) {
         self.end().iter().for_each(|lane| lane.abandon());
-        self.registry.lock().topics.clear();
+        self.let_go();
     }
 
     /// Appends all that is left, once and for all, and lets go of the partitions.
@@ -323,7 +324,14 @@ impl Shared {
                 lane.work();
             }
         }
-        self.registry.lock().topics.clear();
+        self.let_go();
+    }
+
+    /// Partitions have this, and this has them.
+    fn let_go(&self) {
+        let topics = std::mem::take(&mut self.registry.lock().topics);
+        drop(topics);
+        self.agenda.clear();
     }
 }
 

@@ -38,8 +38,8 @@ pub struct ProducerOptions {
     pub delivery_timeout_ms: u64,
     /// So long after a refusal it is tried again. Kafka's `retry.backoff.ms`. Default: 100.
     pub retry_backoff_ms: u64,
-    /// Whether batches are numbered: with an id of the log's ([`Log::new_producer_id`](crate::Log::new_producer_id)), epoch 0, and
-    /// a sequence for each partition, so that who copies them can tell a duplicate or a gap. Kafka's `enable.idempotence`.
+    /// Whether batches are numbered: with an id of the log's ([`Log::new_producer_id`](crate::Log::new_producer_id)), epoch 0,
+    /// and a sequence for each partition, so that who copies them can tell a duplicate or a gap. Kafka's `enable.idempotence`.
     /// Default: true.
     pub idempotent: bool,
     /// Whether the producer starts a thread that appends; otherwise the program calls

@@ -130,8 +130,8 @@ pub struct Acknowledged {
 /// Tells what became of a record that a producer took: by blocking, or as a future.
 ///
 /// Whoever waits ends the lingering of the record's batch: it is appended as soon as the producer comes to it. Records that
-/// others send meanwhile are in the same batch. So a program that sends and waits gets an answer at once, and many threads that do
-/// share batches by themselves. Kafka's client waits out `linger.ms`.
+/// others send meanwhile are in the same batch. So a program that sends and waits gets an answer at once, and many threads that
+/// do share batches by themselves. Kafka's client waits out `linger.ms`.
 ///
 /// It costs one reference count. Dropping it is fine: the record is appended all the same, and if that fails,
 /// [`Producer::flush`](super::Producer::flush) says so.
@@ -148,8 +148,8 @@ impl Receipt {
     ///
     /// # Errors
     ///
-    /// The record is not in the log, or with [`AppendError::NotDurable`](crate::AppendError::NotDurable) in it and not known to be
-    /// durable. All records of a batch have the same error.
+    /// The record is not in the log, or with [`AppendError::NotDurable`](crate::AppendError::NotDurable) in it and not known to
+    /// be durable. All records of a batch have the same error.
     pub fn wait(&self) -> Result<Acknowledged, ProduceError> {
         self.wait_timeout(Duration::MAX).unwrap_or(Err(ProduceError::Abandoned))
     }

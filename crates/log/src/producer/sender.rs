@@ -151,7 +151,8 @@ impl Sender {
     ///
     /// What was sent to a partition by one thread is there in that order.
     ///
-    /// It blocks while `buffer_bytes_max` are gathered, for `max_block_ms` at most.
+    /// It blocks while `buffer_bytes_max` are gathered, for `max_block_ms` at most. Memory goes to whoever asks first when there
+    /// is some, not to who waited longest.
     ///
     /// # Errors
     ///

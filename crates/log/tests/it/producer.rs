@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -363,6 +364,29 @@ fn options_that_cannot_be_are_refused() {
         match log.producer(options) {
             Err(error @ ProducerError::Options(_)) => assert_eq!(error.to_string(), text),
             other => unreachable!("{other:?}"),
+        }
+    }
+}
+
+/// A producer that has ended is gone, with its memory; receipts that are kept still tell.
+#[test]
+fn nothing_is_left_of_a_producer_that_has_ended() {
+    for thread in [false, true] {
+        let Made { sender, producer, log, bed, .. } = made(driven().thread(thread), small().partitions(3));
+        drop((sender, producer));
+        let owners = Arc::strong_count(&bed.clock);
+        for close in [false, true] {
+            let producer = log.producer(driven().thread(thread)).unwrap();
+            let sender = producer.sender(&log.topic("t").unwrap());
+            let receipts = (0..3).map(|partition| sender.send_to(partition, &Record::new("v")).unwrap());
+            let receipts: Vec<_> = receipts.collect();
+            assert!(Arc::strong_count(&bed.clock) > owners);
+            if close {
+                producer.close().unwrap();
+            }
+            drop((sender, producer));
+            assert!(receipts.iter().all(|receipt| receipt.wait().is_ok()));
+            assert_eq!(Arc::strong_count(&bed.clock), owners);
         }
     }
 }

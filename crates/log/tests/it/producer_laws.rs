@@ -26,6 +26,9 @@ enum Step {
     Forget(usize),
 }
 
+/// Key, value and timestamp.
+type Sent = (Option<[u8; 1]>, Vec<u8>, Option<i64>);
+
 fn step() -> impl Strategy<Value = Step> {
     let key = proptest::option::of(0..6_u8);
     let to = proptest::option::weighted(0.2, 0..3_u32);
@@ -60,7 +63,7 @@ proptest! {
         let options = driven().batch_bytes(batch_bytes).buffer_bytes_max(6000).ack(ack);
         let made = made(options, small().partitions(3));
         // What was sent, and the receipts that are kept.
-        let mut sent: Vec<(Option<[u8; 1]>, Vec<u8>, Option<i64>)> = Vec::new();
+        let mut sent: Vec<Sent> = Vec::new();
         let mut kept: BTreeMap<usize, Receipt> = BTreeMap::new();
         for step in &steps {
             match *step {
