@@ -2,9 +2,9 @@
 //! others take over, and no record is lost.
 //!
 //! ```text
-//!   jobs-0 .. jobs-5 --> worker 1  t-0 t-1     hangs: it is put out, its commit is fenced, and it comes back
-//!                    --> worker 2  t-2 t-3     is killed with records that it has not committed
-//!                    --> worker 3  t-4 t-5     takes over
+//!   jobs-0 .. jobs-5 --> worker 1     hangs: it is put out, its commit is fenced, and it comes back
+//!                    --> worker 2     is killed with records that it has not committed
+//!                    --> worker 3     takes over
 //! ```
 //!
 //! Run `cargo run --release --example worker_pool`. It needs no options, and leaves nothing behind.

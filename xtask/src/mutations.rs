@@ -295,10 +295,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "group/coordinator.rs",
         from: "since.filter(|since| *since != owner.since)",
         to: "since.filter(|since| *since > u64::MAX - owner.since)",
-        caught_by: &[
-            "group::members::records_of_an_earlier_ownership_are_fenced",
-            "group::law::every_history_of_up_to_six_operations_keeps_the_laws_of_a_group",
-        ],
+        caught_by: &["group::members::records_of_an_earlier_ownership_are_fenced"],
     },
     Mutation {
         what: "the owner's right to a partition until it has polled again",
