@@ -12,7 +12,7 @@ from pathlib import Path
 
 from processes import Failed, Processes, free_ports
 from records import Console
-from wire import Wire
+from wire import NONE, Wire
 
 START_SECS = 90
 STARTED = b"Kafka Server started"
@@ -133,6 +133,19 @@ class Broker:
         """Sends batches as they are to partition 0; the error and the base offset that each is answered with."""
         with Wire(self.port) as wire:
             return [wire.produce(topic, batch) for batch in batches]
+
+    def committed(self, group):
+        """What a group has committed, by topic and partition; the coordinator may have to be made, and to load, first."""
+        deadline = time.monotonic() + START_SECS
+        while True:
+            with Wire(self.port) as wire:
+                error = wire.find_coordinator(group)
+                found, error = wire.committed(group) if error == NONE else ({}, error)
+            if error == NONE:
+                return found
+            if time.monotonic() > deadline:
+                raise Failed(f"no coordinator tells of the group {group}: error {error}")
+            time.sleep(0.2)
 
     def ends(self, topics):
         """The end offset of each partition, by (topic, partition)."""

@@ -44,6 +44,11 @@ class Exhibit:
         """Which offsets it has compacted for the first time."""
         return json.loads(self._run(directory, "compact", topic))
 
+    def commit(self, directory, topic):
+        """Groups commit offsets of a topic that is there; what counts in the end, by group, topic and partition."""
+        made = answers(self._run(directory, "commit", topic))
+        return {(one["group"], one["topic"], one["partition"]): one["offset"] for one in made}
+
     def list(self, directory, *topics):
         """Every record that is there."""
         return records.parse(self._run(directory, "list", *topics))

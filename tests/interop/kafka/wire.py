@@ -9,6 +9,8 @@ import struct
 from processes import Failed
 
 PRODUCE, PRODUCE_VERSION = 0, 7
+OFFSET_FETCH, OFFSET_FETCH_VERSION = 9, 3
+FIND_COORDINATOR, FIND_COORDINATOR_VERSION = 10, 2
 CREATE_TOPICS, CREATE_TOPICS_VERSION = 19, 4
 TIMEOUT_SECS = 60
 NONE = 0
@@ -55,6 +57,26 @@ class Wire:
         answer = self.ask(PRODUCE, PRODUCE_VERSION, body)
         _, _, _, _, error, offset = answer.take("i"), answer.text(), answer.take("i"), answer.take("i"), answer.take("h"), answer.take("q")
         return error, offset
+
+    def find_coordinator(self, group):
+        """Asks who coordinates a group; the error."""
+        answer = self.ask(FIND_COORDINATOR, FIND_COORDINATOR_VERSION, text(group) + struct.pack(">b", 0))
+        answer.take("i")
+        return answer.take("h")
+
+    def committed(self, group):
+        """What a group has committed, by topic and partition, and the error."""
+        answer = self.ask(OFFSET_FETCH, OFFSET_FETCH_VERSION, text(group) + struct.pack(">i", -1))
+        answer.take("i")
+        found = {}
+        for _ in range(answer.take("i")):
+            topic = answer.text()
+            for _ in range(answer.take("i")):
+                partition, offset, _, error = answer.take("i"), answer.take("q"), answer.text(), answer.take("h")
+                if error != NONE:
+                    return found, error
+                found[topic, partition] = offset
+        return found, answer.take("h")
 
     def create_topics(self, topics):
         """Makes topics: a name, a number of partitions, and a configuration each."""

@@ -9,6 +9,7 @@
 //!   exhibit DIRECTORY append-numbered TOPIC < lines   ID EPOCH SEQUENCE COUNT: so many records of this producer; answers
 //!   exhibit DIRECTORY write-keyed TOPIC SEED             a compacted topic, or more records for it, as lines
 //!   exhibit DIRECTORY compact TOPIC                      compacts it: {"from":0,"to":900}, which records for the first time
+//!   exhibit DIRECTORY commit TOPIC                       offsets of groups, as {"group":"g","topic":"t","partition":0,"offset":7}
 //!   exhibit DIRECTORY list TOPIC ...                  opens the log and tells what is there
 //! ```
 //!
@@ -19,6 +20,7 @@
 #![allow(clippy::indexing_slicing, reason = "lists of the program's own making")]
 
 mod author;
+mod groups;
 mod keyed;
 mod lines;
 mod numbered;
@@ -50,9 +52,10 @@ fn main() -> Outcome<()> {
         [directory, "append-numbered", topic] => numbered::append_numbered(directory, topic),
         [directory, "write-keyed", topic, seed] => keyed::write(directory, topic, seed.parse()?),
         [directory, "compact", topic] => keyed::compact(directory, topic),
+        [directory, "commit", topic] => groups::commit(directory, topic),
         [directory, "list", topics @ ..] => list(directory, topics),
         _ => Err("usage: exhibit DIRECTORY write TOPIC SEED [packed] [left] | append TOPIC SEED | append-batches TOPIC | \
-            append-numbered TOPIC | write-keyed TOPIC SEED | compact TOPIC | list TOPIC .."
+            append-numbered TOPIC | write-keyed TOPIC SEED | compact TOPIC | commit TOPIC | list TOPIC .."
             .into()),
     }
 }
