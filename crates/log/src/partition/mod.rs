@@ -322,7 +322,15 @@ impl Partition {
     ///
     /// let report = state.compact(0, &mut |_| {})?;
     /// assert!(report.records_superseded > 900);
-    /// assert_eq!(state.read(0, 4096)?.views().count(), 10);
+    ///
+    /// // What is left: one of each key, and the segment that takes appends, which is not looked at.
+    /// let (mut next, mut left) = (state.start_offset(), 0);
+    /// while next < state.durable_end() {
+    ///     let fetched = state.read(next, 4096)?;
+    ///     left += fetched.views().count();
+    ///     next = fetched.next_offset();
+    /// }
+    /// assert!((10..100).contains(&left));
     /// # Ok(())
     /// # }
     /// ```
