@@ -11,7 +11,7 @@ use crate::storage::{Disk, Storage};
 #[non_exhaustive]
 pub struct ReadOnlyOptions {
     /// The most that the records of one compressed batch may take when they are decompressed, as
-    /// [`LogOptions::decompressed_bytes_max`]. Default: 64 MiB.
+    /// [`LogOptions::decompressed_bytes_max`](crate::LogOptions::decompressed_bytes_max). Default: 64 MiB.
     pub decompressed_bytes_max: usize,
     /// Where the files are. Default: [`Disk`].
     pub storage: Arc<dyn Storage>,

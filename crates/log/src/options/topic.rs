@@ -54,7 +54,7 @@ pub struct TopicOptions {
     /// no more than this and one batch of each appending thread is ever at risk. If that sync is refused, the append has succeeded
     /// all the same, and the next one says or does what is due. Kafka has `flush.messages` for it. Default: `None`.
     ///
-    /// With both `None` only the program decides: by [`Ack::Durable`], [`Log::sync`](crate::Log::sync), or a thread
+    /// With both `None` only the program decides: by [`Ack::Durable`](crate::Ack::Durable), [`Log::sync`](crate::Log::sync), or a thread
     /// that waits for [`Log::wait_unsynced`](crate::Log::wait_unsynced).
     pub flush_bytes: Option<u64>,
     /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
