@@ -1,7 +1,7 @@
 //! `cargo x kafka [--version V]`: Apache Kafka, kafka-python and aiokafka as judges of the log's files.
 //!
 //! ```text
-//!   crates/log/examples/exhibit.rs   writes logs, appends, tells what is in them
+//!   crates/log/examples/exhibit      writes logs, appends, tells what is in them
 //!           |
 //!   tests/interop/kafka/run          lays them before the judges, and theirs before us
 //! ```

@@ -1,4 +1,4 @@
-"""Our side: `crates/log/examples/exhibit.rs`, which writes logs, appends to them and tells what is in them."""
+"""Our side: `crates/log/examples/exhibit`, which writes logs, appends to them and tells what is in them."""
 
 import json
 from pathlib import Path

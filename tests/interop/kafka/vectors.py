@@ -22,7 +22,8 @@ def lay(directory):
         (partition / f"{base_offset:020}.log").write_bytes(batch)
         # What marks the end of a transaction is for brokers.
         for record in [] if vector["fields"]["is_control"] else vector["records"]:
-            expected[path.stem, 0, record["offset"]] = record | {"topic": path.stem, "partition": 0}
+            headers = [[name.encode().hex(), content] for name, content in record["headers"]]
+            expected[path.stem, 0, record["offset"]] = record | {"headers": headers, "topic": path.stem, "partition": 0}
     return expected
 
 
