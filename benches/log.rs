@@ -1,5 +1,5 @@
 //! The log: append, durable append, a producer, sequential and random reads, LZ4 beside `lz4_flex` alone, tables and how far they
-//! lag behind their writer, each answer asserted before it is timed.
+//! lag behind their writer, compaction beside a read and a write of as much, each answer asserted before it is timed.
 //!
 //! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
 //! of the time that is measured, so that a run needs no more disk than that.
@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::thread;
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater::log::producer::ProducerOptions;
 use headwater::log::{
-    Ack, Compression, Fold, Log, LogOptions, Partition, ReadUpTo, Record, RecordView, Table, TopicOptions,
+    Ack, CleanupPolicy, Compression, Fold, Log, LogOptions, Partition, ReadUpTo, Record, RecordView, Table,
+    TopicOptions,
 };
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
@@ -377,9 +379,72 @@ fn print(what: &str, times: impl Iterator<Item = Duration>) {
     );
 }
 
+/// Compaction of a topic in which half of the records have a later one of their key, beside a read of its files and a write, with a sync, of
+/// as many bytes as stay.
+fn compaction(criterion: &mut Criterion) {
+    const KEYS: u32 = 32 * 1024;
+    const VALUE_BYTES: usize = 1000;
+    let bed = Bed::new();
+    let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(16 << 20);
+    let fill = || {
+        let partition = bed.partition_of(options);
+        let value = [0x5A; VALUE_BYTES];
+        for number in (0..2).flat_map(|_| 0..KEYS) {
+            let key = number.to_be_bytes();
+            let record = Record::new(&value).key(&key).timestamp(1_700_000_000_000);
+            partition.append(&record, Ack::Appended).expect("to append");
+        }
+        partition.sync().expect("to sync");
+        partition
+    };
+    let partition = fill();
+    let bytes = partition.cleanable(0).dirty_bytes;
+    let report = partition.compact(0, &mut |_| {}).expect("to compact");
+    assert!(report.records_superseded > u64::from(KEYS) * 8 / 10);
+    let stays = report.bytes_written;
+
+    let mut group = criterion.benchmark_group("log compaction");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(10);
+    group.bench_function("of half", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..iterations {
+                let partition = fill();
+                let begun = Instant::now();
+                let report = partition.compact(0, &mut |_| {}).expect("to compact");
+                spent += begun.elapsed();
+                assert_eq!(report.bytes_written, stays);
+            }
+            spent
+        });
+    });
+    group.bench_function("of half: a read and a write of as much", |bencher| {
+        let (dir, mut buffer) = (tempfile::tempdir().expect("a directory"), vec![0; 1 << 20]);
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::fs::write(&from, vec![7; usize::try_from(bytes).expect("a size")]).expect("to write");
+        bencher.iter(|| {
+            let (mut from, mut to) =
+                (File::open(&from).expect("to open"), File::create(&to).expect("to create"));
+            let mut left = stays;
+            loop {
+                let read = from.read(&mut buffer).expect("to read");
+                let write = left.min(read as u64);
+                let (written, _) = buffer.split_at(usize::try_from(write).expect("a size"));
+                to.write_all(written).expect("to write");
+                left -= write;
+                if read == 0 {
+                    break;
+                }
+            }
+            to.sync_data().expect("to sync");
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, produces, reads, lz4, tables
+    targets = appends, produces, reads, lz4, tables, compaction
 }
 criterion_main!(benches);
