@@ -104,8 +104,8 @@
 //!
 //! # What does not work yet
 //!
-//! * Compaction: the topics of retained messages and of sessions keep every version of every key, and all of it is read when the store is
-//!   opened.
+//! * What was not compacted yet of the topics of retained messages and of sessions is read whole when the store is opened; who
+//!   never calls `Log::maintain` never compacts them.
 //! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
 //! * Saving a session in part: each save writes all of it.
 //! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
