@@ -5,12 +5,15 @@
 
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
+use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use headwater::log::{Ack, Compression, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions};
+use headwater::log::{
+    Ack, CleanupPolicy, Compression, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions,
+};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
 
@@ -216,9 +219,73 @@ fn lz4(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Compaction of a topic in which half of the records have a later one of their key, beside a read of its files and a write, with a sync, of
+/// as many bytes as stay.
+fn compaction(criterion: &mut Criterion) {
+    const KEYS: u32 = 32 * 1024;
+    const VALUE_BYTES: usize = 1000;
+    let bed = Bed::new();
+    let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(16 << 20);
+    let fill = || {
+        let partition = bed.partition_of(options);
+        let value = [0x5A; VALUE_BYTES];
+        for number in (0..2).flat_map(|_| 0..KEYS) {
+            let record = Record::new(value.as_slice())
+                .key(number.to_be_bytes().as_slice())
+                .timestamp(1_700_000_000_000);
+            partition.append(&record, Ack::Appended).expect("to append");
+        }
+        partition.sync().expect("to sync");
+        partition
+    };
+    let partition = fill();
+    let bytes = partition.cleanable(0).dirty_bytes;
+    let report = partition.compact(0, &mut |_| {}).expect("to compact");
+    assert!(report.records_superseded > u64::from(KEYS) * 8 / 10);
+    let stays = report.bytes_written;
+
+    let mut group = criterion.benchmark_group("log compaction");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(10);
+    group.bench_function("of half", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..iterations {
+                let partition = fill();
+                let begun = Instant::now();
+                let report = partition.compact(0, &mut |_| {}).expect("to compact");
+                spent += begun.elapsed();
+                assert_eq!(report.bytes_written, stays);
+            }
+            spent
+        });
+    });
+    group.bench_function("of half: a read and a write of as much", |bencher| {
+        let (dir, mut buffer) = (tempfile::tempdir().expect("a directory"), vec![0; 1 << 20]);
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::fs::write(&from, vec![7; usize::try_from(bytes).expect("a size")]).expect("to write");
+        bencher.iter(|| {
+            let (mut from, mut to) =
+                (File::open(&from).expect("to open"), File::create(&to).expect("to create"));
+            let mut left = stays;
+            loop {
+                let read = from.read(&mut buffer).expect("to read");
+                let write = left.min(read as u64);
+                let (written, _) = buffer.split_at(usize::try_from(write).expect("a size"));
+                to.write_all(written).expect("to write");
+                left -= write;
+                if read == 0 {
+                    break;
+                }
+            }
+            to.sync_data().expect("to sync");
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, reads, lz4
+    targets = appends, reads, lz4, compaction
 }
 criterion_main!(benches);
