@@ -1,18 +1,23 @@
-//! The log: append, durable append, sequential and random reads, each answer asserted before it is timed.
+//! The log: append, durable append, a producer, sequential and random reads, LZ4 beside `lz4_flex` alone, tables and how far they
+//! lag behind their writer, compaction beside a read and a write of as much, each answer asserted before it is timed.
 //!
 //! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
 //! of the time that is measured, so that a run needs no more disk than that.
 
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use headwater::log::producer::ProducerOptions;
 use headwater::log::{
-    Ack, CleanupPolicy, Compression, Log, LogOptions, Partition, ReadUpTo, Record, TopicOptions,
+    Ack, CleanupPolicy, Compression, Fold, Log, LogOptions, Partition, ReadUpTo, Record, RecordView, Table,
+    TopicOptions,
 };
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
@@ -20,6 +25,8 @@ use tempfile::TempDir;
 const VALUE: [u8; 100] = [0x5A; 100];
 const BATCH: usize = 1000;
 const STORED: u64 = 200_000;
+const KEYS: u64 = 10_000;
+const LAGS: usize = 2_000;
 const BYTES_PER_TOPIC: u64 = 256 << 20;
 
 struct Bed {
@@ -106,6 +113,41 @@ fn appends(criterion: &mut Criterion) {
             })
         });
     });
+    group.finish();
+}
+
+fn produces(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let mut group = criterion.benchmark_group("log producer");
+    group.throughput(Throughput::Elements(1));
+    for (name, bytes) in [("100 B a send", 100), ("1 KiB a send", 1024)] {
+        let value = vec![0x5A; bytes];
+        let record = Record::new(&value).timestamp(1_700_000_000_000);
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (mut spent, mut left) = (Duration::ZERO, iterations);
+                while left > 0 {
+                    let round = left.min(BYTES_PER_TOPIC / (bytes as u64 + 10));
+                    let partition = bed.partition();
+                    let topic = bed.log.topic("bench").expect("a topic");
+                    let options = ProducerOptions::default().ack(Ack::Appended);
+                    let producer = bed.log.producer(options).expect("a producer");
+                    let sender = producer.sender(&topic);
+                    sender.send(&record).expect("to send").wait().expect("to append"); // opens the segment
+                    let begun = Instant::now();
+                    for _ in 0..round {
+                        drop(black_box(sender.send(black_box(&record)).expect("to send")));
+                    }
+                    // With what is still gathered.
+                    producer.flush().expect("to append");
+                    spent += begun.elapsed();
+                    assert_eq!(partition.appended_end(), round + 1);
+                    left -= round;
+                }
+                spent
+            });
+        });
+    }
     group.finish();
 }
 
@@ -219,6 +261,124 @@ fn lz4(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The sum of the first eight bytes of all values.
+#[derive(Default)]
+struct Sum(u64);
+
+impl Fold for Sum {
+    type Error = Infallible;
+
+    fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), Infallible> {
+        self.0 += record.value.and_then(<[u8]>::first_chunk).map_or(0, |number| u64::from_le_bytes(*number));
+        Ok(())
+    }
+}
+
+fn tables(criterion: &mut Criterion) {
+    let bed = Bed::new();
+    let partition = bed.partition();
+    for number in 0..STORED {
+        let mut value = VALUE;
+        value[..8].copy_from_slice(&number.to_le_bytes());
+        let key = (number % KEYS).to_le_bytes();
+        partition.append(&Record::new(&value).key(&key), Ack::Appended).expect("to append");
+    }
+    assert_eq!(partition.sync().expect("to sync"), STORED);
+    let topic = bed.log.topic("bench").expect("the topic");
+
+    let scan = || {
+        let (mut from, mut sum) = (0, Sum::default());
+        while from < STORED {
+            let fetched = partition.read(from, 1 << 20).expect("to read");
+            for view in fetched.views() {
+                let Ok(()) = sum.fold(0, &view.expect("a whole record"));
+            }
+            from = fetched.next_offset();
+        }
+        sum.0
+    };
+    let fold = || {
+        let mut table = Table::new(&topic, Sum::default());
+        assert_eq!(table.catch_up().expect("to fold"), STORED);
+        table.into_state().0
+    };
+    let latest = || {
+        let mut table = Table::latest(&topic);
+        assert_eq!(table.catch_up().expect("to fold"), STORED);
+        table.into_state()
+    };
+    assert_eq!(scan(), STORED * (STORED - 1) / 2);
+    assert_eq!(fold(), scan());
+    let state = latest();
+    assert_eq!(state.len() as u64, KEYS);
+    let last = state.get(7_u64.to_le_bytes().as_slice()).and_then(|value| value.first_chunk().copied());
+    assert_eq!(last, Some((STORED - KEYS + 7).to_le_bytes()));
+
+    let mut group = criterion.benchmark_group("log table");
+    group.throughput(Throughput::Elements(STORED));
+    group.bench_function("the same by a plain loop over views", |bencher| {
+        bencher.iter(|| black_box(scan()));
+    });
+    group.bench_function("fold, 100 B", |bencher| bencher.iter(|| black_box(fold())));
+    group.bench_function("last value of 10,000 keys, 100 B", |bencher| bencher.iter(|| black_box(latest())));
+    group.finish();
+    lag(&bed);
+}
+
+/// When each record was folded.
+#[derive(Default)]
+struct Folded(Vec<Instant>);
+
+impl Fold for Folded {
+    type Error = Infallible;
+
+    fn fold(&mut self, _partition: u32, _record: &RecordView<'_>) -> Result<(), Infallible> {
+        self.0.push(Instant::now());
+        Ok(())
+    }
+}
+
+/// Prints how long after a durable append has returned a table that another thread follows has the record.
+fn lag(bed: &Bed) {
+    let partition = bed.partition();
+    let topic = bed.log.topic("bench").expect("the topic");
+    let follower = thread::spawn(move || {
+        let mut table = Table::new(&topic, Folded::default());
+        while table.state().0.len() < LAGS {
+            table.follow(Duration::from_secs(60)).expect("to follow");
+        }
+        table.into_state().0
+    });
+    let append = |_| {
+        let begun = Instant::now();
+        partition.append(&Record::new(&VALUE), Ack::Durable).expect("to append");
+        (begun, Instant::now())
+    };
+    let appended: Vec<_> = (0..LAGS).map(append).collect();
+    let folded = follower.join().expect("a table");
+    assert_eq!(folded.len(), appended.len());
+    let pairs = || appended.iter().zip(&folded);
+    print(
+        "behind the return of the append",
+        pairs().map(|((_, end), at)| at.saturating_duration_since(*end)),
+    );
+    print("behind its call", pairs().map(|((begun, _), at)| at.saturating_duration_since(*begun)));
+    print("the append alone", appended.iter().map(|(begun, end)| *end - *begun));
+}
+
+fn print(what: &str, times: impl Iterator<Item = Duration>) {
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    let at = |per_mille: usize| times.get(times.len() * per_mille / 1000).copied().unwrap_or_default();
+    println!(
+        "table, {what}: p50 {:?}, p99 {:?}, p99.9 {:?}, {} records",
+        at(500),
+        at(990),
+        at(999),
+        times.len()
+    );
+}
+
 /// Compaction of a topic in which half of the records have a later one of their key, beside a read of its files and a write, with a sync, of
 /// as many bytes as stay.
 fn compaction(criterion: &mut Criterion) {
@@ -230,9 +390,8 @@ fn compaction(criterion: &mut Criterion) {
         let partition = bed.partition_of(options);
         let value = [0x5A; VALUE_BYTES];
         for number in (0..2).flat_map(|_| 0..KEYS) {
-            let record = Record::new(value.as_slice())
-                .key(number.to_be_bytes().as_slice())
-                .timestamp(1_700_000_000_000);
+            let key = number.to_be_bytes();
+            let record = Record::new(&value).key(&key).timestamp(1_700_000_000_000);
             partition.append(&record, Ack::Appended).expect("to append");
         }
         partition.sync().expect("to sync");
@@ -286,6 +445,6 @@ fn compaction(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, reads, lz4, compaction
+    targets = appends, produces, reads, lz4, tables, compaction
 }
 criterion_main!(benches);

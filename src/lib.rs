@@ -11,6 +11,9 @@
 //! | [`log`] | `headwater-log` | an embedded, partitioned, append-only commit log whose files are Kafka's |
 //! | [`store`] | `headwater-store` | the joint: messages as records, retained messages, sessions and positions in the log |
 //!
+//! The features `lz4`, `snappy`, `gzip` and `zstd` are the codecs of the log's record batches; all but `zstd`, which needs a C compiler, are
+//! on by default.
+//!
 //! # Examples
 //!
 //! A packet is decoded, matched, appended to a log, and read back:

@@ -47,6 +47,14 @@ pub(crate) fn record(record: &StoredRecord) -> Line {
     Line(line)
 }
 
+/// A record of one of several partitions.
+pub(crate) fn consumed(partition: u32, record: &StoredRecord) -> Line {
+    let mut line = Map::new();
+    line.insert("partition".to_owned(), partition.into());
+    line.extend(self::record(record).0);
+    Line(line)
+}
+
 /// A batch: what its header says, and where it is.
 pub(crate) fn batch(batch: &Batch) -> Line {
     let log_append_time = batch.timestamp_type() == TimestampType::LogAppendTime;

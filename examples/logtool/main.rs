@@ -1,10 +1,13 @@
-//! Looks at the files of a log.
+//! Looks at the files of a log, and appends lines to it.
 //!
 //! ```text
 //!   describe  a picture of partitions and segments      read-only, beside a running broker too
 //!   dump      records, batches, indexes, marks          read-only, beside a running broker too
+//!   groups    how far consumer groups are             read-only, beside a running broker too
+//!   consume   records, as a member of a group         opens the log
 //!   check     reads everything, changes nothing         takes the lock
 //!   repair    sets damaged segments aside               opens the log
+//!   produce   appends lines of standard input           opens the log
 //!   compact   keeps the last record of each key         opens the log
 //! ```
 //!
@@ -13,10 +16,13 @@
 mod bar;
 mod check;
 mod compact;
+mod consume;
 mod describe;
 mod dump;
+mod groups;
 mod lines;
 mod options;
+mod produce;
 mod repair;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -40,8 +46,11 @@ fn main() -> ExitCode {
     let outcome = match Options::parse().command {
         Command::Describe(options) => describe::run(&options, out),
         Command::Dump(options) => dump::run(&options, out),
+        Command::Groups(options) => groups::run(&options, out),
+        Command::Consume(options) => consume::run(&options, out),
         Command::Check(options) => check::run(&options, out),
         Command::Repair(options) => repair::run(&options, out),
+        Command::Produce(options) => produce::run(&options, out),
         Command::Compact(options) => compact::run(&options, out),
     };
     let outcome = match (outcome, out.flush()) {

@@ -1,7 +1,7 @@
 //! `cargo x kafka [--version V]`: Apache Kafka, kafka-python and aiokafka as judges of the log's files.
 //!
 //! ```text
-//!   crates/log/examples/exhibit.rs   writes logs, appends, tells what is in them
+//!   crates/log/examples/exhibit      writes logs, appends, tells what is in them
 //!           |
 //!   tests/interop/kafka/run          lays them before the judges, and theirs before us
 //! ```
@@ -29,8 +29,7 @@ pub(crate) enum Asked {
 }
 
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<Asked> {
-    let build =
-        ["build", "--locked", "--package", "headwater-log", "--example", "exhibit", "--features", "zstd"];
+    let build = ["build", "--locked", "--package", "headwater-log", "--example", "exhibit", "--all-features"];
     command::run(&mut cargo(root, &build))?;
     python::install(root)?;
     let mut judge = program(root, "tests/interop/kafka/run", arguments);

@@ -17,6 +17,7 @@ use crate::error::ReadError;
 use crate::fetched::{Place, Records, Views};
 use crate::format::batch::Header;
 use crate::options::TimestampType;
+use crate::producers::ProducerNumbers;
 use crate::unpacked::Unpacked;
 
 /// One record batch of a [`Fetched`](crate::Fetched), whole and checked: made by
@@ -111,11 +112,10 @@ impl Batch {
         self.header.has_delete_horizon()
     }
 
-    /// The producer that numbered its batches; `None` when it did not.
+    /// What its producer numbered it with; `None` when it did not.
     #[must_use]
-    pub fn producer(&self) -> Option<Producer> {
-        let Header { producer_id, producer_epoch, base_sequence, .. } = self.header;
-        (producer_id >= 0).then_some(Producer { id: producer_id, epoch: producer_epoch, base_sequence })
+    pub fn producer(&self) -> Option<ProducerNumbers> {
+        self.header.producer()
     }
 
     /// The number of records that its header says it has. After compaction it may be fewer than the offsets.
@@ -193,18 +193,6 @@ impl fmt::Display for Codec {
             Self(number) => return write!(f, "codec {number}"),
         })
     }
-}
-
-/// A producer that numbers its batches, so that a broker can tell one that was sent twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Producer {
-    /// Its identity.
-    pub id: i64,
-    /// How often that was taken over.
-    pub epoch: i16,
-    /// The number of the batch's first record; -1 in a batch for brokers.
-    pub base_sequence: i32,
 }
 
 /// Visits the batches of a [`Fetched`](crate::Fetched); made by [`Fetched::batches`](crate::Fetched::batches).
@@ -321,7 +309,7 @@ mod tests {
         assert_eq!((batch.codec(), batch.codec().to_string().as_str()), (Codec(5), "codec 5"));
         assert_eq!(batch.timestamp_type(), TimestampType::LogAppendTime);
         assert!(batch.is_transactional() && !batch.is_control() && !batch.has_delete_horizon());
-        assert_eq!(batch.producer(), Some(Producer { id: 9, epoch: 1, base_sequence: 77 }));
+        assert_eq!(batch.producer(), Some(ProducerNumbers::new(9, 1, 77)));
         assert_eq!(batch.bytes(), &bytes);
         let records: Vec<_> = batch.records().collect();
         assert!(matches!(records[..], [Err(ReadError::UnsupportedCodec { codec: 5, .. })]));

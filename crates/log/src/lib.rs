@@ -41,6 +41,7 @@
 //! * After a sync that failed, a partition takes no more appends until the log is opened anew.
 //! * What was damaged is set aside where the program asks for it ([`OnDamage::Quarantine`]), never deleted; all that holds stays
 //!   readable, and no offset is given twice.
+//! * A batch that an idempotent producer sends twice is there once, also over restarts and crashes.
 //! * A full disk fails the append and nothing else; retention goes on, and so do appends when there is space.
 //! * Files and directories of others in the log's directory are left alone.
 //!
@@ -56,31 +57,39 @@
 //!   '- Topic ---- name, partitions by key                '- ReadOnlyPartition
 //!       '- Partition   append, sync, read, retention
 //!
+//!  Log::producer -> Producer -> Sender -> Receipt       gathers records of many threads into batches
+//!
 //!  Record -> Partition::append          Partition::read -> Fetched -> StoredRecord (kept) or RecordView (borrowed)
 //!                                                            '----> Batch: header, bytes as in the file, records
+//!
+//!  Log::consumer -> Consumer::poll -> ConsumerRecords -> Consumer::commit     members of a group share partitions
+//!
+//!  Table -- folds the records of a Topic into a state, a Fold, and follows it
 //!
 //!  Log::check -- a closed log, read whole, nothing changed -> Finding, CheckReport
 //! ```
 //!
 //! All input and output goes through [`storage::Storage`], the time comes from [`Clock`], and there is no
 //! runtime inside, and no thread that the program did not ask for: who wants upkeep calls [`Log::maintain`], or
-//! [`Log::start_maintenance`] once; who wants durable records without
+//! [`Log::start_maintenance`] once; who asks for a producer gets its thread with it, unless he drives it himself; who wants durable records without
 //! blocking lets one thread call [`Log::wait_unsynced`] and [`Log::sync`], and waits for
 //! [`Partition::readable`].
 //!
 //! # What works and what does not yet
 //!
 //! Works: topics whose options are altered while they are used, append of records, batches, and batches that are encoded already,
-//! group commit, segments that roll by size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction,
-//! recovery, quarantine of damaged segments, checks, reading beside the writer, directories that Kafka wrote. The guide,
-//! `docs/log.md` of the repository, has how to use it all.
+//! producers that gather records of many threads ([`producer`]), idempotent ones among them, group commit, segments that roll by
+//! size and age, reads by offset and timestamp, retention by time, bytes and log start offset, compaction, recovery, quarantine
+//! of damaged segments, checks, reading beside the writer, directories that Kafka wrote, consumer groups whose members are in one
+//! process, state that is folded from a topic and follows it ([`Table`]). The guide, `docs/log.md` of the repository, has how to use
+//! it all.
 //!
 //! Batches compressed with LZ4, Snappy, gzip and Zstandard are written and read, each with the crate's feature of that name; all but
 //! `zstd`, which needs a C compiler, are on by default.
 //!
-//! Not yet: idempotent producers, consumer groups. A partition whose directory is gone as a whole is not missed, unless
-//! another one of its topic is there. Linux is what it is tested on; other systems go by plain file calls where they lack
-//! `fallocate`.
+//! Not yet: transactions, which are kept as Kafka wrote them, and consumer groups over several processes. A partition whose
+//! directory is gone as a whole is not missed, unless another one of its topic is there. Linux is what it is tested on; other
+//! systems go by plain file calls where they lack `fallocate`.
 
 mod batch;
 mod check;
@@ -90,10 +99,13 @@ mod compress;
 mod error;
 mod fetched;
 mod format;
+mod group;
 mod log;
 mod options;
 mod partition;
 pub mod partitioner;
+pub mod producer;
+mod producers;
 mod read_only;
 mod record;
 mod recovery;
@@ -101,33 +113,41 @@ mod report;
 mod segment;
 pub mod storage;
 mod sync;
+mod table;
 mod topic;
 mod unpacked;
 
-pub use batch::{Batch, Batches, Codec, Producer};
+pub use batch::{Batch, Batches, Codec};
 pub use check::{CheckEvent, CheckReport, Finding, IndexKind, IndexProblem, Problem, Progress, Severity};
 pub use clock::{Clock, SystemClock};
 pub use compaction::{Cleanable, CompactProgress, CompactReport};
 pub use compress::Compression;
 pub use error::{
-    AppendError, CloseError, CompactError, Corruption, Damage, InvalidBatch, InvalidOptions,
-    InvalidTopicName, IoError, MaintainError, OpenError, ReadError, SyncError, TopicError,
+    AppendError, CloseError, CommitError, CompactError, Corruption, Damage, GroupError, InvalidBatch,
+    InvalidOptions, InvalidTopicName, IoError, MaintainError, NotAssigned, OffsetsError, OpenError,
+    PollError, ProducerIdError, ReadError, SeekError, SubscribeError, SyncError, TopicError,
     UnsupportedCompression,
 };
 pub use fetched::{Fetched, Records, Views};
+pub use group::{
+    Assignor, Consumer, ConsumerEvent, ConsumerOptions, ConsumerRecords, GroupDescription, GroupPartition,
+    MemberDescription, MoveReason, OffsetReset, Ready, Subscription, TopicPartition,
+};
 pub use log::{Log, Maintenance};
 pub use options::{
     Ack, CleanupPolicy, LogOptions, OnDamage, ReadOnlyOptions, ReadUpTo, TimestampType, TopicOptions,
 };
 pub use partition::{Partition, Reached};
+pub use producers::{Appended, ProducerNumbers};
 pub use read_only::{
     DurableMark, OffsetIndexEntry, ReadOnlyLog, ReadOnlyPartition, SegmentFiles, TimeIndexEntry,
 };
 pub use record::{Header, HeaderIter, HeadersView, Record, RecordView, StoredHeaders, StoredRecord};
 pub use report::{
-    Compacted, MaintainReport, PartitionDescription, PartitionRecovery, RecoveryReport, SegmentInfo,
-    SetAside, TopicDescription,
+    AheadOffset, Compacted, MaintainReport, MalformedOffset, OffsetsRecovery, PartitionDescription,
+    PartitionRecovery, RecoveryReport, SegmentInfo, SetAside, TopicDescription,
 };
+pub use table::{Changed, Fold, Table, TableError};
 pub use topic::{Position, Topic};
 
 /// What the README shows compiles.

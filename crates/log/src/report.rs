@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::compaction::CompactReport;
 use crate::error::Corruption;
+use crate::group::TopicPartition;
 use crate::options::TopicOptions;
 
 /// What was found and done when the log was opened.
@@ -14,15 +15,17 @@ use crate::options::TopicOptions;
 pub struct RecoveryReport {
     /// Every partition, by topic and number.
     pub partitions: Vec<PartitionRecovery>,
+    /// What was found of the offsets of consumer groups.
+    pub offsets: OffsetsRecovery,
     /// How long it took.
     pub duration: Duration,
 }
 
 impl RecoveryReport {
-    /// Whether nothing had to be read, cut or rebuilt.
+    /// Whether nothing had to be read, cut or rebuilt, and no offset of a group was wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.partitions.iter().all(PartitionRecovery::is_clean)
+        self.partitions.iter().all(PartitionRecovery::is_clean) && self.offsets.is_clean()
     }
 
     /// The bytes that were cut from torn tails.
@@ -30,6 +33,54 @@ impl RecoveryReport {
     pub fn bytes_cut(&self) -> u64 {
         self.partitions.iter().map(|partition| partition.bytes_cut).sum()
     }
+}
+
+/// What was found in `__headwater_offsets` when the log was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OffsetsRecovery {
+    /// The groups that have committed something.
+    pub groups: usize,
+    /// The records that are none of a committed offset. They were passed over, and stay.
+    pub malformed: u64,
+    /// The first of them.
+    pub first_malformed: Option<MalformedOffset>,
+    /// The committed offsets that were ahead of their partition. Each fell to the end of it, durably.
+    pub ahead: Vec<AheadOffset>,
+    /// Whether the topic could not be read. Then no group can be used, and [`Log::consumer`](crate::Log::consumer) says why.
+    pub unreadable: bool,
+}
+
+impl OffsetsRecovery {
+    /// Whether nothing was wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.malformed == 0 && self.ahead.is_empty() && !self.unreadable
+    }
+}
+
+/// A record in `__headwater_offsets` that is none of a committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MalformedOffset {
+    /// The record's offset.
+    pub offset: u64,
+    /// What was wrong, by the name that Kafka's schema gives to the field.
+    pub field: &'static str,
+}
+
+/// A committed offset that was ahead of its partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AheadOffset {
+    /// The group.
+    pub group: String,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// What was committed.
+    pub committed: u64,
+    /// The partition's end, which is what is committed now.
+    pub end: u64,
 }
 
 /// What was found and done in one partition when the log was opened.
@@ -70,6 +121,11 @@ pub struct PartitionRecovery {
     /// The offsets that were durable and are in no batch that holds, in order. Whoever reads there gets the next one
     /// that is there.
     pub missing: Vec<Range<u64>>,
+    /// The producers that are remembered.
+    pub producers: usize,
+    /// Snapshots of the producers, by offset, that could not be understood: an older one was used, and what batches behind it
+    /// say. They were removed, unless they are of a version that is not known.
+    pub snapshots_ignored: Vec<u64>,
     /// The segments whose bytes were set aside, damage and all; what holds of them is readable as before.
     pub set_aside: Vec<SetAside>,
 }
@@ -94,6 +150,7 @@ impl PartitionRecovery {
             && self.cut_at.is_none()
             && self.segments_removed.is_empty()
             && self.missing_from.is_none()
+            && self.snapshots_ignored.is_empty()
             && self.exchanged.is_empty()
             && self.damage.is_empty()
     }

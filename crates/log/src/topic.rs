@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{AppendError, SyncError};
 use crate::options::{Ack, TopicOptions};
-use crate::partition::{Core, Partition};
+use crate::partition::{Core, Partition, Signal};
 use crate::partitioner;
 use crate::record::Record;
 use crate::report::TopicDescription;
@@ -31,6 +31,10 @@ struct Inner {
     name: String,
     /// By number. They are added to, never taken from.
     partitions: RwLock<Arc<[Arc<Core>]>>,
+    /// How many of them there are, for who asks for each record.
+    count: AtomicU32,
+    /// Partitions were added.
+    grown: Signal,
     options: RwLock<TopicOptions>,
     turn: AtomicU32,
 }
@@ -38,8 +42,10 @@ struct Inner {
 impl Topic {
     pub(crate) fn new(name: &str, partitions: Vec<Arc<Core>>, options: TopicOptions) -> Self {
         let turn = AtomicU32::new(0);
+        let count = AtomicU32::new(count(&partitions));
         let partitions = RwLock::new(partitions.into());
-        let inner = Inner { name: name.to_owned(), partitions, options: RwLock::new(options), turn };
+        let (name, options) = (name.to_owned(), RwLock::new(options));
+        let inner = Inner { name, partitions, count, grown: Signal::default(), options, turn };
         Self { inner: Arc::new(inner) }
     }
 
@@ -52,7 +58,7 @@ impl Topic {
     /// The number of partitions, at least 1.
     #[must_use]
     pub fn partition_count(&self) -> u32 {
-        count(&self.inner.partitions.read())
+        self.inner.count.load(Ordering::Acquire)
     }
 
     /// The partition of this number; `None` when there are fewer.
@@ -127,6 +133,15 @@ impl Topic {
         Ok(Position { partition: number, offset })
     }
 
+    pub(crate) fn core(&self, number: u32) -> Option<Arc<Core>> {
+        at(&self.inner.partitions.read(), number)
+    }
+
+    /// Whether both are handles to one topic, not to two that had the same name one after the other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn cores(&self) -> Arc<[Arc<Core>]> {
         Arc::clone(&self.inner.partitions.read())
     }
@@ -141,8 +156,18 @@ impl Topic {
 
     /// Adds partitions behind those that are there.
     pub(crate) fn add(&self, partitions: Vec<Arc<Core>>) {
-        let mut known = self.inner.partitions.write();
-        *known = known.iter().cloned().chain(partitions).collect();
+        {
+            let mut known = self.inner.partitions.write();
+            *known = known.iter().cloned().chain(partitions).collect();
+            // Behind the list: who sees the number finds the partitions.
+            self.inner.count.store(count(&known), Ordering::Release);
+        }
+        self.inner.grown.notify();
+    }
+
+    /// What is told when partitions were added.
+    pub(crate) fn grown(&self) -> &Signal {
+        &self.inner.grown
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use bytes::Bytes;
 use headwater_codec::Publish;
-use headwater_log::{Ack, AppendError, Partition, ReadError, ReadUpTo, Record};
+use headwater_log::{Ack, AppendError, Fold, Partition, ReadUpTo, Record, RecordView, Topic};
 use headwater_topic::{PageLimit, RetainedTree, TopicFilter, TopicName, TopicNameBuf};
 
-use crate::error::PublishError;
+use crate::error::{OpenError, PublishError};
 use crate::lock::{lock, read, write};
 use crate::message::{Message, header, with_record};
 use crate::options::StoreOptions;
+use crate::store::{only_partition, read_back};
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_retained";
@@ -55,6 +57,31 @@ fn cost(message: &Message) -> u64 {
     u64::try_from(message.memory_bytes().saturating_add(ENTRY_BYTES)).unwrap_or(u64::MAX)
 }
 
+/// What is kept, as far as it is read back.
+struct Rebuilt<'a> {
+    kept: Kept,
+    ends: &'a [u64],
+}
+
+impl Fold for Rebuilt<'_> {
+    type Error = OpenError;
+
+    fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), OpenError> {
+        // Copied: a part of the log's own memory would keep its segment mapped for as long as the message is retained.
+        let Ok(message) = Message::from_record(record, &Bytes::new()) else { return Ok(()) };
+        if record.value.is_none() {
+            self.kept.remove(message.topic());
+            return Ok(());
+        }
+        let source = record.header(header::SOURCE).flatten().and_then(parse_source);
+        // A crash may have kept this record and not the one of all messages. Nobody was told that it is safe; but it must not wait for
+        // an offset that another message will get.
+        let source = source.filter(|source| is_before(*source, self.ends));
+        self.kept.insert(Entry { message: Arc::new(message), source, offset: record.offset });
+        Ok(())
+    }
+}
+
 /// One retained message.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
@@ -73,27 +100,9 @@ const LOOKED_AT: usize = 32;
 
 impl Retained {
     /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the partitions of all messages.
-    pub(crate) fn open(partition: Partition, ends: &[u64]) -> Result<Self, ReadError> {
-        let mut kept = Kept::default();
-        let mut next = partition.start_offset();
-        while next < partition.durable_end() {
-            let fetched = partition.read(next, 1 << 20)?;
-            next = fetched.next_offset();
-            for record in fetched.views() {
-                let record = record?;
-                let source = record.header(header::SOURCE).flatten().and_then(parse_source);
-                // A crash may have kept this record and not the one of all messages. Nobody was told that it is safe; but it
-                // must not wait for an offset that another message will get.
-                let source = source.filter(|source| is_before(*source, ends));
-                let Ok(message) = Message::from_record(&record, fetched.bytes()) else { continue };
-                if record.value.is_some() {
-                    kept.insert(Entry { message: Arc::new(message), source, offset: record.offset });
-                } else {
-                    kept.remove(message.topic());
-                }
-            }
-        }
-        Ok(Self { partition, kept: RwLock::new(kept), admission: Mutex::default() })
+    pub(crate) fn open(topic: &Topic, ends: &[u64]) -> Result<Self, OpenError> {
+        let Rebuilt { kept, .. } = read_back(topic, TOPIC, Rebuilt { kept: Kept::default(), ends })?;
+        Ok(Self { partition: only_partition(topic)?, kept: RwLock::new(kept), admission: Mutex::default() })
     }
 
     /// Looks whether there is room for a message; as long as the guard lives, nobody takes it.
@@ -192,4 +201,42 @@ fn is_before((partition, offset): (u32, u64), ends: &[u64]) -> bool {
 fn parse_source(text: &[u8]) -> Option<(u32, u64)> {
     let (partition, offset) = std::str::from_utf8(text).ok()?.split_once(':')?;
     Some((partition.parse().ok()?, offset.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_codec::{Properties, Property};
+    use headwater_log::{Log, LogOptions, TopicOptions};
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_back_is_no_part_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path(), LogOptions::default()).unwrap();
+        let topic = log.create_topic(TOPIC, TopicOptions::default()).unwrap();
+        let name = TopicName::parse("a").unwrap();
+        let properties = [Property::CorrelationData(b"which")];
+        let publish = Publish::new(name, b"x").with_properties(Properties::new(&properties));
+        let partition = only_partition(&topic).unwrap();
+        let append = |record: &Record<'_>| partition.append(record, Ack::Durable);
+        with_record(&publish, "me", 0, None, append).unwrap().unwrap();
+
+        let retained = Retained::open(&topic, &[]).unwrap();
+        let kept = read(&retained.kept);
+        let message = &kept.tree.get(name).unwrap().message;
+        let correlation = message.properties.correlation_data.as_ref().unwrap();
+        assert_eq!(
+            (&message.payload[..], &message.client_id[..], &correlation[..]),
+            (&b"x"[..], &b"me"[..], &b"which"[..])
+        );
+        let fetched = partition.read(0, 1).unwrap();
+        let memory = fetched.bytes().as_ptr_range();
+        let parts = [&message.payload, &message.client_id, correlation];
+        assert!(parts.iter().all(|part| !memory.contains(&part.as_ptr())));
+        // What is read for a delivery is: it goes when it is delivered.
+        let view = fetched.views().next().unwrap().unwrap();
+        let shared = Message::from_record(&view, fetched.bytes()).unwrap();
+        assert!(memory.contains(&shared.payload.as_ptr()));
+    }
 }

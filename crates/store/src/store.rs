@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use headwater_codec::{Publish, QoS};
-use headwater_log::{Ack, Log, Partition, ReadUpTo, Record, SyncError, Topic, TopicError, TopicOptions};
+use headwater_log::{
+    Ack, CleanupPolicy, Fold, Log, Partition, ReadError, ReadUpTo, Record, SyncError, Table, TableError,
+    Topic, TopicError, TopicOptions,
+};
 use headwater_topic::SubscriptionTree;
 
 use crate::counters::{Counters, Statistics};
@@ -57,16 +60,18 @@ impl Store {
     ///
     /// [`OpenError`]: a topic cannot be opened, or what it holds cannot be read. A damaged record is an error here, never skipped.
     pub fn open(log: &Log, options: StoreOptions, now_ms: i64) -> Result<Self, OpenError> {
-        let messages = log.open_or_create_topic(MESSAGES_TOPIC, options.messages)?;
+        // Never compacted: the key of a message is its topic, and each message counts.
+        let message_options = options.messages.cleanup_policy(CleanupPolicy::Delete);
+        let messages = log.open_or_create_topic(MESSAGES_TOPIC, message_options)?;
         let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-        let retained = Retained::open(single(log, retained::TOPIC, options.retained())?, &ends)
-            .map_err(|error| OpenError::Read { topic: retained::TOPIC, error })?;
+        let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &ends)?;
         // A session grows with its subscriptions: it may fill a segment.
         let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
-        let session_log = single(log, session::TOPIC, session_options)?;
+        let session_topic = single(log, session::TOPIC, session_options)?;
+        let session_log = only_partition(&session_topic)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
-        let (sessions, groups) = session::load(&session_log, &ends, now_ms)?;
+        let (sessions, groups) = session::load(&session_topic, &session_log, &ends, now_ms)?;
         // A key each for what was read back.
         let keys = sessions.len().saturating_add(groups.len());
         Ok(Self {
@@ -225,10 +230,30 @@ impl Shared {
     }
 }
 
-/// A topic of the store's own: one partition, kept for ever.
-fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Partition, OpenError> {
+/// A topic of the store's own: one partition, of which compaction keeps the last record of each key for ever.
+fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Topic, OpenError> {
     let options = options.partitions(1).retention_ms(None).retention_bytes(None);
-    let topic = log.open_or_create_topic(name, options)?;
-    let partition = topic.partitions().next();
-    partition.ok_or(OpenError::Topic(TopicError::NotFound { topic: name.to_owned() }))
+    let options = options.cleanup_policy(CleanupPolicy::Compact);
+    Ok(log.open_or_create_topic(name, options)?)
+}
+
+/// The partition of a topic of the store's own.
+pub(crate) fn only_partition(topic: &Topic) -> Result<Partition, OpenError> {
+    let partition = topic.partition(0);
+    partition.ok_or_else(|| OpenError::Topic(TopicError::NotFound { topic: topic.name().to_owned() }))
+}
+
+/// What a topic of the store's own says, read from its beginning. `name` is the topic's.
+pub(crate) fn read_back<S>(topic: &Topic, name: &'static str, state: S) -> Result<S, OpenError>
+where
+    S: Fold<Error = OpenError>,
+{
+    let mut table = Table::new(topic, state);
+    match table.catch_up() {
+        Ok(_) => Ok(table.into_state()),
+        Err(TableError::Fold { error, .. }) => Err(error),
+        Err(TableError::Read { error, .. }) => Err(OpenError::Read { topic: name, error }),
+        // A table that begins misses nothing and waits for nothing.
+        Err(_) => Err(OpenError::Read { topic: name, error: ReadError::Closed }),
+    }
 }

@@ -58,6 +58,11 @@ fn log_directory() {
 }
 
 #[test]
+fn log_producers() {
+    replay("log_producers", fuzz::log_producers);
+}
+
+#[test]
 fn log_operations() {
     replay("log_operations", fuzz::log_operations);
 }

@@ -1,6 +1,7 @@
 //! Logtool as its users meet it.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -221,4 +222,90 @@ fn a_directory_of_kafkas_is_described_checked_and_left_as_it_is() {
     let (code, said, _) = on("describe", folder.path(), &[]);
     assert!(code == Some(0) && said.contains("no mark"), "{said}");
     assert!(!folder.path().join(".lock").exists() && !dir.join("00000000000000000000.durable").exists());
+}
+
+/// `logtool produce` with these lines.
+fn produce(folder: &Path, rest: &[&str], lines: &[u8]) -> (Option<i32>, String, String) {
+    let mut program = Command::new(example("logtool"));
+    program.args([&["produce", folder.to_str().unwrap(), "telemetry"], rest].concat());
+    let mut child =
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It may end before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(lines);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn values(folder: &Path, partition: u32) -> Vec<(Option<String>, String)> {
+    let (code, said, errors) = on("dump", folder, &["telemetry", &partition.to_string(), "--json"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let record = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        (record["key"].as_str().map(str::to_owned), record["value"].as_str().unwrap().to_owned())
+    };
+    said.lines().map(record).collect()
+}
+
+#[test]
+fn produce_appends_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (code, said, errors) = produce(folder, &["--create", "2"], b"a\n\nb\r\nc");
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    assert_eq!(said, "4 records appended to telemetry: partition 0 offsets 0 to 3\n");
+    let plain = |value: &str| (None, value.to_owned());
+    assert_eq!(values(folder, 0), ["a", "", "b", "c"].map(plain));
+
+    let (code, said, _) = produce(folder, &["--partition", "1", "--acks", "appended"], b"d\n");
+    assert_eq!(said, "1 records appended to telemetry: partition 1 offsets 0 to 0\n");
+    assert_eq!((code, values(folder, 1)), (Some(0), vec![plain("d")]));
+
+    let rest = ["--key-separator", "=>", "--partition", "1"];
+    let (code, said, errors) = produce(folder, &rest, b"k=>v=>w\n=>\nnone\nk=>x\n");
+    // What came before the line at fault is there.
+    assert_eq!(said, "2 records appended to telemetry: partition 1 offsets 1 to 2\n");
+    assert_eq!((code, errors.as_str()), (Some(2), "logtool: line 3 has no `=>` between key and value\n"));
+    let keyed = |key: &str, value: &str| (Some(key.to_owned()), value.to_owned());
+    assert_eq!(values(folder, 1), [plain("d"), keyed("k", "v=>w"), keyed("", "")]);
+
+    let (code, said, _) =
+        produce(folder, &["--compression", "lz4", "--partition", "0"], &b"x\n".repeat(1000));
+    assert_eq!(said, "1000 records appended to telemetry: partition 0 offsets 4 to 1003\n");
+    let (_, batches, _) = on("dump", folder, &["telemetry", "0", "--batches", "--from", "4"]);
+    assert!(
+        code == Some(0) && batches.contains("codec=\"lz4\"") && batches.contains("producer_id="),
+        "{batches}"
+    );
+}
+
+#[test]
+fn produce_says_what_it_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let refused = |rest: &[&str], lines: &[u8]| {
+        let (code, _, errors) = produce(folder, rest, lines);
+        assert_eq!(code, Some(2), "{errors}");
+        errors
+    };
+    let missing = folder.join("missing");
+    let (code, _, errors) = produce(&missing, &[], b"a\n");
+    assert!(
+        code == Some(2) && errors.contains("is not a directory with a log; --create makes one"),
+        "{errors}"
+    );
+    assert!(!missing.exists());
+    assert!(refused(&["--create", "0"], b"").contains("option partitions is 0"));
+    assert!(refused(&[], b"").contains("there is no topic `telemetry`"));
+    produce(folder, &["--create", "2"], b"");
+    assert!(
+        refused(&["--partition", "2"], b"a\n").contains("topic telemetry has no partition 2, but 2, from 0")
+    );
+    assert!(refused(&["--compression", "rar"], b"").contains("it is none of none, lz4, snappy, gzip, zstd"));
+    assert!(refused(&["--acks", "1"], b"").contains("it is neither durable nor appended"));
+    let long = [b"a\n".as_slice(), &vec![b'b'; 2 << 20]].concat();
+    let errors = refused(&[], &long);
+    assert!(errors.starts_with("logtool: line 2: the record is a batch of 1048"), "{errors}");
+    assert_eq!(values(folder, 0).len(), 1);
+    let _log = Log::open(folder, LogOptions::default()).unwrap();
+    assert!(refused(&[], b"a\n").contains("in use by another writer"));
 }

@@ -12,6 +12,8 @@ mod bad_input;
 mod broker;
 mod clauses;
 mod clients;
+mod event_sourcing;
+mod groups;
 mod kill;
 mod limits;
 mod logtool;

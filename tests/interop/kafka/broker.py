@@ -12,6 +12,7 @@ from pathlib import Path
 
 from processes import Failed, Processes, free_ports
 from records import Console
+from wire import NONE, Wire
 
 START_SECS = 90
 STARTED = b"Kafka Server started"
@@ -35,6 +36,8 @@ auto.create.topics.enable=false
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 group.initial.rebalance.delay.ms=0
+log.cleaner.backoff.ms=200
+log.cleaner.dedupe.buffer.size=16777216
 """
 
 
@@ -119,11 +122,30 @@ class Broker:
     def server(self):
         return f"127.0.0.1:{self.port}"
 
-    def create_topic(self, name, partitions, timestamps):
+    def create_topics(self, topics):
+        """Makes topics of a name, a number of partitions, and what they want besides what all have."""
         # Retention would delete what it takes for old; segments have to be of 1 MiB at least.
-        config = {"retention.ms": -1, "segment.bytes": 1 << 20, "message.timestamp.type": timestamps}
-        command = ["--bootstrap-server", self.server, "--create", "--topic", name, "--partitions", str(partitions)]
-        self.tools.run("org.apache.kafka.tools.TopicCommand", *command, *options("--config", config))
+        common = {"retention.ms": -1, "segment.bytes": 1 << 20}
+        with Wire(self.port) as wire:
+            wire.create_topics([(name, partitions, common | config) for name, partitions, config in topics])
+
+    def send(self, topic, batches):
+        """Sends batches as they are to partition 0; the error and the base offset that each is answered with."""
+        with Wire(self.port) as wire:
+            return [wire.produce(topic, batch) for batch in batches]
+
+    def committed(self, group):
+        """What a group has committed, by topic and partition; the coordinator may have to be made, and to load, first."""
+        deadline = time.monotonic() + START_SECS
+        while True:
+            with Wire(self.port) as wire:
+                error = wire.find_coordinator(group)
+                found, error = wire.committed(group) if error == NONE else ({}, error)
+            if error == NONE:
+                return found
+            if time.monotonic() > deadline:
+                raise Failed(f"no coordinator tells of the group {group}: error {error}")
+            time.sleep(0.2)
 
     def ends(self, topics):
         """The end offset of each partition, by (topic, partition)."""

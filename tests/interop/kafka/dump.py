@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from exhibit import batches
 from processes import Failed
 
 # Up to 4.2, and the class that took over.
@@ -26,23 +27,26 @@ HARMLESS = {
     "nothing": re.compile(r"\s*"),
 }
 GAP = re.compile(r"Non-consecutive offsets in (.*)")
+MISMATCH = re.compile(r"Found timestamp mismatch in :.*")
+NO_RECORD = re.compile(r"  Index timestamp: (\d+), log timestamp: -1")
+FOLLOWED = re.compile(r"(-?\d+) is followed by (\d+)")
 SUFFIXES = ("log", "index", "timeindex")
 ENTRY_BYTES = {"index": 8, "timeindex": 12}
 HEADER_BYTES = 61
-LENGTH_END = 12
 
 
 DEEP, SANITY = "--deep-iteration", "--index-sanity-check"
 
 
-def findings(tools, directories, flags=(DEEP, SANITY)):
-    """What DumpLogSegments finds in the segments of partition directories; nothing when all is well."""
+def findings(tools, directories, flags=(DEEP, SANITY), gaps=False):
+    """What DumpLogSegments finds in the segments of partition directories; nothing when all is well. In what was compacted
+    there are gaps between offsets, which it tells."""
     files = [file for directory in directories for suffix in SUFFIXES for file in sorted(Path(directory).glob(f"*.{suffix}"))]
     told = []
     for flag in flags:
         # A sanity check of the segments themselves there is not.
         chosen = [file for file in files if flag == DEEP or file.suffix != ".log"]
-        told += read(run(tools, chosen, flag), chosen, flag)
+        told += read(run(tools, chosen, flag), chosen, flag, gaps)
     return told
 
 
@@ -55,14 +59,23 @@ def run(tools, files, flag):
     raise Failed(f"none of {MAIN} is in {tools.jars}")
 
 
-def read(output, files, flag):
+def read(output, files, flag, gaps=False):
     told, seen, file, gap = [], Counter(), None, None
+    emptied = {timestamp for path in files if gaps and path.suffix == ".log" for timestamp in times_of_emptied(path)}
     for line in output.decode(errors="replace").splitlines():
         # 4.3 takes the offset before the first record of a segment to be -1: told for every segment that does not begin at 0.
         if heading := GAP.fullmatch(line):
             gap = Path(heading[1])
             continue
         if gap and line.strip() == f"-1 is followed by {int(gap.stem)}":
+            continue
+        followed = FOLLOWED.fullmatch(line.strip())
+        if gaps and gap and followed and int(followed[1]) < int(followed[2]):
+            continue
+        if gaps and MISMATCH.fullmatch(line):
+            continue
+        # It takes the latest time of a batch from its records, of which compaction may have left none.
+        if (index := NO_RECORD.fullmatch(line)) and int(index[1]) in emptied:
             continue
         kind = next((kind for kind, form in HARMLESS.items() if form.fullmatch(line)), None)
         if kind is None:
@@ -81,6 +94,11 @@ def read(output, files, flag):
     return told
 
 
+def times_of_emptied(path):
+    """The latest times in the headers of batches without records."""
+    return [int.from_bytes(batch[35:43], "big") for batch in batches(path.read_bytes()) if batch[57:61] == bytes(4)]
+
+
 def should_see(path, flag):
     """How many lines of which kind a file gives."""
     suffix = path.suffix[1:]
@@ -89,13 +107,18 @@ def should_see(path, flag):
     if suffix in ENTRY_BYTES:
         entries = path.stat().st_size // ENTRY_BYTES[suffix]
         return {"entry" if suffix == "index" else "time entry": entries} if entries else {"empty": 1}
-    batches = records = position = 0
-    content = path.read_bytes()
-    while position + HEADER_BYTES <= len(content):
-        length = int.from_bytes(content[position + 8 : position + LENGTH_END], "big", signed=True)
-        if length < HEADER_BYTES - LENGTH_END:
-            break
-        batches += 1
-        records += int.from_bytes(content[position + 57 : position + HEADER_BYTES], "big")
-        position += LENGTH_END + length
-    return {"batch": batches, "record": records}
+    found = [batch for batch in batches(path.read_bytes()) if len(batch) >= HEADER_BYTES]
+    return {"batch": len(found), "record": sum(int.from_bytes(batch[57:HEADER_BYTES], "big") for batch in found)}
+
+
+PRODUCER = re.compile(r"producerId: (\d+) producerEpoch: (\d+) .*lastSequence: (\d+) lastOffset: \d+ offsetDelta: (\d+)")
+
+
+def said_of(tools, file):
+    """All that it prints of one file."""
+    return run(tools, [file], DEEP).decode(errors="replace")
+
+
+def producers(tools, file):
+    """What a `.snapshot` says: the epoch, the last sequence number and the offset delta, by producer. The last entry counts."""
+    return {int(id): tuple(map(int, rest)) for id, *rest in PRODUCER.findall(said_of(tools, file))}

@@ -2,33 +2,26 @@
 
     native            two partitions, several segments, headers, null keys, values and header values
     native-stamped    log append time
-    native-packed     between plain batches, a batch of each codec, which we keep, and read
+    native-packed     between plain batches, a batch of each codec
 
 A broker and its console producer write them, and its console consumer says what is in them. Two copies of the directory are
 opened: one taken while the broker ran, as a kill would leave it (no note, indexes full of zeros), and one after its clean stop.
 """
 
 import random
-import shutil
 
 import dump
 import records
-from exhibit import partitions
+from exhibit import batches, partitions
+from parts import NATIVE as STATE
+from parts import Part
 from processes import at_once
 from takeover import sent_differences
 
-STATE = "native"
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 COUNT = 3000
 VALUE_BYTES = 2400
 TOPICS = (STATE, f"{STATE}-stamped", f"{STATE}-packed")
-
-
-def new_topics():
-    """Their names, partitions and types of timestamps."""
-    yield TOPICS[0], 2, "CreateTime"
-    yield TOPICS[1], 1, "LogAppendTime"
-    yield TOPICS[2], 1, "CreateTime"
 
 
 def text(maker, longest):
@@ -46,75 +39,50 @@ def made_up(maker, count):
         yield text(maker, 30), text(maker, VALUE_BYTES), headers
 
 
-def write(broker, seed):
-    """Sends to the topics; what was sent to each, by topic and codec."""
-    maker = random.Random(seed)
-    sent = {
-        (TOPICS[0], 0): list(made_up(maker, COUNT)),
-        (TOPICS[1], 0): list(made_up(maker, COUNT // 2)),
-        (TOPICS[2], 0): list(made_up(maker, 50)),
-    }
-    at_once(broker.produce, [(topic, made) for (topic, _), made in sent.items()])
-    for codec, name in CODECS.items():
+class Native(Part):
+    """What a broker and its producer write."""
+
+    def topics(self):
+        yield TOPICS[0], 2, {}
+        yield TOPICS[1], 1, {"message.timestamp.type": "LogAppendTime"}
+        yield TOPICS[2], 1, {}
+
+    def theirs(self):
+        """Sends to the topics, and asks the broker what is in them."""
+        maker = random.Random(self.stage.seed)
+        sent = {topic: list(made_up(maker, count)) for topic, count in zip(TOPICS, (COUNT, COUNT // 2, 50))}
+        at_once(self.broker.produce, sent.items())
         # Enough of the same letters that the producer finds it worth while.
-        sent[TOPICS[2], codec] = [(f"{name} {number}", "a" * 200, []) for number in range(20)]
-    at_once(broker.produce, [(TOPICS[2], sent[TOPICS[2], codec], name) for codec, name in CODECS.items()])
-    more = list(made_up(maker, 30))
-    broker.produce(TOPICS[2], more)
-    sent[TOPICS[2], 0] += more
-    return sent
+        packed = {name: [(f"{name} {number}", "a" * 200, []) for number in range(20)] for name in CODECS.values()}
+        at_once(self.broker.produce, [(TOPICS[2], made, name) for name, made in packed.items()])
+        more = list(made_up(maker, 30))
+        self.broker.produce(TOPICS[2], more)
+        sent[TOPICS[2]] += [record for made in packed.values() for record in made] + more
+        self.said = {}
+        for part in at_once(self.broker.consume, [(*place, end) for place, end in self.broker.ends(TOPICS).items()]):
+            self.said |= part
+        for topic in TOPICS:
+            came = [record for record in self.said.values() if record["topic"] == topic]
+            self.judge.holds(f"{topic}: Kafka returns what was sent, {len(came)} records", sent_differences(sent[topic], came))
 
+    def laid(self):
+        for directory in (self.stage.killed, self.stage.stopped):
+            self.open(directory)
 
-def check(judge, broker, exhibit, scratch, seed):
-    """`broker` runs, has the topics, and is stopped in between."""
-    sent = write(broker, seed)
-    said = {}
-    for part in at_once(broker.consume, [(*place, end) for place, end in broker.ends(TOPICS).items()]):
-        said |= part
-    for topic in TOPICS:
-        everything = [record for (name, _), made in sent.items() if name == topic for record in made]
-        came = [record for record in said.values() if record["topic"] == topic]
-        judge.holds(f"{topic}: Kafka returns what was sent, {len(came)} records", sent_differences(everything, came))
-    live, stopped = scratch / "native-killed", scratch / "native-stopped"
-    shutil.copytree(broker.dirs[STATE], live)
-    broker.stop()
-    shutil.copytree(broker.dirs[STATE], stopped)
-    for directory in (live, stopped):
-        opened(judge, broker, exhibit, directory, said, seed)
-
-
-def opened(judge, broker, exhibit, directory, said, seed):
-    """We open it, read all, append, and Kafka's inspector looks at the result."""
-    name = directory.name
-    segments = {file: file.read_bytes() for topic in TOPICS for path in partitions(directory, topic) for file in path.glob("*.log")}
-    batches = packed(segments)
-    found = exhibit.list(directory, *TOPICS)
-    kept = {place[2]: (record["codec"], record["batch"]) for place, record in exhibit.packed(directory, *TOPICS).items()}
-    told = [] if len(segments) > 6 else [f"only {len(segments)} segments"]
-    judge.holds(f"{name}: every record is right, {len(said)}, in {len(segments)} segments", told + records.differences(said, found))
-    wanted = {offset: (codec, batch.hex()) for offset, (codec, batch) in batches.items()}
-    told = [] if {codec for codec, _ in wanted.values()} == set(CODECS) else ["not a batch of each codec"]
-    told += [] if kept == wanted else [f"batches at {sorted(wanted)} are compressed, we named those at {sorted(kept)}, or other bytes"]
-    judge.holds(f"{name}: {len(wanted)} compressed batches are kept", told)
-    told = [f"{file} was changed" for file, content in segments.items() if file.read_bytes() != content]
-    judge.holds(f"{name}: opening changed no segment", told)
-    more = exhibit.append(directory, STATE, seed)
-    again = exhibit.list(directory, *TOPICS)
-    judge.holds(f"{name}: we append, and find all", records.differences(found | more, again))
-    paths = [path for topic in TOPICS for path in partitions(directory, topic)]
-    judge.holds(f"{name}: DumpLogSegments, after that", dump.findings(broker.tools, paths))
-
-
-def packed(segments):
-    """The compressed batches of the one topic that has some, by base offset: codec and bytes."""
-    found = {}
-    for file, content in segments.items():
-        position = 0
-        while position < len(content):
-            length = 12 + int.from_bytes(content[position + 8 : position + 12], "big")
-            batch = content[position : position + length]
-            if codec := batch[22] & 7:
-                assert file.parent.name == f"{TOPICS[2]}-0", file
-                found[int.from_bytes(batch[:8], "big")] = (codec, batch)
-            position += length
-    return found
+    def open(self, directory):
+        """We open it, read all, append, and Kafka's inspector looks at the result."""
+        name = directory.name
+        segments = {file: file.read_bytes() for topic in TOPICS for path in partitions(directory, topic) for file in path.glob("*.log")}
+        found = self.exhibit.list(directory, *TOPICS)
+        told = [] if len(segments) > 6 else [f"only {len(segments)} segments"]
+        codecs = {batch[22] & 7 for content in segments.values() for batch in batches(content)}
+        told += [] if codecs >= set(CODECS) else [f"only the codecs {sorted(codecs)}"]
+        name_of_check = f"{name}: every record is right, those of compressed batches too: {len(self.said)}, in {len(segments)} segments"
+        self.judge.holds(name_of_check, told + records.differences(self.said, found))
+        told = [f"{file} was changed" for file, content in segments.items() if file.read_bytes() != content]
+        self.judge.holds(f"{name}: opening changed no segment", told)
+        more = self.exhibit.append(directory, STATE, self.stage.seed)
+        again = self.exhibit.list(directory, *TOPICS)
+        self.judge.holds(f"{name}: we append, and find all", records.differences(found | more, again))
+        paths = [path for topic in TOPICS for path in partitions(directory, topic)]
+        self.judge.holds(f"{name}: DumpLogSegments, after that", dump.findings(self.stage.tools, paths))

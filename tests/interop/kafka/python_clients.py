@@ -1,10 +1,11 @@
 """Runs with a Python that has kafka-python and aiokafka: their record classes over bytes of ours, and their batches for us.
 
     python_clients.py read LIBRARY PARTITION ...        the records of partition directories, as JSON lines
-    python_clients.py encode LIBRARY CODEC < lines      record batches of those records, in hex, each on a line
+    python_clients.py encode LIBRARY < lines            record batches in hex, each on a line
 
 LIBRARY is `kafka-python` or `aiokafka`; the latter has a parser in C and one in Python, which AIOKAFKA_NO_EXTENSIONS=1 chooses.
-CODEC is Kafka's number: 0 none, 1 gzip. The batches are as a producer would send them; every other one is idempotent.
+A line for a batch is `{"codec":1,"producer":[4242,3,0],"records":[..]}`: Kafka's number of a codec, 0 none; producer id, epoch and
+first sequence number, all -1 for none; and records. The batches are as a producer would send them.
 """
 
 import json
@@ -12,7 +13,6 @@ import os
 import sys
 from pathlib import Path
 
-BATCH_RECORDS = 25
 MAGIC = 2
 
 
@@ -60,17 +60,14 @@ def read(memory_records, directory):
                 }
 
 
-def encode(builder_class, codec, records):
-    for number, start in enumerate(range(0, len(records), BATCH_RECORDS)):
-        # Producer, epoch and sequence, as an idempotent producer has them.
-        producer = (4242, 3, start) if number % 2 else (-1, -1, -1)
-        builder = builder_class(MAGIC, codec, False, *producer, 1 << 20)
-        for offset, record in enumerate(records[start : start + BATCH_RECORDS]):
-            headers = [(from_hex(name).decode(), from_hex(value)) for name, value in record["headers"]]
-            appended = builder.append(offset, record["timestamp"], from_hex(record["key"]), from_hex(record["value"]), headers)
-            if appended is None:
-                sys.exit("a batch is full")
-        yield bytes(builder.build()).hex()
+def encode(builder_class, codec, producer, records):
+    builder = builder_class(MAGIC, codec, False, *producer, 1 << 20)
+    for offset, record in enumerate(records):
+        headers = [(from_hex(name).decode(), from_hex(value)) for name, value in record["headers"]]
+        appended = builder.append(offset, record["timestamp"], from_hex(record["key"]), from_hex(record["value"]), headers)
+        if appended is None:
+            sys.exit("a batch is full")
+    return bytes(builder.build()).hex()
 
 
 def main(what, name, *rest):
@@ -80,8 +77,8 @@ def main(what, name, *rest):
             for record in read(memory_records, Path(directory)):
                 print(json.dumps(record, separators=(",", ":")))
     else:
-        for batch in encode(builder, int(rest[0]), [json.loads(line) for line in sys.stdin]):
-            print(batch)
+        for line in sys.stdin:
+            print(encode(builder, **json.loads(line)))
 
 
 if __name__ == "__main__":

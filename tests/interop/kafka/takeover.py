@@ -13,15 +13,16 @@ The states:
 """
 
 import re
-import shutil
 
 import dump
 import records
 from exhibit import partitions, topics
+from parts import Part
 from processes import Failed, at_once
 
 STATES = ("left", "bare", "closed")
-ROOT_FILES = (".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "replication-offset-checkpoint")
+# In two of them each batch has a codec of its own, or none.
+PACKED = ("bare", "closed")
 RECOVERS = "Recovering unflushed segment"
 # What one topic is sent by Kafka's producer: key, value, headers.
 SENT = [("key", "by Kafka", [("h", "1"), ("h", None)]), (None, "no key", []), ("no value", None, []), ("", "", [("", "")])]
@@ -34,7 +35,7 @@ class Taken:
         self.state = state
         self.exhibit = exhibit
         self.directory = scratch / f"written-{state}"
-        how = ["left"] if state == "left" else []
+        how = [*(["packed"] if state in PACKED else []), *(["left"] if state == "left" else [])]
         self.expected = exhibit.write(self.directory, state, seed, *how)
         if state == "bare":
             self.strip()
@@ -56,20 +57,6 @@ class Taken:
     def partitions(self):
         return [path for name in topics(self.state) for path in partitions(self.directory, name)]
 
-    def place(self, broker):
-        """Puts it where the broker looks, under the identities that the cluster gave its topics."""
-        data = broker.dirs[self.state]
-        for partition in self.partitions():
-            for theirs in [path for path in (one / partition.name for one in broker.dirs.values()) if path.exists()]:
-                (partition / "partition.metadata").write_bytes((theirs / "partition.metadata").read_bytes())
-                shutil.rmtree(theirs)
-        for name in ROOT_FILES:
-            (data / name).unlink(missing_ok=True)
-        for path in self.directory.iterdir():
-            if path.name != ".lock":
-                path.rename(data / path.name)
-        self.directory = data
-
     def content(self):
         """The bytes of the files of its segments, zeros at their ends left out: a broker gives the newest ones room."""
         suffixes = (".log", ".durable", ".index", ".timeindex") if self.state == "closed" else (".log", ".durable")
@@ -85,39 +72,48 @@ class Taken:
         return ranges
 
 
-def new_topics():
-    """Their names, partitions and types of timestamps."""
-    for state in STATES:
-        yield state, 2, "CreateTime"
-        yield f"{state}-stamped", 1, "LogAppendTime"
+class Takeover(Part):
+    """Three of our directories, taken over, gone on with by both, and taken over once more."""
 
+    dirs = STATES
 
-def check(judge, broker, exhibit, scratch, seed):
-    """`broker` is stopped, and knows the topics."""
-    taken = [Taken(state, exhibit, scratch, seed + number) for number, state in enumerate(STATES)]
-    for one in taken:
-        one.place(broker)
-    before = {one.state: one.content() for one in taken}
-    broker.start()
-    for one in taken:
-        started = "and believes our indexes" if one.state == "closed" else "and recovers every segment"
-        judge.holds(f"{one.state}: the broker starts on it without a complaint {started}", complaints(broker, one))
-        found = served(broker, one)
-        name = f"{one.state}: the console consumer returns all {len(one.expected)} records"
-        judge.holds(name, records.differences(one.expected, found))
-        judge.holds(f"{one.state}: the broker has left our files as they were", changed(before[one.state], one.content()))
-    a_lost_record(judge, one, found)
-    at_once(broker.produce, [(topic, SENT) for one in taken for topic in topics(one.state)])
-    broker.stop()
-    for one in taken:
-        goes_on(judge, broker, exhibit, one, seed + 100)
-    broker.start()
-    for one in taken:
-        name = f"{one.state}: the broker takes it over once more and returns all {len(one.expected)} records"
-        told = complaints(broker, one, recovers=False) + records.differences(one.expected, served(broker, one))
-        judge.holds(name, told)
-    broker.stop()
-    zeros(judge, broker, taken[-1])
+    def topics(self):
+        for state in STATES:
+            yield state, 2, {}
+            yield f"{state}-stamped", 1, {"message.timestamp.type": "LogAppendTime"}
+
+    def laid(self):
+        seed = self.stage.seed
+        self.taken = [Taken(state, self.exhibit, self.stage.scratch, seed + number) for number, state in enumerate(STATES)]
+        for one in self.taken:
+            one.directory = self.stage.lay(one.directory, one.partitions(), one.state)
+        self.before = {one.state: one.content() for one in self.taken}
+
+    def served(self):
+        for one in self.taken:
+            started = "and believes our indexes" if one.state == "closed" else "and recovers every segment"
+            told = complaints(self.broker, one)
+            self.judge.holds(f"{one.state}: the broker starts on it without a complaint {started}", told)
+            found = served(self.broker, one)
+            name = f"{one.state}: the console consumer returns all {len(one.expected)} records"
+            self.judge.holds(name, records.differences(one.expected, found))
+            told = changed(self.before[one.state], one.content())
+            self.judge.holds(f"{one.state}: the broker has left our files as they were", told)
+        a_lost_record(self.judge, one, found)
+        at_once(self.broker.produce, [(topic, SENT) for one in self.taken for topic in topics(one.state)])
+
+    def opened(self):
+        for one in self.taken:
+            goes_on(self.judge, self.broker, self.exhibit, one, self.stage.seed + 100)
+
+    def again(self):
+        for one in self.taken:
+            name = f"{one.state}: the broker takes it over once more and returns all {len(one.expected)} records"
+            told = complaints(self.broker, one, recovers=False) + records.differences(one.expected, served(self.broker, one))
+            self.judge.holds(name, told)
+
+    def last(self):
+        zeros(self.judge, self.broker, self.taken[-1])
 
 
 def goes_on(judge, broker, exhibit, one, seed):
@@ -152,7 +148,7 @@ def complaints(broker, one, recovers=None):
 
 def is_about(line, broker, one):
     """Names its directory or one of its topics, or names none at all and is of what handles logs."""
-    others = [state for state in STATES if state != one.state and (str(broker.dirs[state]) in line or f"{state}-" in line)]
+    others = [name for name in broker.dirs if name != one.state and (str(broker.dirs[name]) in line or f"{name}-" in line)]
     return not others and (one.state in line or ".log." in line or "Corrupt" in line)
 
 

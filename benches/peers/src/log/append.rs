@@ -109,7 +109,7 @@ pub(super) fn run(options: &Options, run: &mut Run) -> io::Result<()> {
 }
 
 /// Appends so many records, `at_once` by each call; then the answer is compared.
-fn heat<'a, P: Peer + 'a>(bytes: usize, at_once: usize, count: usize) -> super::bed::Heat<'a> {
+pub(super) fn heat<'a, P: Peer + 'a>(bytes: usize, at_once: usize, count: usize) -> super::bed::Heat<'a> {
     let heat = move |dir: &Path| {
         let mut peer = P::open(dir);
         let mut content = Content::new(bytes);
@@ -168,7 +168,7 @@ fn mapped(dir: &Path, bytes: usize, at_once: usize, count: usize) -> f64 {
     begun.elapsed().as_nanos() as f64 / count as f64
 }
 
-fn written(dir: &Path, bytes: usize, at_once: usize, count: usize) -> f64 {
+pub(super) fn written(dir: &Path, bytes: usize, at_once: usize, count: usize) -> f64 {
     let mut batch = vec![0x5A; batch_bytes(bytes, at_once)];
     let calls = count / at_once;
     let mut log = Written::new(dir, batch.len() * calls);

@@ -1,7 +1,8 @@
-//! The commit log beside five others.
+//! The commit log beside six others.
 //!
 //! ```text
 //!   append    one record a call, a thousand a call, how long a call takes     append.rs
+//!   producer  one record a send, gathered                               producer.rs
 //!   durable   eight threads that wait for the disk                            durable.rs
 //!   read      all in order, any by offset                                     reading.rs
 //!   tail      one appends, two read what comes                                tailing.rs
@@ -14,6 +15,7 @@ pub mod durable;
 pub mod opening;
 pub mod peer;
 pub mod plot;
+pub mod producer;
 pub mod reading;
 pub mod tailing;
 pub mod targets;
@@ -22,7 +24,7 @@ use crate::options::Options;
 use crate::report::Figures;
 
 /// What `--area` picks from.
-pub const AREAS: [&str; 5] = ["append", "durable", "read", "tail", "open"];
+pub const AREAS: [&str; 6] = ["append", "producer", "durable", "read", "tail", "open"];
 
 /// All figures of a run, nanoseconds per record where nothing else is said.
 #[derive(Debug, Default)]
@@ -31,6 +33,8 @@ pub struct Run {
     pub append: Figures,
     /// One call: p50, p99, p999.
     pub latency: Vec<append::Latency>,
+    /// One record a send.
+    pub producer: Figures,
     /// Eight threads that wait for the disk.
     pub durable: Figures,
     /// All in order.
@@ -51,10 +55,13 @@ pub struct Run {
 ///
 /// A directory for a log cannot be made.
 pub fn run(options: &Options) -> std::io::Result<Run> {
-    let [append, durable, read, tail, open] = AREAS.map(|area| area.contains(&options.area));
+    let [append, producer, durable, read, tail, open] = AREAS.map(|area| area.contains(&options.area));
     let mut run = Run::default();
     if append {
         append::run(options, &mut run)?;
+    }
+    if producer {
+        producer::run(options, &mut run)?;
     }
     if durable {
         durable::run(options, &mut run)?;

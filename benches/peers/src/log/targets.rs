@@ -3,7 +3,7 @@
 use super::append::{LATENCY, many, our_latency, single};
 use super::peer::{limit, ours};
 use super::reading::{again, random, sequential};
-use super::{Run, durable, opening, tailing};
+use super::{Run, durable, opening, producer, tailing};
 use crate::report::{Bound, Figures, Row, Target};
 
 /// The lines of all tables, and the targets.
@@ -20,6 +20,7 @@ pub fn judge(run: &Run) -> Verdict {
     let mut verdict = Verdict::default();
     let [small, medium, large] = super::bed::SIZES;
     verdict.rows(&run.append, limit::MAP, &[many(small), many(medium)]);
+    verdict.rows(&run.producer, limit::WRITE, &[]);
     verdict.rows(&run.durable, durable::LIMIT, &[]);
     for figures in [&run.sequential, &run.random, &run.tail, &run.open] {
         verdict.rows(figures, limit::MAP, &[]);
@@ -27,6 +28,10 @@ pub fn judge(run: &Run) -> Verdict {
     verdict.ahead(&single(small), 5.0);
     verdict.of_limit(&single(small), 0.5);
     for case in [many(small), many(medium)] {
+        verdict.ahead(&case, 2.0);
+        verdict.of_limit(&case, 0.7);
+    }
+    for case in [producer::case(small), producer::case(medium)] {
         verdict.ahead(&case, 2.0);
         verdict.of_limit(&case, 0.7);
     }

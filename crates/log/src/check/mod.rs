@@ -24,7 +24,7 @@ use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::Offsets;
 use crate::format::names;
 use crate::log::{Found, TopicsOnDisk, find_topics, first_missing, read_offsets};
-use crate::options::{ReadOnlyOptions, TopicOptions};
+use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
 use crate::recovery::{Known, Plan};
 use crate::report::PartitionRecovery;
 use crate::segment::Dir;
@@ -142,7 +142,11 @@ pub(crate) fn check(
         let topic: Arc<str> = name.as_str().into();
         for partition in partitions {
             let key = (name.clone(), *partition);
-            let known = Known { start: starts.get(&key).copied(), recovery_point: points.get(&key).copied() };
+            let known = Known {
+                start: starts.get(&key).copied(),
+                recovery_point: points.get(&key).copied(),
+                producers_max: LogOptions::default().producers_max,
+            };
             let dir = Dir::unmapped(Arc::clone(storage), path, Arc::clone(&topic), *partition, bytes_max);
             let (topic, partition) = (Arc::clone(&topic), *partition);
             let progress = Progress { done_bytes, total_bytes, topic, partition, segment: 0 };
@@ -219,6 +223,7 @@ fn has_file_of_log(storage: &dyn Storage, path: &Path) -> Result<bool, OpenError
         names::RECOVERY_POINTS,
         names::LOG_STARTS,
         names::CLEANER_OFFSETS,
+        names::PRODUCER_IDS,
     ];
     let entries = storage.list(path).map_err(IoError::of("list", path))?;
     Ok(entries.iter().any(|entry| known.contains(&entry.name.as_str())))

@@ -130,6 +130,14 @@ pub enum InvalidBatch {
         /// The field's value.
         sequence: i32,
     },
+    /// The epoch of a producer is 0 or above.
+    #[error("producerEpoch at byte 51 is {epoch} with producerId {producer_id}; it has to be at least 0")]
+    ProducerEpoch {
+        /// The producer's identity.
+        producer_id: i64,
+        /// The field's value.
+        epoch: i16,
+    },
     /// A record is not well formed.
     #[error("record {record}, at byte {at}, is malformed: {field}; encode the batch anew")]
     Record {
@@ -196,6 +204,7 @@ impl InvalidBatch {
             | Self::Transactional
             | Self::DeleteHorizon
             | Self::Sequence { .. }
+            | Self::ProducerEpoch { .. }
             | Self::Record { .. }
             | Self::OffsetDelta { .. }
             | Self::LeftOver { .. }

@@ -205,6 +205,46 @@ pub enum AppendError {
     /// The bytes given are not a record batch that can be appended.
     #[error("the record batch was refused: {0}")]
     InvalidBatch(#[from] InvalidBatch),
+    /// A producer id, an epoch or a sequence number is negative.
+    #[error(
+        "producer {producer_id} with epoch {epoch} and sequence {sequence}: none of them may be negative"
+    )]
+    InvalidProducer {
+        /// The producer id.
+        producer_id: i64,
+        /// The producer's epoch.
+        epoch: i16,
+        /// The number of the first record.
+        sequence: i32,
+    },
+    /// A producer begins with another sequence number than the one behind its last batch: batches between them are
+    /// missing, or it was appended so long ago that it is not among the last five that are remembered. In a new epoch a
+    /// producer begins with 0. Kafka's error 45, `OUT_OF_ORDER_SEQUENCE_NUMBER`.
+    #[error(
+        "producer {producer_id} in epoch {epoch} sent sequence {found}, and {expected} is next; send what is between"
+    )]
+    OutOfOrderSequence {
+        /// The producer id.
+        producer_id: i64,
+        /// The epoch of the batch.
+        epoch: i16,
+        /// The sequence number that the next batch has to begin with.
+        expected: i32,
+        /// The one that it begins with.
+        found: i32,
+    },
+    /// A producer has appended in a later epoch: this one was taken over. Kafka's error 47, `INVALID_PRODUCER_EPOCH`.
+    #[error(
+        "producer {producer_id} is in epoch {current}, the batch is of {epoch}; begin again with a new producer id"
+    )]
+    InvalidProducerEpoch {
+        /// The producer id.
+        producer_id: i64,
+        /// The epoch of the batch.
+        epoch: i16,
+        /// The latest epoch.
+        current: i16,
+    },
     /// A record's timestamp is before 1970. Kafka's clients refuse these too.
     #[error("timestamp {timestamp} of record {record} is negative")]
     NegativeTimestamp {
@@ -352,6 +392,40 @@ impl From<IoError> for ReadError {
     fn from(error: IoError) -> Self {
         Self::Io(Arc::new(error))
     }
+}
+
+/// Why no producer id was given out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProducerIdError {
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// The file that tells which ids were given out is damaged; it was left as it is.
+    #[error(
+        "{} is damaged; remove it, and ids are given out from 0 on again, but for those that partitions know",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// That file is of a version that this release does not know; it was left as it is.
+    #[error("{} has format version {found}, this release knows {known}", path.display())]
+    UnsupportedVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u16,
+        /// The version that is understood.
+        known: u16,
+    },
+    /// All ids were given out: there are 2^63.
+    #[error("all producer ids were given out")]
+    Exhausted,
+    /// The operating system refused; no id was given out.
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
 /// Why a partition was not compacted, or not to the end. What was compacted before the error stays so; readers, appends and

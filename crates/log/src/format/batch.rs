@@ -13,6 +13,7 @@
 
 use super::field::{self, Fill, Sink};
 use crate::error::Damage;
+use crate::producers::ProducerNumbers;
 
 /// The bytes of a batch before its records.
 pub(crate) const HEADER_BYTES: usize = 61;
@@ -169,6 +170,12 @@ impl Header {
         self.attributes & LOG_APPEND_TIME != 0
     }
 
+    /// What its producer numbered it with, if it did.
+    pub(crate) fn producer(&self) -> Option<ProducerNumbers> {
+        let numbers = ProducerNumbers::new(self.producer_id, self.producer_epoch, self.base_sequence);
+        (self.producer_id >= 0).then_some(numbers)
+    }
+
     pub(crate) fn next_offset(&self) -> u64 {
         self.last_offset.saturating_add(1)
     }
@@ -245,7 +252,7 @@ pub(crate) mod tests {
 
     /// Encodes a batch as the log would.
     pub(crate) fn encoded(records: &[Record<'_>], base_offset: u64, leader_epoch: i32) -> Vec<u8> {
-        let draft = Draft::new(records, 0).unwrap();
+        let draft = Draft::new(records, 0, None).unwrap();
         let mut bytes = vec![0; draft.size().bytes];
         let place = Place { base_offset, leader_epoch, log_append_ms: None };
         assert!(draft.encode(place, &mut bytes));

@@ -5,6 +5,8 @@ use super::heads::{BLOCK_ENTRY_BYTES, FILE_HEADER_BYTES, HEAD_BYTES};
 use super::index::{ENTRY_BYTES, TIME_ENTRY_BYTES};
 use super::mark::{FILE_BYTES, IndexSum, Mark, SLOT_BYTES, SLOT_DISTANCE, VERSION};
 use super::names::{BASE_OFFSET_DIGITS, TOPIC_NAME_BYTES_MAX};
+use super::offset_commit;
+use super::{producer_ids, producer_snapshot as snapshot};
 
 /// The rows of the table whose head has this cell, as cells.
 fn table(head: &str) -> Vec<Vec<String>> {
@@ -27,7 +29,7 @@ fn table(head: &str) -> Vec<Vec<String>> {
 fn bytes_of(kind: &str) -> usize {
     match kind {
         "i8" => 1,
-        "i16" | "u16" => 2,
+        "i16" | "u16" | "2 bytes" => 2,
         "i32" | "u32" | "4 bytes" => 4,
         "i64" | "u64" => 8,
         other => unreachable!("type {other}"),
@@ -66,6 +68,9 @@ fn the_sizes_in_the_document_are_those_in_the_code() {
         ("heads, before the entries", FILE_HEADER_BYTES),
         ("heads, entry", BLOCK_ENTRY_BYTES),
         ("heads, bytes of a batch that are summed up", HEAD_BYTES),
+        ("snapshot of producers, before its entries", snapshot::HEAD_BYTES),
+        ("snapshot of producers, entry", snapshot::ENTRY_BYTES),
+        ("producer ids, file", producer_ids::FILE_BYTES),
     ];
     let document: Vec<(String, usize)> =
         table("size").into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
@@ -111,6 +116,31 @@ fn the_batch_fields_in_the_document_are_where_the_code_puts_them() {
 }
 
 #[test]
+fn the_fields_of_committed_offsets_in_the_document_are_where_the_code_puts_them() {
+    let key = offset_commit::Key { group: "gg", topic: "tt", partition: 0x11 }.encode().unwrap();
+    let expected = [
+        ("version", 1),
+        ("groupLength", 2),
+        ("group", 0x6767),
+        ("topicLength", 2),
+        ("topic", 0x7474),
+        ("partition", 0x11),
+    ];
+    let found = fields(&table("key field"), &key, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+    let value = offset_commit::Value { offset: 0x22, topic_id: None, committed_ms: 0x33 }.encode().unwrap();
+    let expected = [
+        ("version", 3),
+        ("offset", 0x22),
+        ("leaderEpoch", 0xffff_ffff),
+        ("metadataLength", 0),
+        ("commitTimestamp", 0x33),
+    ];
+    let found = fields(&table("value field"), &value, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
 fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
     let mark = Mark {
         base_offset: 0x11,
@@ -118,6 +148,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         next_offset: 0x33,
         sealed: true,
         sparse: true,
+        numbered: true,
         first_append_ms: 0x44,
         last_append_ms: 0x55,
         max_timestamp: 0x66,
@@ -131,7 +162,7 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
     let expected = [
         ("magic", 0x4857_444d), // "HWDM"
         ("version", u64::from(VERSION)),
-        ("flags", 3),
+        ("flags", 7),
         ("sequence", 0xcc),
         ("baseOffset", 0x11),
         ("position", 0x22),
@@ -150,5 +181,50 @@ fn the_mark_fields_in_the_document_are_where_the_code_puts_them() {
         ("crc", u64::from(crc32fast::hash(&slot[..124]))),
     ];
     let found = fields(&table("mark field"), &slot, true);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
+fn the_snapshot_fields_in_the_document_are_where_the_code_puts_them() {
+    let bytes = snapshot::encode(&[snapshot::Entry {
+        producer_id: 0x11,
+        epoch: 0x22,
+        last: Some((0x33, 0x44)),
+        offset_delta: 0x05,
+        timestamp: 0x66,
+        coordinator_epoch: 0x77,
+        txn_first_offset: Some(0x88),
+    }]);
+    let (head, entry) = bytes.split_at(snapshot::HEAD_BYTES);
+    let crc = super::batch::crc32c(&bytes[6..]);
+    let expected = [("version", 1), ("crc", u64::from(crc)), ("count", 1)];
+    let found = fields(&table("snapshot field"), head, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+    let expected = [
+        ("producerId", 0x11),
+        ("epoch", 0x22),
+        ("lastSequence", 0x33),
+        ("lastOffset", 0x44),
+        ("offsetDelta", 0x05),
+        ("timestamp", 0x66),
+        ("coordinatorEpoch", 0x77),
+        ("currentTxnFirstOffset", 0x88),
+    ];
+    let found = fields(&table("entry field"), entry, false);
+    assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
+}
+
+#[test]
+fn the_fields_of_the_producer_ids_in_the_document_are_where_the_code_puts_them() {
+    let bytes = producer_ids::encode(0x11);
+    let crc = u64::from(super::batch::crc32c(&bytes[..16]));
+    let expected = [
+        ("magic", 0x4857_5049), // "HWPI"
+        ("version", u64::from(producer_ids::VERSION)),
+        ("unused", 0),
+        ("nextId", 0x11),
+        ("crc", crc),
+    ];
+    let found = fields(&table("ids field"), &bytes, false);
     assert!(found.iter().map(|(name, value)| (name.as_str(), *value)).eq(expected), "{found:x?}");
 }

@@ -6,6 +6,7 @@ use super::packed::Packed;
 use super::placed::{Batch, Place, Size};
 use super::record;
 use crate::compress::{Compression, Failure};
+use crate::producers::ProducerNumbers;
 use crate::record::Record;
 
 /// A batch that is ready to be written but for its offset: its records, timestamps and length.
@@ -17,18 +18,24 @@ pub(crate) struct Draft<'a> {
     max_timestamp: i64,
     bytes: usize,
     last_offset_delta: u32,
+    producer: Option<ProducerNumbers>,
 }
 
 impl<'a> Draft<'a> {
     /// Measures a batch; `None` without records, or with more than a batch can count. Records without a
     /// timestamp get `now_ms`.
-    pub(crate) fn new(records: &'a [Record<'a>], now_ms: i64) -> Option<Self> {
+    pub(crate) fn new(
+        records: &'a [Record<'a>],
+        now_ms: i64,
+        producer: Option<ProducerNumbers>,
+    ) -> Option<Self> {
         let first = records.first()?;
         let last_offset_delta = i32::try_from(records.len() - 1).ok()?.cast_unsigned();
         let base_timestamp = first.timestamp.unwrap_or(now_ms);
         let max_timestamp =
             records.iter().map(|record| record.timestamp.unwrap_or(now_ms)).fold(base_timestamp, Ord::max);
-        let mut draft = Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta };
+        let mut draft =
+            Self { records, now_ms, base_timestamp, max_timestamp, bytes: 0, last_offset_delta, producer };
         draft.bytes = draft.deltas().fold(HEADER_BYTES, |sum, (record, timestamp, offset)| {
             sum.saturating_add(record::encoded_len(record, timestamp, offset))
         });
@@ -51,6 +58,7 @@ impl<'a> Draft<'a> {
     }
 
     fn header(&self, place: Place) -> Header {
+        let producer = self.producer.unwrap_or(ProducerNumbers::NONE);
         Header {
             base_offset: place.base_offset,
             bytes: self.bytes,
@@ -61,9 +69,9 @@ impl<'a> Draft<'a> {
             last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
             base_timestamp: self.base_timestamp,
             max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
-            producer_id: -1, // none
-            producer_epoch: -1,
-            base_sequence: -1,
+            producer_id: producer.id,
+            producer_epoch: producer.epoch,
+            base_sequence: producer.base_sequence,
             record_count: self.last_offset_delta.saturating_add(1),
         }
     }
@@ -80,6 +88,10 @@ impl Batch for Draft<'_> {
 
     fn max_timestamp(&self) -> i64 {
         self.max_timestamp
+    }
+
+    fn producer(&self) -> Option<ProducerNumbers> {
+        self.producer
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
@@ -102,13 +114,13 @@ mod tests {
 
     #[test]
     fn a_batch_without_records_is_not_made() {
-        assert!(Draft::new(&[], 0).is_none());
+        assert!(Draft::new(&[], 0, None).is_none());
     }
 
     #[test]
     fn log_append_time_is_in_the_header_and_the_records_keep_theirs() {
         let records = [Record::new("a").timestamp(5), Record::new("b").timestamp(9)];
-        let draft = Draft::new(&records, 0).unwrap();
+        let draft = Draft::new(&records, 0, None).unwrap();
         let mut bytes = vec![0; draft.size().bytes];
         assert!(draft.encode(Place { base_offset: 3, leader_epoch: 0, log_append_ms: Some(77) }, &mut bytes));
         let header = Header::parse(&bytes).unwrap();

@@ -37,6 +37,7 @@ const CRC_AT: usize = 124;
 const FIELDS_BYTES: usize = 4 + 2 + 2 + 7 * 8 + 4 * 4 + 4 + 8 + 2 * 4;
 const FLAG_SEALED: u16 = 1;
 const FLAG_SPARSE: u16 = 2;
+const FLAG_NUMBERED: u16 = 4;
 
 const _: () = assert!(FILE_BYTES == 2 * SLOT_DISTANCE);
 const _: () = assert!(SLOT_BYTES == CRC_AT + 4);
@@ -70,6 +71,8 @@ pub(crate) struct Mark {
     pub(crate) sealed: bool,
     /// The offsets may have gaps (what compaction leaves): they rise, that is all.
     pub(crate) sparse: bool,
+    /// Batches among those that are durable may have the numbers of a producer. Without it none has.
+    pub(crate) numbered: bool,
     /// When the first append was made, by the log's clock.
     pub(crate) first_append_ms: i64,
     /// No append was made after this, by the log's clock.
@@ -101,6 +104,7 @@ impl Mark {
         let mut slot = [0; SLOT_BYTES];
         let (fields, crc) = slot.split_at_mut(CRC_AT);
         let flags = u16::from(self.sealed) * FLAG_SEALED + u16::from(self.sparse) * FLAG_SPARSE;
+        let flags = flags + u16::from(self.numbered) * FLAG_NUMBERED;
         let mut sink = Fill::new(fields);
         sink.put(&MAGIC);
         sink.put(&VERSION.to_be_bytes());
@@ -198,6 +202,7 @@ fn decode_fields(from: &mut &[u8]) -> Option<Result<(Mark, u64), UnknownVersion>
         next_offset: field::take_u64(from)?,
         sealed: flags & FLAG_SEALED != 0,
         sparse: flags & FLAG_SPARSE != 0,
+        numbered: flags & FLAG_NUMBERED != 0,
         first_append_ms: field::take_i64(from)?,
         last_append_ms: field::take_i64(from)?,
         max_timestamp: field::take_i64(from)?,
@@ -226,6 +231,7 @@ mod tests {
             next_offset: 9,
             sealed: true,
             sparse: false,
+            numbered: true,
             first_append_ms: -1,
             last_append_ms: 2,
             max_timestamp: 3,

@@ -16,7 +16,17 @@ use super::checkpoint::Invalid;
 pub(crate) type TopicId = [u8; 16];
 
 pub(crate) fn encode(id: TopicId) -> String {
-    format!("version: 0\ntopic_id: {}", URL_SAFE_NO_PAD.encode(id))
+    format!("version: 0\ntopic_id: {}", encode_id(id))
+}
+
+/// An identity by itself, as Kafka prints it.
+pub(crate) fn encode_id(id: TopicId) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+pub(crate) fn decode_id(text: &str) -> Option<TopicId> {
+    let id = URL_SAFE_NO_PAD.decode(text).ok()?;
+    TopicId::try_from(id).ok().filter(|id| *id != [0; 16])
 }
 
 pub(crate) fn decode(text: &[u8]) -> Result<TopicId, Invalid> {
@@ -31,8 +41,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<TopicId, Invalid> {
     }
     let wanted = invalid(2, "topic_id: 22 characters of URL-safe base64, not all A");
     let id = lines.next().and_then(|line| line.strip_prefix("topic_id:")).ok_or(wanted)?;
-    let id = URL_SAFE_NO_PAD.decode(id.trim()).map_err(|_| wanted)?;
-    TopicId::try_from(id).ok().filter(|id| *id != [0; 16]).ok_or(wanted)
+    decode_id(id.trim()).ok_or(wanted)
 }
 
 #[cfg(test)]

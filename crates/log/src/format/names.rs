@@ -11,12 +11,14 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const INDEX: &str = "index";
 pub(crate) const TIME_INDEX: &str = "timeindex";
 pub(crate) const DURABLE: &str = "durable";
+/// The producers that were known before an offset.
+pub(crate) const SNAPSHOT: &str = "snapshot";
 /// The checksums of the batch heads of a segment whose offsets have gaps.
 pub(crate) const HEADS: &str = "heads";
 /// All files that this crate keeps for a segment, the one that makes it a segment first.
-pub(crate) const SEGMENT_SUFFIXES: [&str; 5] = [LOG, INDEX, TIME_INDEX, DURABLE, HEADS];
+pub(crate) const SEGMENT_SUFFIXES: [&str; 6] = [LOG, INDEX, TIME_INDEX, DURABLE, SNAPSHOT, HEADS];
 /// Files that Kafka may keep for a segment besides.
-pub(crate) const FOREIGN_SUFFIXES: [&str; 2] = [TRANSACTION_INDEX, "snapshot"];
+pub(crate) const FOREIGN_SUFFIXES: [&str; 1] = [TRANSACTION_INDEX];
 /// Kafka's: the transactions that were aborted.
 pub(crate) const TRANSACTION_INDEX: &str = "txnindex";
 /// The bytes of a damaged segment that were set aside.
@@ -28,6 +30,8 @@ pub(crate) const LOCK: &str = ".lock";
 pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// The next producer id that was not given out, at the log's root.
+pub(crate) const PRODUCER_IDS: &str = ".headwater_producer_ids";
 /// Kafka's own: records before these were compacted.
 pub(crate) const CLEANER_OFFSETS: &str = "cleaner-offset-checkpoint";
 pub(crate) const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
@@ -68,7 +72,8 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     let is_replaced = |name| {
         let suffix = parse_segment_file(name).map(|(_, suffix)| suffix);
         [LEADER_EPOCHS, PARTITION_METADATA].contains(&name)
-            || suffix.is_some_and(|suffix| [INDEX, TIME_INDEX, HEADS, DAMAGED, KEPT].contains(&suffix))
+            || suffix
+                .is_some_and(|suffix| [INDEX, TIME_INDEX, HEADS, DAMAGED, KEPT, SNAPSHOT].contains(&suffix))
     };
     name.strip_suffix(".tmp").is_some_and(is_replaced)
         || [DELETED, CLEANED].iter().any(|end| name.strip_suffix(end).is_some_and(is_of_segment))
@@ -178,6 +183,7 @@ mod tests {
             "durable",
             "snapshot",
             "index.tmp",
+            "snapshot.tmp",
             "log.deleted",
             "timeindex.cleaned",
             "log.swap",

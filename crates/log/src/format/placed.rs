@@ -5,10 +5,13 @@
 //!                      v      >-- Batch -- append lock
 //!                    Packed  /                       '--> encode  (place)
 //!                      ^  v /
-//!   RecordBatch --->  Ready
+//!   RecordBatch --->  Ready                          or written as a whole
+//!   producer ------> Sealed
 //! ```
 //!
 //! A topic with a codec of its own makes each of them a Packed first, which is a Ready then.
+
+use crate::producers::ProducerNumbers;
 
 /// What a batch takes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,16 @@ pub(crate) trait Batch {
     /// The largest timestamp of its records, where the topic has create time.
     fn max_timestamp(&self) -> i64;
 
+    /// What its producer numbered it with, if it did.
+    fn producer(&self) -> Option<ProducerNumbers>;
+
     /// Writes the batch into `target`, which has exactly as many bytes as [`Batch::size`] says; false when it has
     /// not.
     fn encode(&self, place: Place, target: &mut [u8]) -> bool;
+
+    /// The same bytes where they lie, if they lie in memory as a whole.
+    fn whole(&mut self, place: Place) -> Option<&[u8]> {
+        let _ = place;
+        None
+    }
 }

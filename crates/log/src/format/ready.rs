@@ -11,14 +11,14 @@
 
 use std::borrow::Cow;
 
-use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
-use super::field::Fill;
+use super::batch::{HEADER_BYTES, Header};
 use super::packed::Packed;
 use super::placed::{Batch, Place, Size};
-use super::record;
+use super::{record, sealed};
 use crate::batch::Codec;
 use crate::compress::{self, Compression, Failure};
 use crate::error::{Damage, InvalidBatch};
+use crate::producers::ProducerNumbers;
 
 /// Kafka's codecs are 0 to 4.
 const CODEC_MAX: u8 = 4;
@@ -93,34 +93,18 @@ impl Batch for Ready<'_> {
         self.max_timestamp
     }
 
+    fn producer(&self) -> Option<ProducerNumbers> {
+        self.header.producer()
+    }
+
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
-        let stamp = if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 };
-        let mut header = Header {
-            base_offset: place.base_offset,
-            leader_epoch: place.leader_epoch,
-            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
-            attributes: self.header.attributes | stamp,
-            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
-            ..self.header
-        };
-        let Some((head, records)) = target.split_at_mut_checked(HEADER_BYTES) else { return false };
-        let Some((_, covered)) = head.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
+        let Some((_, records)) = target.split_at_mut_checked(HEADER_BYTES) else { return false };
         if records.len() != self.records.len() {
             return false;
         }
         records.copy_from_slice(self.records);
-        let mut sink = Fill::new(covered);
-        header.encode_covered(&mut sink);
-        let exact = sink.is_exact();
-        let same =
-            (header.attributes, header.max_timestamp) == (self.header.attributes, self.header.max_timestamp);
-        if !same {
-            header.crc = crc32c(target.get(CRC_COVERS_FROM..).unwrap_or_default());
-        }
-        let Some(uncovered) = target.get_mut(..CRC_COVERS_FROM) else { return false };
-        let mut sink = Fill::new(uncovered);
-        header.encode_uncovered(&mut sink);
-        exact && sink.is_exact()
+        let header = Header { max_timestamp: self.max_timestamp, ..self.header };
+        sealed::put(header, place, self.header.max_timestamp != self.max_timestamp, target)
     }
 }
 
@@ -148,6 +132,10 @@ fn check_header(header: &Header) -> Result<(), InvalidBatch> {
     if header.producer_id > -1 && header.base_sequence < 0 {
         let (producer_id, sequence) = (header.producer_id, header.base_sequence);
         return Err(InvalidBatch::Sequence { producer_id, sequence });
+    }
+    if header.producer_id > -1 && header.producer_epoch < 0 {
+        let (producer_id, epoch) = (header.producer_id, header.producer_epoch);
+        return Err(InvalidBatch::ProducerEpoch { producer_id, epoch });
     }
     Ok(())
 }

@@ -26,15 +26,43 @@ pub(crate) struct Decoded<'a> {
 /// Puts a record with its length in front.
 #[inline]
 pub(crate) fn encode(record: &Record<'_>, timestamp_delta: i64, offset_delta: i64, sink: &mut impl Sink) {
-    put_len(body_len(record, timestamp_delta, offset_delta), sink);
+    let measured = measure(record, timestamp_delta, offset_delta);
+    encode_measured(measured, record, timestamp_delta, offset_delta, sink);
+}
+
+/// How long a record is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// Without the length in front.
+    body: usize,
+    /// The bytes that [`encode`] puts.
+    pub(crate) bytes: usize,
+}
+
+/// Measures a record.
+#[inline]
+pub(crate) fn measure(record: &Record<'_>, timestamp_delta: i64, offset_delta: i64) -> Measured {
+    let body = body_len(record, timestamp_delta, offset_delta);
+    Measured { body, bytes: len_len(body).saturating_add(body) }
+}
+
+/// The same as [`encode`] of a record that was measured.
+#[inline]
+pub(crate) fn encode_measured(
+    measured: Measured,
+    record: &Record<'_>,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    sink: &mut impl Sink,
+) {
+    put_len(measured.body, sink);
     encode_body(record, timestamp_delta, offset_delta, sink);
 }
 
 /// The bytes that [`encode`] puts.
 #[inline]
 pub(crate) fn encoded_len(record: &Record<'_>, timestamp_delta: i64, offset_delta: i64) -> usize {
-    let body = body_len(record, timestamp_delta, offset_delta);
-    varint::len(i64::try_from(body).unwrap_or(i64::MAX)).saturating_add(body)
+    measure(record, timestamp_delta, offset_delta).bytes
 }
 
 #[inline]

@@ -33,6 +33,7 @@ impl Root {
                 None => None,
             };
             topic.add(self.create_partitions(name, found..wanted, id, options)?);
+            self.note_topics_changed();
         }
         topic.set_options(options);
         Ok(topic)

@@ -21,6 +21,7 @@ impl Root {
         let outcome = self.close_all();
         self.shared.closed.store(true, Ordering::Release);
         self.shared.unsynced.notify();
+        self.topics_changed.notify();
         drop(held);
         outcome
     }

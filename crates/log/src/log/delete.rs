@@ -34,6 +34,9 @@ impl Root {
         }
         self.topics.write().remove(name);
         topic.cores().iter().for_each(|core| core.abandon());
+        // Behind the partitions: a member that looks for why it has lost one sees that it is closed.
+        self.note_topics_changed();
+        self.offsets().forget_topic(name);
         self.shared.starts.forget(name, 0)?;
         // A Kafka broker must not take the recovery point of this topic for that of a later one.
         self.shared.recovery_points.forget(name, 0)?;

@@ -27,6 +27,7 @@ impl Root {
             if upkeep.keep_up(core, now_ms) && core.sealed_end() > 0 {
                 sealed.push((core.topic(), core.number(), core.sealed_end()));
             }
+            core.expire_producers(now_ms);
             let start = core.retained_from(now_ms);
             if start > core.start_offset() {
                 starts.push((core, start));

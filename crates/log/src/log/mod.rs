@@ -8,6 +8,7 @@ mod found;
 mod maintain;
 mod maintenance;
 mod open;
+mod producer_ids;
 mod root;
 mod shared;
 mod topics;
@@ -21,11 +22,16 @@ pub(crate) use self::found::{
     Found, Kind, TopicsOnDisk, find_topics, first_missing, is_being_added, is_unfinished, kind,
 };
 pub use self::maintenance::Maintenance;
-use self::root::Root;
+pub(crate) use self::root::Root;
 pub(crate) use self::shared::{Shared, malformed, read_offsets};
 use crate::check::{self, CheckEvent, CheckReport};
-use crate::error::{CloseError, IoError, MaintainError, OpenError, SyncError, TopicError};
+use crate::error::{
+    CloseError, GroupError, IoError, MaintainError, OpenError, ProducerError, ProducerIdError,
+    SubscribeError, SyncError, TopicError,
+};
+use crate::group::{Consumer, ConsumerOptions, GroupDescription, Subscription, TopicPartition};
 use crate::options::{LogOptions, ReadOnlyOptions, TopicOptions};
+use crate::producer::{Producer, ProducerOptions};
 use crate::read_only::ReadOnlyLog;
 use crate::report::{MaintainReport, RecoveryReport};
 use crate::topic::Topic;
@@ -233,6 +239,126 @@ impl Log {
         self.root.delete_topic(name)
     }
 
+    /// Gives out an id for a producer that numbers its batches: one that was never given out by this log, after restarts
+    /// and crashes too, and that no partition remembers. Kafka's `InitProducerId`, for a producer without transactions.
+    ///
+    /// A thousand ids are taken at a time; what is left of them when the log is closed is lost. To take them costs two syncs and a
+    /// look at the producers of all partitions; the other 999 cost nothing. A program that numbers batches with an id of its
+    /// own choice should take large ones: only those that a partition remembers are passed over, and only then.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerIdError::Closed`]; [`ProducerIdError::Io`] when it could not be made durable that ids are taken;
+    /// [`ProducerIdError::Damaged`] and [`ProducerIdError::UnsupportedVersion`] when the file that tells cannot be
+    /// understood.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Ack, AppendError, Log, LogOptions, ProducerNumbers, Record, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let partition = log.create_topic("t", TopicOptions::default())?.partition(0).ok_or("no partition")?;
+    /// let numbers = ProducerNumbers::new(log.new_producer_id()?, 0, 0);
+    /// let records = [Record::new("a"), Record::new("b")];
+    /// let first = partition.append_idempotent(&records, numbers, Ack::Durable)?;
+    /// // No answer came, so it is sent again: it is there, and stays there once.
+    /// let again = partition.append_idempotent(&records, numbers, Ack::Durable)?;
+    /// assert_eq!((again.offset, again.is_duplicate), (first.offset, true));
+    /// assert_eq!(partition.durable_end(), 2);
+    /// // The next one is numbered 2; one of them was left out.
+    /// let gap = partition.append_idempotent(&records, numbers.behind(3), Ack::Durable);
+    /// assert!(matches!(gap, Err(AppendError::OutOfOrderSequence { expected: 2, found: 3, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new_producer_id(&self) -> Result<i64, ProducerIdError> {
+        self.root.new_producer_id()
+    }
+
+    /// Joins a consumer group as a new member, which reads these topics with the other members: by name, or by a pattern, see
+    /// [`Subscription`]. The group begins with its first member.
+    ///
+    /// Where nothing is committed, the first poll is an error: [`Log::consumer_with`] sets where to begin.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`] says which topic is not there, or what else is wrong.
+    ///
+    /// # Examples
+    ///
+    /// As for [`Consumer`].
+    pub fn consumer(&self, group: &str, topics: impl Into<Subscription>) -> Result<Consumer, SubscribeError> {
+        self.consumer_with(group, topics, ConsumerOptions::default())
+    }
+
+    /// Joins a consumer group like [`Log::consumer`], with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::consumer`]; [`SubscribeError::Assignor`] when the group's members divide partitions otherwise.
+    pub fn consumer_with(
+        &self,
+        group: &str,
+        topics: impl Into<Subscription>,
+        options: ConsumerOptions,
+    ) -> Result<Consumer, SubscribeError> {
+        self.root.consumer(group, topics.into(), options)
+    }
+
+    /// The names of all groups that have members in this process, or have committed something, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::Offsets`] when the offsets of groups could not be read.
+    pub fn groups(&self) -> Result<Vec<String>, GroupError> {
+        self.root.group_names()
+    }
+
+    /// What a group has now: its members, and for each partition what is committed, and how far that is behind. It works
+    /// for a group without members, too.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotFound`]; [`GroupError::Offsets`] as [`Log::groups`].
+    pub fn describe_group(&self, group: &str) -> Result<GroupDescription, GroupError> {
+        self.root.describe_group(group)
+    }
+
+    /// Forgets all that a group has committed, durably. Nothing else does: offsets do not expire.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotFound`]; [`GroupError::NotEmpty`] while the group has members; [`GroupError`] has the others.
+    pub fn delete_group(&self, group: &str) -> Result<(), GroupError> {
+        self.root.delete_group(group)
+    }
+
+    /// Forgets what a group has committed of some partitions, durably.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::delete_group`].
+    pub fn delete_group_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<(), GroupError> {
+        self.root.delete_group_offsets(group, partitions)
+    }
+
+    /// Sets what a group has committed of some partitions, also back, durably and all or nothing. The group need not have
+    /// been there before.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError::NotEmpty`] while the group has members; [`GroupError::NoPartition`] and [`GroupError::OffsetOutOfRange`] for what is not there.
+    pub fn reset_group_offsets(
+        &self,
+        group: &str,
+        offsets: &[(TopicPartition, u64)],
+    ) -> Result<(), GroupError> {
+        self.root.reset_group_offsets(group, offsets)
+    }
+
     /// Makes everything appended so far durable, in every partition.
     ///
     /// # Errors
@@ -311,6 +437,18 @@ impl Log {
         report: impl FnMut(Result<MaintainReport, MaintainError>) + Send + 'static,
     ) -> Result<Maintenance, IoError> {
         Maintenance::start(Arc::clone(&self.root), interval, report)
+    }
+
+    /// Makes a producer, which gathers records of many threads into batches, and appends them by a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ProducerError::Options`], [`ProducerError::Compression`]; [`ProducerError::Id`] as [`Log::new_producer_id`];
+    /// [`ProducerError::Io`] when the operating system gives no thread.
+    pub fn producer(&self, options: ProducerOptions) -> Result<Producer, ProducerError> {
+        options.check()?;
+        let id = if options.idempotent { Some(self.root.new_producer_id()?) } else { None };
+        Producer::new(options, id, Arc::clone(&self.root.shared.clock), self.root.path().to_owned())
     }
 
     /// Closes the log: makes everything durable, trims the files, and leaves the note by which the next open, or

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use super::believed::Believed;
@@ -14,6 +14,7 @@ use super::root::Root;
 use super::shared::{OffsetFile, Shared};
 use crate::error::{IoError, OpenError};
 use crate::format::names;
+use crate::group::{Groups, OFFSETS_TOPIC, Offsets, offsets_options};
 use crate::options::{LogOptions, TopicOptions};
 use crate::partition::{Core, Signal};
 use crate::recovery::{Known, Plan};
@@ -33,6 +34,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         decompressed_bytes_max,
         mapped_segments_max,
         clock_step_ms_max,
+        producer_id_expiration_ms,
+        producers_max,
         on_damage,
         cleaner_dedupe_bytes,
         storage,
@@ -52,6 +55,8 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         clock,
         path: path.to_owned(),
         verify_every_read,
+        producer_id_expiration_ms,
+        producers_max,
         decompressed_bytes_max,
         unsynced: Signal::default(),
         closed: AtomicBool::new(false),
@@ -62,11 +67,16 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     check_numbers(&topics)?;
 
     let mut plans = Vec::new();
+    // What groups have committed does not expire, whatever else does.
+    let options_of = |name: &str| {
+        if name == OFFSETS_TOPIC { offsets_options(topic_defaults) } else { topic_defaults }
+    };
     for (name, partitions) in &topics {
+        let options = options_of(name);
         let name: Arc<str> = name.as_str().into();
         for partition in partitions {
             let known = known(&shared, &name, *partition);
-            plans.push(Core::plan(&shared, &name, *partition, known, &topic_defaults, on_damage)?);
+            plans.push(Core::plan(&shared, &name, *partition, known, &options, on_damage)?);
         }
     }
     let known_ms = plans.iter().filter_map(Plan::known_ms).max();
@@ -94,17 +104,27 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
     for (name, partitions) in &topics {
         let mut cores = Vec::with_capacity(partitions.len());
         for plan in plans.by_ref().take(partitions.len()) {
-            let (core, recovery) = Core::open(plan, Arc::clone(&shared), topic_defaults)?;
+            let (core, recovery) = Core::open(plan, Arc::clone(&shared), options_of(name))?;
             cores.push(Arc::new(core));
             report.partitions.push(recovery);
         }
         let count = u32::try_from(cores.len()).ok();
-        let options = TopicOptions { partitions: count, ..topic_defaults };
+        let options = TopicOptions { partitions: count, ..options_of(name) };
         open.insert(name.clone(), Topic::new(name, cores, options));
     }
     keep_starts(&shared, &report)?;
+    let (offsets, found) = Offsets::load(&open, topic_defaults, shared.clock.now_ms());
+    report.offsets = found;
     report.duration = begun.elapsed();
-    let root = Root { shared, topics: RwLock::new(open), guard: Mutex::new(Some(guard)) };
+    let root = Root {
+        shared,
+        topics: RwLock::new(open),
+        guard: Mutex::new(Some(guard)),
+        producer_ids: Mutex::new(0..0),
+        groups: Groups::new(offsets),
+        topics_version: AtomicU64::new(0),
+        topics_changed: Signal::default(),
+    };
     Ok((Arc::new(root), report))
 }
 
@@ -144,6 +164,7 @@ fn known(shared: &Shared, topic: &str, partition: u32) -> Known {
     Known {
         start: shared.starts.of(topic, partition),
         recovery_point: shared.recovery_points.of(topic, partition),
+        producers_max: shared.producers_max,
     }
 }
 

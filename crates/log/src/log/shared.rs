@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) path: PathBuf,
     pub(crate) verify_every_read: bool,
+    pub(crate) producer_id_expiration_ms: u64,
+    pub(crate) producers_max: usize,
     /// The most that a compressed batch may become, for readers and when it is appended.
     pub(crate) decompressed_bytes_max: usize,
     /// Moves with every append to any partition.

@@ -23,7 +23,7 @@ use crate::partition::Core;
 use crate::topic::Topic;
 
 impl Root {
-    pub(super) fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
+    pub(crate) fn create_topic(&self, name: &str, options: TopicOptions) -> Result<Topic, TopicError> {
         names::check_topic(name)?;
         options.check()?;
         options.check_compression()?;
@@ -68,6 +68,7 @@ impl Root {
         let cores = self.create_partitions(name, 0..count, Some(id), options)?;
         let topic = Topic::new(name, cores, options);
         self.topics.write().insert(name.to_owned(), topic.clone());
+        self.note_topics_changed();
         Ok(topic)
     }
 

@@ -190,7 +190,10 @@ impl Core {
         // If it cannot be finished, the next opening does it.
         let _ = self.finish_exchange();
         self.writer.lock().closed = true;
-        let outcome = self.seal_all();
+        let outcome = self.seal_all().and_then(|()| {
+            let end = self.appended_end();
+            self.keep_producers(end).map_err(|error| SyncError::Io(Arc::new(error)))
+        });
         self.shut();
         outcome
     }

@@ -23,33 +23,23 @@ use crate::format::batch::Header;
 use crate::format::mark::Mark;
 use crate::format::names;
 use crate::options::{SEGMENT_BYTES_MAX, TopicOptions};
-use crate::segment::{Found, Segment, Swap, clear};
+use crate::segment::{Found, Segment, clear};
 use crate::storage::Access;
 
 /// So often, in bytes, it is told how far it is.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
 /// A timestamp takes at most so much more room, a record's length included.
 const GROWTH_BYTES_MAX: u64 = 14;
-/// The files of a segment that is made by compaction.
-const SUFFIXES: [&str; 5] = [names::LOG, names::INDEX, names::TIME_INDEX, names::HEADS, names::DURABLE];
-
-/// An exchange of segments that is durable and not finished.
-#[derive(Debug)]
-pub(super) struct Pending {
-    swap: Swap,
-    old: Vec<Arc<Segment>>,
-    new: Arc<Segment>,
-}
 
 /// A segment that does not take appends, and the offset behind it.
 #[derive(Debug, Clone)]
-struct Closed {
-    segment: Arc<Segment>,
-    next: u64,
+pub(super) struct Closed {
+    pub(super) segment: Arc<Segment>,
+    pub(super) next: u64,
 }
 
 impl Closed {
-    fn base(&self) -> u64 {
+    pub(super) fn base(&self) -> u64 {
         self.segment.base_offset()
     }
 }
@@ -216,7 +206,7 @@ impl Core {
         self.closed().into_iter().take_while(|one| one.next <= offset).collect()
     }
 
-    fn check_going(&self) -> Result<(), CompactError> {
+    pub(super) fn check_going(&self) -> Result<(), CompactError> {
         if self.stopping.load(Ordering::Acquire) || self.is_closed() {
             return Err(CompactError::Closed);
         }
@@ -449,57 +439,6 @@ impl Core {
         let mark = cleaned.finish(mark_of(group, last.next, self.dir.epochs.current()))?;
         Ok(Some((mark, bytes)))
     }
-
-    /// Puts a segment in the place of a group; false when some of that is not there any more.
-    fn exchange(&self, group: &[Closed], mark: Mark, options: &TopicOptions) -> Result<bool, CompactError> {
-        let _growth = self.growth.lock();
-        self.check_going()?;
-        let list = self.segment_list();
-        let at = list.partition_point(|segment| segment.base_offset() < mark.base_offset);
-        let is_there = group.iter().enumerate().all(|(number, one)| {
-            list.get(at.saturating_add(number)).is_some_and(|segment| Arc::ptr_eq(segment, &one.segment))
-        });
-        if !is_there {
-            return Ok(false);
-        }
-        group.iter().try_for_each(|one| one.segment.retire())?;
-        // The names have to be there for good before they are changed, and the segment behind: else this might become the last.
-        self.sync_dir()?;
-        let replaced = group.iter().skip(1).map(Closed::base);
-        let swap = Swap::begin(&self.dir, mark.base_offset, &SUFFIXES, replaced)?;
-        self.sync_dir()?;
-        let new = Segment::closed(Arc::clone(&self.dir), mark, options.index_interval_bytes, false);
-        let old = group.iter().map(|one| Arc::clone(&one.segment)).collect();
-        *self.pending.lock() = Some(Pending { swap, old, new: Arc::new(new) });
-        self.finish_exchange()?;
-        Ok(true)
-    }
-
-    /// Makes the names in the directory durable; if that fails, nothing more is appended, or exchanged.
-    fn sync_dir(&self) -> Result<(), SyncError> {
-        self.dir.sync().map_err(|error| self.poison(Arc::new(error)))
-    }
-
-    /// Finishes an exchange of segments that was begun, if there is one. Under the growth lock. As long as it is not finished,
-    /// readers have the old segments.
-    pub(super) fn finish_exchange(&self) -> Result<(), SyncError> {
-        let mut pending = self.pending.lock();
-        let Some(Pending { swap, old, new }) = &*pending else { return Ok(()) };
-        if let Err(error) = swap.complete(&self.dir) {
-            return Err(if error.is_sync() {
-                self.poison(Arc::new(error))
-            } else {
-                SyncError::Io(Arc::new(error))
-            });
-        }
-        self.change_segments(|segments| {
-            let at = segments.partition_point(|segment| segment.base_offset() < new.base_offset());
-            let end = at.saturating_add(old.len()).min(segments.len());
-            segments.splice(at.min(end)..end, [Arc::clone(new)]);
-        });
-        *pending = None;
-        Ok(())
-    }
 }
 
 fn bytes_of(segments: &[Closed]) -> u64 {
@@ -516,6 +455,7 @@ fn mark_of(group: &[Closed], next_offset: u64, leader_epoch: i32) -> Mark {
         first_append_ms: marks().filter(appended).map(|mark| mark.first_append_ms).min().unwrap_or_default(),
         last_append_ms: marks().filter(appended).map(|mark| mark.last_append_ms).max().unwrap_or_default(),
         believed_ms: marks().map(|mark| mark.believed_ms).max().unwrap_or_default(),
+        numbered: marks().any(|mark| mark.numbered),
         ..Mark::default()
     }
 }

@@ -110,8 +110,11 @@ impl Core {
             writer.frozen = true;
             (tail, next_offset)
         };
+        // Nothing is appended meanwhile.
         // Trimmed before the next one exists: a Kafka broker that finds zeros in the middle of a log cuts there.
-        let begun = tail.trim().map_err(AppendError::from).and_then(|()| self.begin_segment(next_offset));
+        let begun =
+            tail.trim().map_err(AppendError::from).and_then(|()| Ok(self.keep_producers(next_offset)?));
+        let begun = begun.and_then(|()| self.begin_segment(next_offset));
         let mut writer = self.writer.lock();
         writer.frozen = false;
         let (segment, active) = begun?;

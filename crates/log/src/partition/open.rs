@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Core;
+use super::{Core, KnownProducers};
 use crate::error::{IoError, OpenError, TopicError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark::Mark;
@@ -40,8 +40,8 @@ impl Core {
         shared: Arc<Shared>,
         options: TopicOptions,
     ) -> Result<(Self, PartitionRecovery), OpenError> {
-        let Recovered { dir, segments, start, end, report } = plan.carry_out()?;
-        Ok((Self::new(dir, shared, options, segments, start, end), report))
+        let Recovered { dir, segments, start, end, known, report } = plan.carry_out()?;
+        Ok((Self::new(dir, shared, options, segments, start, end, known), report))
     }
 
     /// The identity of the topic, which all its partitions have in common; `None` where nobody gave it one.
@@ -73,7 +73,7 @@ impl Core {
         }
         let dir = Arc::new(dir);
         let segment = Segment::closed(Arc::clone(&dir), Mark::default(), options.index_interval_bytes, true);
-        Ok(Self::new(dir, shared, options, vec![Arc::new(segment)], 0, 0))
+        Ok(Self::new(dir, shared, options, vec![Arc::new(segment)], 0, 0, KnownProducers::default()))
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Reached {
 }
 
 impl Reached {
-    pub(super) fn new(core: Arc<Core>, up_to: ReadUpTo, offset: u64) -> Self {
+    pub(crate) fn new(core: Arc<Core>, up_to: ReadUpTo, offset: u64) -> Self {
         Self { core, up_to, offset, ticket: None }
     }
 }

@@ -1,15 +1,17 @@
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Signal;
 use super::commit::Lead;
-use super::compact::Pending;
+use super::exchange::Pending;
 use super::flush::Overdue;
 use crate::compress;
 use crate::error::{IoError, SyncError};
 use crate::log::Shared;
 use crate::options::{ReadUpTo, TimestampType, TopicOptions};
+use crate::producers::Producers;
 use crate::report::{PartitionDescription, SegmentInfo};
 use crate::segment::{Active, Dir, Segment, Tail};
 use crate::sync::{Mutex, RwLock};
@@ -60,6 +62,13 @@ pub(crate) struct Core {
     pub(super) closed: AtomicBool,
 }
 
+/// What opening found out of a partition's producers.
+#[derive(Debug, Default)]
+pub(crate) struct KnownProducers {
+    pub(crate) producers: Option<Box<Producers>>,
+    pub(crate) stray_snapshot: Option<u64>,
+}
+
 /// What the append lock guards.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -73,6 +82,10 @@ pub(super) struct Writer {
     pub(super) unsynced_bytes: u64,
     /// Segments that were rolled and wait to be sealed, each with the offset behind it.
     pub(super) rolled: Vec<(Arc<Tail>, u64)>,
+    /// The producers of what is appended. `None`, and no memory, until one has appended since there is the partition.
+    pub(super) producers: Option<Box<Producers>>,
+    /// The newest snapshot of the producers, by offset, if it is not that of a segment's beginning: the next one takes its place.
+    pub(super) stray_snapshot: Option<u64>,
 }
 
 impl Core {
@@ -84,6 +97,7 @@ impl Core {
         segments: Vec<Arc<Segment>>,
         start: u64,
         end: u64,
+        known: KnownProducers,
     ) -> Self {
         let writer = Writer {
             active: None,
@@ -92,6 +106,8 @@ impl Core {
             closed: false,
             unsynced_bytes: 0,
             rolled: Vec::new(),
+            producers: known.producers,
+            stray_snapshot: known.stray_snapshot,
         };
         Self {
             dir,
@@ -159,7 +175,7 @@ impl Core {
         self.appended_end() > self.durable_end() && self.failed.get().is_none() && !self.is_closed()
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
@@ -228,6 +244,12 @@ impl Core {
             max_timestamp: segment.max_timestamp(),
         };
         list.iter().zip(nexts).map(describe).collect()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic(), self.number())
     }
 }
 

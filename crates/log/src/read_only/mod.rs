@@ -2,6 +2,8 @@
 
 mod chunk;
 mod files;
+mod groups;
+mod look;
 mod partition;
 
 use std::collections::BTreeSet;

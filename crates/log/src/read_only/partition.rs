@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::chunk::{self, Outcome, Start};
+use super::look::{List, Look};
 use crate::error::{Damage, IoError, OpenError, ReadError};
 use crate::fetched::{Fetched, Place};
 use crate::format::checkpoint::Epochs;
@@ -34,7 +35,7 @@ pub struct ReadOnlyPartition {
     root: PathBuf,
     dir: Dir,
     /// The identity of its topic, if it has one. Another topic of the same name has another.
-    id: Option<TopicId>,
+    pub(super) id: Option<TopicId>,
     /// Where the last read ended, so that the next one need not search.
     cursor: Mutex<Option<Cursor>>,
     /// The checksums of heads that were read last, with what their mark says of them.
@@ -200,7 +201,13 @@ impl ReadOnlyPartition {
         Ok(None)
     }
 
-    fn read_between(&self, look: &Look, from: u64, end: u64, max_bytes: usize) -> Result<Fetched, ReadError> {
+    pub(super) fn read_between(
+        &self,
+        look: &Look,
+        from: u64,
+        end: u64,
+        max_bytes: usize,
+    ) -> Result<Fetched, ReadError> {
         for (base_offset, next) in look.spans(u64::MAX) {
             if from >= end || next <= from {
                 continue;
@@ -473,55 +480,4 @@ fn earlier(dir: &Dir, base_offset: u64, sealed: Option<Mark>, timestamp: i64) ->
     let entry = index::time_floor(&time_index, timestamp).filter(|_| IndexSum::of(&time_index) == sum);
     let relative = entry.map_or(0, |entry| u64::from(entry.relative_offset));
     Ok(base_offset.saturating_add(relative))
-}
-
-/// What the directory listed.
-#[derive(Debug, PartialEq, Eq)]
-struct List {
-    bases: Vec<u64>,
-    unmarked: bool,
-    taking_over: bool,
-    swap: Swap,
-}
-
-/// The directory at one moment.
-#[derive(Debug)]
-pub(super) struct Look {
-    bases: Vec<u64>,
-    /// Written by Kafka: there is no mark at all.
-    unmarked: bool,
-    dir: Dir,
-    start: u64,
-    durable_end: u64,
-}
-
-impl Look {
-    pub(super) fn dir(&self) -> &Dir {
-        &self.dir
-    }
-
-    /// The segments, by base offset.
-    pub(super) fn bases(&self) -> &[u64] {
-        &self.bases
-    }
-
-    /// The segments, each with the offset behind it; `end` is behind the last.
-    fn spans(&self, end: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.bases.iter().copied().zip(self.bases.iter().skip(1).copied().chain([end]))
-    }
-
-    fn end(&self, partition: &ReadOnlyPartition, up_to: ReadUpTo) -> Result<u64, ReadError> {
-        let mut end = self.durable_end;
-        if up_to == ReadUpTo::Durable {
-            return Ok(end);
-        }
-        // Batch after batch, as long as they hold.
-        loop {
-            let fetched = partition.read_between(self, end, u64::MAX, 1024 * 1024)?;
-            if fetched.next_offset() <= end {
-                return Ok(end);
-            }
-            end = fetched.next_offset();
-        }
-    }
 }

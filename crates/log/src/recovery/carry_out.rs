@@ -5,6 +5,7 @@ use super::quarantine;
 use crate::error::{IoError, OpenError};
 use crate::format::mark::{IndexSum, Mark};
 use crate::format::names;
+use crate::partition::KnownProducers;
 use crate::report::{PartitionRecovery, SetAside};
 use crate::segment::{Dir, Rebuilt, Segment, create_files, remove_files, write_sealed};
 use crate::storage::{self, Access};
@@ -16,6 +17,7 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) start: u64,
     pub(crate) end: u64,
+    pub(crate) known: KnownProducers,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -23,7 +25,7 @@ impl Plan {
     /// Does what was planned. After a crash in the middle the next plan comes to the same log.
     pub(crate) fn carry_out(self) -> Result<Recovered, OpenError> {
         let Self { mut dir, segments, remove, set_aside, leftovers, taking_over, write_epochs, .. } = self;
-        let Self { start, end, index_interval_bytes, mut report, .. } = self;
+        let Self { start, end, index_interval_bytes, producers, mut report, .. } = self;
         // The plan was made as if it were done.
         let swap = std::mem::take(&mut dir.swap);
         swap.complete(&dir)?;
@@ -37,6 +39,7 @@ impl Plan {
             let path = dir.path.join(name);
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
         }
+        producers.remove_useless(&dir)?;
         // Before anything goes that proves what they stand for, and from the last one on: the last has the log's end.
         let made = make_new(&dir, &segments, &mut report)?;
         for base_offset in &set_aside {
@@ -87,7 +90,8 @@ impl Plan {
             dir.storage.remove(&path).map_err(IoError::of("remove", &path))?;
             dir.sync()?;
         }
-        Ok(Recovered { dir, segments: ready, start, end, report })
+        let known = producers.keep(&dir, &remove, end)?;
+        Ok(Recovered { dir, segments: ready, start, end, known, report })
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Listing {
     pub(super) unmarked: bool,
     /// Whether marks were being made for what Kafka had led: not all of them are there.
     pub(super) taking_over: bool,
+    /// Snapshots of producers, by offset.
+    pub(super) snapshots: BTreeSet<u64>,
     /// Files that an interrupted operation left behind and that mean nothing.
     pub(super) leftovers: Vec<String>,
 }
@@ -42,8 +44,8 @@ impl Listing {
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
             let (base_offset, suffix) = match dir.swap.meaning(&entry.name) {
                 Meaning::File(base_offset, suffix) => (base_offset, suffix),
-                Meaning::Gone => continue,
-                Meaning::Other => {
+                // What a broker replaced it renames first, and removes a minute later.
+                Meaning::Gone | Meaning::Other => {
                     listing.taking_over |= entry.name == names::TAKING_OVER;
                     if names::is_temporary(&entry.name) {
                         listing.leftovers.push(entry.name);
@@ -53,6 +55,7 @@ impl Listing {
             };
             match suffix {
                 names::LOG => _ = logs.insert(base_offset),
+                names::SNAPSHOT => _ = listing.snapshots.insert(base_offset),
                 names::INDEX | names::TIME_INDEX | names::HEADS => _ = sides.insert(base_offset),
                 names::DURABLE => {
                     listing.unmarked = false;
@@ -61,7 +64,7 @@ impl Listing {
                 _ if names::is_temporary(&entry.name) => {
                     listing.leftovers.push(entry.name);
                 }
-                _ => {} // Kafka's .txnindex and .snapshot, or a stranger's.
+                _ => {} // Kafka's .txnindex, or a stranger's.
             }
         }
         for base_offset in sides.difference(&logs) {

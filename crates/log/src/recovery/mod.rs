@@ -24,6 +24,7 @@ mod head;
 mod listing;
 mod mend;
 mod plan;
+mod producers;
 mod quarantine;
 mod scan;
 

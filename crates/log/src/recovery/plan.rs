@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use super::Observer;
 use super::listing::{Files, Listing};
+use super::producers::{Loaded, Loading};
 use super::scan::{self, Leaders, Proof, Scan, Scanned};
 use crate::error::{Damage, OpenError};
 use crate::format::checkpoint::Epochs;
@@ -18,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) start: Option<u64>,
     /// Kafka's recovery point: records before it are durable.
     pub(crate) recovery_point: Option<u64>,
+    /// So many producers are remembered.
+    pub(crate) producers_max: usize,
 }
 
 /// What is to be done with a partition. Nothing was changed yet.
@@ -36,6 +39,7 @@ pub(crate) struct Plan {
     pub(super) end: u64,
     pub(super) index_interval_bytes: u32,
     pub(super) known_ms: Option<i64>,
+    pub(super) producers: Loaded,
     pub(crate) report: PartitionRecovery,
 }
 
@@ -131,12 +135,14 @@ impl Plan {
         segments.iter_mut().filter_map(Planned::new_mark).for_each(|mark| mark.leader_epoch = leader_epoch);
         (report.start_offset, report.end_offset, report.segments) = (start, end, segments.len());
         // Only where nothing was believed yet is an append a time.
-        let known = |mark: Mark| if mark.believed_ms > 0 { mark.believed_ms } else { mark.last_append_ms };
-        let known_ms = listing.segments.values().filter_map(|files| files.mark).map(known);
+        let time = |mark: Mark| if mark.believed_ms > 0 { mark.believed_ms } else { mark.last_append_ms };
+        let known_ms = listing.segments.values().filter_map(|files| files.mark).map(time);
         let known_ms = known_ms.filter(|time| *time > 0).max();
         let needs_marks = || segments.iter().any(|planned| !matches!(planned, Planned::Trusted(_)));
         let taking_over = listing.taking_over || (listing.unmarked && needs_marks());
         let leftovers = listing.leftovers;
+        let loading = Loading { dir: &dir, end, max: known.producers_max, now_ms };
+        let producers = loading.load(&segments, listing.snapshots, &mut report)?;
         Ok(Self {
             dir,
             segments,
@@ -149,6 +155,7 @@ impl Plan {
             end,
             index_interval_bytes,
             known_ms,
+            producers,
             report,
         })
     }
@@ -368,6 +375,8 @@ impl Planner<'_> {
             base_offset,
             sealed: true,
             sparse,
+            // The part that was not read is as the mark says.
+            numbered: mark.numbered || scan.numbered,
             first_append_ms: if mark.first_append_ms > 0 { mark.first_append_ms } else { self.now_ms },
             // Nothing was appended after now. That keeps records longer rather than shorter.
             last_append_ms: sealed.map_or(self.now_ms.max(mark.last_append_ms), |mark| mark.last_append_ms),

@@ -123,6 +123,8 @@ pub(crate) struct Scan {
     /// The offset behind the last record, or behind the last that is missing.
     pub(crate) next_offset: u64,
     pub(crate) batches: u64,
+    /// Whether a batch that was read has the numbers of a producer.
+    pub(super) numbered: bool,
     /// Bytes behind the last batch, without the zeros at the end: a torn tail.
     pub(crate) torn_bytes: u64,
     /// Bytes of zeros at the end.
@@ -295,6 +297,7 @@ impl Scan {
             runs: vec![Run { base_offset, next_offset, bytes: 0..at, rebuilt: indexes }],
             next_offset,
             batches: 0,
+            numbered: false,
             torn_bytes: 0,
             zero_bytes: 0,
             damage: Vec::new(),
@@ -333,6 +336,7 @@ impl Scan {
     /// A batch that holds.
     fn keep(&mut self, bytes: Range<u64>, header: &Header) {
         self.batches += 1;
+        self.numbered |= header.producer().is_some();
         let Some(run) = self.runs.last_mut() else { return };
         run.rebuilt.add(usize::try_from(run.len()).unwrap_or(usize::MAX), header);
         run.bytes.end = bytes.end;

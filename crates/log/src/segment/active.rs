@@ -29,6 +29,11 @@ pub(crate) struct Active {
 /// So many bytes are prepared at a time: so few that the append that does it is not much slower than others.
 const PREPARE_BYTES: usize = 32 * 1024;
 
+fn encode(batch: &impl Batch, place: Place, target: &mut [u8]) {
+    let exact = batch.encode(place, target);
+    debug_assert!(exact, "the length of a batch is what its encoder counted");
+}
+
 /// How far a segment and its indexes go at one moment, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -39,6 +44,8 @@ pub(crate) struct Extent {
 
 /// A batch of this size is written by a call: its pages would cost more than that one by one.
 const FILL_BYTES_MIN: usize = 128 * 1024;
+/// The same for one that lies in memory as a whole, and is not copied for it.
+const FILL_WHOLE_BYTES_MIN: usize = 8 * 1024;
 
 /// What a batch needs before it can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +117,19 @@ impl Active {
 
     /// Appends a batch for which [`Active::room`] said [`Room::Fits`]; false, with nothing appended, when it
     /// does not fit after all.
-    pub(crate) fn append(&mut self, batch: &impl Batch, place: Place, now_ms: impl FnOnce() -> i64) -> bool {
+    pub(crate) fn append(
+        &mut self,
+        batch: &mut impl Batch,
+        place: Place,
+        now_ms: impl FnOnce() -> i64,
+    ) -> bool {
         let segment = self.tail.segment();
         if segment.first_append_ms.load(Ordering::Relaxed) == NO_TIME {
             segment.first_append_ms.store(now_ms(), Ordering::Release);
+        }
+        if batch.producer().is_some() {
+            // Before the batch can become durable: the mark that says so tells this as well.
+            segment.numbered.store(true, Ordering::Release);
         }
         let Size { bytes, last_offset_delta } = batch.size();
         let last_offset = place.base_offset.saturating_add(u64::from(last_offset_delta));
@@ -132,25 +148,27 @@ impl Active {
     }
 
     /// Writes a batch and publishes it; tells where it begins, or that there is no room.
-    fn write(&mut self, batch: &impl Batch, place: Place, bytes: usize) -> Option<usize> {
-        let encode = |target: &mut [u8]| {
-            let exact = batch.encode(place, target);
-            debug_assert!(exact, "the length of a batch is what its encoder counted");
-        };
-        if bytes < FILL_BYTES_MIN || bytes > self.log.room() {
-            self.prepare(bytes);
-            return self.log.append(bytes, encode);
-        }
+    fn write(&mut self, batch: &mut impl Batch, place: Place, bytes: usize) -> Option<usize> {
         let at = self.len();
-        self.draft.resize(self.draft.len().max(bytes), 0);
-        let draft = self.draft.get_mut(..bytes)?;
-        encode(draft);
-        if self.tail.fill(at, draft) {
+        let fits = bytes <= self.log.room();
+        let mut filled = false;
+        if fits
+            && bytes >= FILL_WHOLE_BYTES_MIN
+            && let Some(whole) = batch.whole(place)
+        {
+            filled = self.tail.fill(at, whole);
+        } else if fits && bytes >= FILL_BYTES_MIN {
+            self.draft.resize(self.draft.len().max(bytes), 0);
+            let draft = self.draft.get_mut(..bytes)?;
+            encode(batch, place, draft);
+            filled = self.tail.fill(at, draft);
+        }
+        if filled {
             self.prepared = self.prepared.max(at.saturating_add(bytes));
             return self.log.publish(bytes);
         }
         self.prepare(bytes);
-        self.log.append(bytes, encode)
+        self.log.append(bytes, |target| encode(batch, place, target))
     }
 
     /// Tells the storage of the next bytes, a piece at a time, and never of what is written.

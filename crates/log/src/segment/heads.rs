@@ -34,7 +34,7 @@ impl CheckedHeads {
             let (start, end) = (block.bytes.start, block.bytes.end);
             let bit = 1_u64 << (block.number % 64);
             let word = self.held.get(block.number / 64);
-            if !word.is_some_and(|word| word.load(Ordering::Acquire) & bit != 0) {
+            if word.is_none_or(|word| word.load(Ordering::Acquire) & bit == 0) {
                 let from = usize::try_from(start).unwrap_or(usize::MAX);
                 let to = usize::try_from(end).unwrap_or(usize::MAX);
                 if !log.get(from..to).is_some_and(|bytes| block.holds(bytes)) {

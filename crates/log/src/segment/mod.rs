@@ -26,7 +26,7 @@ mod tail;
 mod walk;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 pub(crate) use active::{Active, Room};
 pub(crate) use dir::Dir;
@@ -61,6 +61,8 @@ pub(crate) struct Segment {
     max_timestamp: AtomicI64,
     first_append_ms: AtomicI64,
     last_append_ms: AtomicI64,
+    /// Whether batches in it may have the numbers of a producer.
+    numbered: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl Segment {
             max_timestamp: timed(mark.max_timestamp),
             first_append_ms: timed(mark.first_append_ms),
             last_append_ms: timed(mark.last_append_ms),
+            numbered: AtomicBool::new(mark.numbered),
             mark,
         }
     }
@@ -108,6 +111,7 @@ impl Segment {
             max_timestamp: copy(&self.max_timestamp),
             first_append_ms: copy(&self.first_append_ms),
             last_append_ms: copy(&self.last_append_ms),
+            numbered: AtomicBool::new(self.numbered.load(Ordering::Acquire)),
         }
     }
 

@@ -286,6 +286,7 @@ impl Tail {
             position: extent.log as u64,
             next_offset,
             sparse: self.segment.sparse,
+            numbered: self.segment.numbered.load(Ordering::Acquire),
             first_append_ms: self.segment.first_append_ms().unwrap_or_default(),
             last_append_ms: self.segment.last_append_ms().unwrap_or_default(),
             leader_epoch: self.dir.epochs.current(),

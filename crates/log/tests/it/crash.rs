@@ -357,9 +357,14 @@ fn leftovers_go_and_strange_files_stay() {
     append(&first, Ack::Durable);
     log.close().unwrap();
     let dir = Path::new("/data/t-0");
-    let left =
-        ["leader-epoch-checkpoint.tmp", "00000000000000000000.index.tmp", "00000000000000000000.log.deleted"];
-    let strange = ["notes.txt", "00000000000000000000.txnindex", "00000000000000000007.snapshot"];
+    let left = [
+        "leader-epoch-checkpoint.tmp",
+        "00000000000000000000.index.tmp",
+        "00000000000000000007.snapshot.tmp",
+        "00000000000000000007.snapshot",
+        "00000000000000000000.log.deleted",
+    ];
+    let strange = ["notes.txt", "00000000000000000000.txnindex", "00000000000000000007.txnindex"];
     for name in left.iter().chain(&strange) {
         bed.disk.create(&dir.join(name)).unwrap();
     }

@@ -169,11 +169,11 @@ fn a_flipped_epoch_is_found_without_the_list_too() {
             for (at, bit) in [(12, 0x80), (13, 1), (14, 0x40), (15, 8)] {
                 let bed = bed.on(bed.disk.snapshot());
                 bed.disk.damage(&path, |bytes| bytes[at] ^= bit);
-                // What Kafka has led may have gaps, and what closed it since has summed the heads up, epochs among them.
+                // The checksums of heads, which segments that Kafka has led get, tell it first.
                 let what = corruption(&bed).what;
                 assert!(
                     matches!(what, Damage::Epoch { .. } | Damage::Heads { .. }),
-                    "{} {at}",
+                    "{} {at}: {what:?}",
                     path.display()
                 );
             }

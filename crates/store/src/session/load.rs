@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use headwater_log::{Ack, AppendError, Partition, Record};
+use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic};
 
 use super::TOPIC;
 use super::core::Core;
@@ -12,58 +12,69 @@ use super::snapshot::Snapshot;
 use crate::error::OpenError;
 use crate::group::{self, GroupRecord, Groups};
 use crate::placement::Placement;
-use crate::store::Shared;
+use crate::store::{Shared, read_back};
 
 /// Sessions by client identifier.
 pub(crate) type Sessions = HashMap<Box<str>, Arc<Core>>;
 
+/// What the records say, those of sessions and those of groups.
+struct Saved {
+    partitions: usize,
+    snapshots: HashMap<Box<str>, Snapshot>,
+    groups: HashMap<Box<str>, GroupRecord>,
+}
+
+impl Saved {
+    /// A record of a log with another number of partitions is of another log.
+    fn check(&self, offset: u64, positions: &[u64]) -> Result<(), OpenError> {
+        let (found, partitions) = (positions.len(), self.partitions);
+        if found == partitions { Ok(()) } else { Err(OpenError::Partitions { offset, found, partitions }) }
+    }
+}
+
+impl Fold for Saved {
+    type Error = OpenError;
+
+    fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), OpenError> {
+        let Some(key) = record.key else { return Ok(()) };
+        let offset = record.offset;
+        if let Some(text) = group::text_of(key) {
+            let Some(value) = record.value else {
+                self.groups.remove(text);
+                return Ok(());
+            };
+            let group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
+            self.check(offset, &group.positions)?;
+            self.groups.insert(text.into(), group);
+        } else if let Ok(client_id) = std::str::from_utf8(key) {
+            let Some(value) = record.value else {
+                self.snapshots.remove(client_id);
+                return Ok(());
+            };
+            let snapshot = Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
+            self.check(offset, &snapshot.positions)?;
+            self.snapshots.insert(client_id.into(), snapshot);
+        }
+        Ok(())
+    }
+}
+
 /// Reads the sessions back: the last record of a client holds. One that was connected when the store was closed or crashed is away since
 /// `now_ms`. What a power failure took is taken from them too, durably, before the log grows again.
-pub(crate) fn load(log: &Partition, ends: &Ends<'_>, now_ms: i64) -> Result<(Sessions, Groups), OpenError> {
+pub(crate) fn load(
+    topic: &Topic,
+    log: &Partition,
+    ends: &Ends<'_>,
+    now_ms: i64,
+) -> Result<(Sessions, Groups), OpenError> {
     let partitions = ends.messages.len();
-    let read_error = |error| OpenError::Read { topic: TOPIC, error };
-    let mut snapshots: HashMap<Box<str>, Snapshot> = HashMap::new();
-    let mut records: HashMap<Box<str>, GroupRecord> = HashMap::new();
-    let mut next = log.start_offset();
-    while next < log.durable_end() {
-        let fetched = log.read(next, 1 << 20).map_err(read_error)?;
-        next = fetched.next_offset();
-        for record in fetched.views() {
-            let record = record.map_err(read_error)?;
-            let offset = record.offset;
-            let fits = |positions: &[u64]| {
-                let found = positions.len();
-                let is_right = found == partitions;
-                is_right.then_some(()).ok_or(OpenError::Partitions { offset, found, partitions })
-            };
-            let Some(key) = record.key else { continue };
-            if let Some(text) = group::text_of(key) {
-                let Some(value) = record.value else {
-                    records.remove(text);
-                    continue;
-                };
-                let record =
-                    GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
-                fits(&record.positions)?;
-                records.insert(text.into(), record);
-                continue;
-            }
-            let Ok(client_id) = std::str::from_utf8(key) else { continue };
-            let Some(value) = record.value else {
-                snapshots.remove(client_id);
-                continue;
-            };
-            let mut snapshot =
-                Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
-            fits(&snapshot.positions)?;
-            if snapshot.disconnected_at.is_none() {
-                snapshot.disconnected_at = Some(now_ms);
-                // It was connected until a crash, and may have completed these since it was saved. An identifier that is taken for
-                // one that waits for PUBREL swallows the next message under it; a message may come twice instead.
-                snapshot.incoming.clear();
-            }
-            snapshots.insert(client_id.into(), snapshot);
-        }
+    let saved = Saved { partitions, snapshots: HashMap::new(), groups: HashMap::new() };
+    let Saved { mut snapshots, groups, .. } = read_back(topic, TOPIC, saved)?;
+    for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
+        snapshot.disconnected_at = Some(now_ms);
+        // It was connected until a crash, and may have completed these since it was saved. An identifier that is taken for one that
+        // waits for PUBREL swallows the next message under it; a message may come twice instead.
+        snapshot.incoming.clear();
     }
     let mut changed = false;
     for (client_id, snapshot) in &mut snapshots {
@@ -79,7 +90,7 @@ pub(crate) fn load(log: &Partition, ends: &Ends<'_>, now_ms: i64) -> Result<(Ses
             (client_id, core)
         })
         .collect();
-    let (groups, groups_changed) = group::load(log, records, &sessions, ends.messages)?;
+    let (groups, groups_changed) = group::load(log, groups, &sessions, ends.messages)?;
     if changed || groups_changed {
         log.sync()?;
     }

@@ -15,7 +15,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     reason = "an oracle panics when the log is wrong, and counts in small numbers"
 )]
 
@@ -137,8 +136,7 @@ impl Model {
             }
         }
         let expected: BTreeMap<u8, u64> = last
-            .into_iter()
-            .map(|(key, _)| key)
+            .into_keys()
             .filter_map(|key| self.appended[start..end].iter().rfind(|entry| entry.key == key))
             .filter(|entry| !entry.is_tombstone)
             .map(|entry| (entry.key, entry.id))

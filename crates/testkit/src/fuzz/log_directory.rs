@@ -8,6 +8,7 @@ use headwater_log::{
 };
 
 use super::log_operations::small;
+use super::log_producers::put_snapshot_right;
 use crate::manual_clock::ManualClock;
 use crate::sim_disk::SimDisk;
 
@@ -226,6 +227,12 @@ fn write_all(disk: &SimDisk, put_right: bool, mut input: &[u8]) -> std::io::Resu
         let segment = |suffix: &str| Path::new(PARTITION).join(format!("{base:020}.{suffix}"));
         let mut bytes = bytes.to_vec();
         let path = match kind % 10 {
+            _ if *kind >= 250 => {
+                if put_right {
+                    put_snapshot_right(&mut bytes);
+                }
+                segment("snapshot")
+            }
             0 | 1 => {
                 if put_right {
                     put_batches_right(&mut bytes);

@@ -13,6 +13,7 @@
 //!  log_compressed    codec, number of records | compressed records      what is taken reads the same in every codec; nothing above the limit
 //!  log_directory     files of a partition, in pieces                  an error changes nothing; reopened, crashed, read beside: the same
 //!  log_operations    options | steps of two bytes                     the model of a log, with crashes, kills and failed syncs
+//!  log_producers     a snapshot | batches of producers                a log that stays open and one that is opened anew answer the same
 //! ```
 
 #![expect(clippy::expect_used, reason = "an oracle panics when the code is wrong")]
@@ -23,6 +24,7 @@ mod fan_out;
 mod log_compressed;
 mod log_directory;
 mod log_operations;
+mod log_producers;
 mod packet;
 mod places;
 mod retained;
@@ -35,6 +37,7 @@ pub use encode::encode;
 pub use log_compressed::log_compressed;
 pub use log_directory::log_directory;
 pub use log_operations::log_operations;
+pub use log_producers::log_producers;
 pub use packet::packet;
 pub use retained::retained;
 pub use round_trip::round_trip;

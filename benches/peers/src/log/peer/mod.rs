@@ -4,6 +4,7 @@
 //! returns. Who can do no better than that says so by [`Peer::IN_PAGE_CACHE`].
 
 pub mod commitlog;
+pub mod kafko;
 pub mod limit;
 pub mod okaywal;
 pub mod ours;

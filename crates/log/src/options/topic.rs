@@ -1,221 +1,8 @@
-//! What a program may choose. Options are given at each start; only the number of partitions is on disk.
+//! What a program chooses for a topic.
 
-use std::sync::Arc;
-
-use crate::clock::{Clock, SystemClock};
+use super::{CleanupPolicy, SEGMENT_BYTES_MAX, TimestampType};
 use crate::compress::Compression;
 use crate::error::{InvalidOptions, UnsupportedCompression};
-use crate::storage::{Disk, Storage};
-
-/// What an append waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ack {
-    /// The record is in the operating system's page cache: it survives the end of this process, not the loss
-    /// of power. The next sync makes it durable; when that comes is what [`TopicOptions::flush_ms`] and
-    /// [`TopicOptions::flush_bytes`] say.
-    Appended,
-    /// The record is on disk: it survives the loss of power.
-    Durable,
-}
-
-/// How far a reader sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ReadUpTo {
-    /// To the last durable record. What was read once is never replaced by something else.
-    #[default]
-    Durable,
-    /// To the last appended record. After a loss of power its offset may name another record.
-    Appended,
-}
-
-/// Which time a record has when it is read: Kafka's `message.timestamp.type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum TimestampType {
-    /// The one that its producer gave it, or the log's clock at the append when it gave none.
-    #[default]
-    CreateTime,
-    /// That of the append of its batch, by the log's clock; what the producer gave stays in the file, unseen. It is bit 3
-    /// of the batch's attributes, and the time is the batch's largest timestamp (KIP-32).
-    LogAppendTime,
-}
-
-/// What becomes of records that are old, or were replaced: Kafka's `cleanup.policy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum CleanupPolicy {
-    /// Old segments are deleted, as `retention_ms` and `retention_bytes` say.
-    #[default]
-    Delete,
-    /// Of each key the last record stays, for ever; `retention_ms` and `retention_bytes` do nothing. Every record needs a
-    /// key.
-    Compact,
-    /// Both.
-    CompactAndDelete,
-}
-
-impl CleanupPolicy {
-    /// Whether records that were replaced go.
-    #[must_use]
-    pub fn compacts(self) -> bool {
-        self != Self::Delete
-    }
-
-    /// Whether old segments go.
-    #[must_use]
-    pub fn deletes(self) -> bool {
-        self != Self::Compact
-    }
-}
-
-/// What opening a log does about damage of what was durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum OnDamage {
-    /// The log does not open, and nothing is changed. What was known to be durable, or was closed cleanly, is not read; damage
-    /// there is an error of the read that meets it.
-    #[default]
-    Refuse,
-    /// Every segment is read and checked whole. The bytes of a damaged one are set aside in a file beside it, never
-    /// deleted, and what holds of it takes its place: the records before the damage, and, as a segment of their own, those
-    /// behind it, when the damaged batch's length, or the index, tells where they begin. What is missing is in
-    /// [`Log::recovery`](crate::Log::recovery); its offsets are not given again, and who reads there gets the next
-    /// record that is there. The log end does not fall.
-    ///
-    /// It costs a read of the whole log, and the space of a damaged segment twice. Damage of a small text file, and a
-    /// format version that is not known, stay errors.
-    Quarantine,
-}
-
-/// The options of a log.
-///
-/// # Examples
-///
-/// ```
-/// use headwater_log::{LogOptions, TopicOptions};
-///
-/// let options = LogOptions::default()
-///     .topic_defaults(TopicOptions::default().retention_ms(Some(7 * 24 * 3600 * 1000)));
-/// # let _ = options;
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct LogOptions {
-    /// The options of topics that are on disk when the log is opened, until others are set for them.
-    pub topic_defaults: TopicOptions,
-    /// Whether every read checks every checksum, not only the first read of each batch since the segment was
-    /// opened. Default: false.
-    pub verify_every_read: bool,
-    /// The most that the records of one compressed batch may take when they are decompressed, by a reader or to check a batch
-    /// that is appended: a few kilobytes can be made that become gigabytes. Above it a read is
-    /// [`ReadError::DecompressedTooLarge`](crate::ReadError), and an append is refused. 4 KiB to 2^31 - 1. Default: 64 MiB, some
-    /// sixty times the largest batch that [`TopicOptions::batch_bytes_max`] allows by default; what is text seldom shrinks to a
-    /// twentieth.
-    pub decompressed_bytes_max: usize,
-    /// So many segments that take no appends are mapped at a time, each with its two indexes; the longest unused ones
-    /// are unmapped for others. A segment that takes appends, or was rolled and waits to be synced, is mapped
-    /// besides, and so is what somebody holds a [`Fetched`](crate::Fetched) of. At least 1. Default: 1024.
-    pub mapped_segments_max: usize,
-    /// A wall clock that jumps ahead by more than this is not believed: retention by time goes on as if it had not jumped, until
-    /// [`Log::confirm_clock`](crate::Log::confirm_clock), or until it has shown the new time for as long as this, without a
-    /// restart. For a log that is opened the time since its marks were written last is such a jump. `None` believes every clock.
-    /// Default: a day.
-    pub clock_step_ms_max: Option<u64>,
-    /// What opening does about damage. Default: [`OnDamage::Refuse`].
-    pub on_damage: OnDamage,
-    /// The memory for the keys of a compaction: 24 bytes each, of which 9 in 10 are used. It is allocated while a partition
-    /// is compacted, and no more of it than there can be keys; what has more keys is compacted in several passes. 4 KiB or
-    /// more. Kafka's `log.cleaner.dedupe.buffer.size`. Default: 128 MiB.
-    pub cleaner_dedupe_bytes: u64,
-    /// Where the files are. Default: [`Disk`].
-    pub storage: Arc<dyn Storage>,
-    /// Where the time comes from. Default: [`SystemClock`].
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Default for LogOptions {
-    fn default() -> Self {
-        Self {
-            topic_defaults: TopicOptions::default(),
-            verify_every_read: false,
-            decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
-            mapped_segments_max: 1024,
-            clock_step_ms_max: Some(24 * 3600 * 1000),
-            on_damage: OnDamage::default(),
-            cleaner_dedupe_bytes: 128 << 20,
-            storage: Arc::new(Disk),
-            clock: Arc::new(SystemClock),
-        }
-    }
-}
-
-impl LogOptions {
-    /// Sets the options of topics that are on disk when the log is opened.
-    #[must_use]
-    pub fn topic_defaults(self, topic_defaults: TopicOptions) -> Self {
-        Self { topic_defaults, ..self }
-    }
-
-    /// Sets whether every read checks every checksum.
-    #[must_use]
-    pub fn verify_every_read(self, verify_every_read: bool) -> Self {
-        Self { verify_every_read, ..self }
-    }
-
-    /// Sets how much a compressed batch may become.
-    #[must_use]
-    pub fn decompressed_bytes_max(self, decompressed_bytes_max: usize) -> Self {
-        Self { decompressed_bytes_max, ..self }
-    }
-
-    /// Sets how many segments that take no appends are mapped at a time.
-    #[must_use]
-    pub fn mapped_segments_max(self, mapped_segments_max: usize) -> Self {
-        Self { mapped_segments_max, ..self }
-    }
-
-    /// Sets which jump of the wall clock is believed.
-    #[must_use]
-    pub fn clock_step_ms_max(self, clock_step_ms_max: Option<u64>) -> Self {
-        Self { clock_step_ms_max, ..self }
-    }
-
-    /// Sets what opening does about damage.
-    #[must_use]
-    pub fn on_damage(self, on_damage: OnDamage) -> Self {
-        Self { on_damage, ..self }
-    }
-
-    /// Sets how much memory the keys of a compaction may take.
-    #[must_use]
-    pub fn cleaner_dedupe_bytes(self, cleaner_dedupe_bytes: u64) -> Self {
-        Self { cleaner_dedupe_bytes, ..self }
-    }
-
-    /// Sets where the files are.
-    #[must_use]
-    pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
-        Self { storage, ..self }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
-        let ranges = [
-            // A process of Linux has 65,530 mappings unless it is told otherwise; more is for who has raised that.
-            ("mapped_segments_max", self.mapped_segments_max as u64, 1, u64::from(u32::MAX)),
-            ("cleaner_dedupe_bytes", self.cleaner_dedupe_bytes, 4096, 1 << 40),
-        ];
-        for (option, value, min, max) in ranges {
-            if value < min || value > max {
-                return Err(InvalidOptions { option, value, min, max });
-            }
-        }
-        check_decompressed(self.decompressed_bytes_max)?;
-        self.topic_defaults.check()
-    }
-
-    /// Sets where the time comes from.
-    #[must_use]
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
-    }
-}
 
 /// The options of a topic, the same for all its partitions.
 ///
@@ -267,7 +54,7 @@ pub struct TopicOptions {
     /// no more than this and one batch of each appending thread is ever at risk. If that sync is refused, the append has succeeded
     /// all the same, and the next one says or does what is due. Kafka has `flush.messages` for it. Default: `None`.
     ///
-    /// With both `None` only the program decides: by [`Ack::Durable`], [`Log::sync`](crate::Log::sync), or a thread
+    /// With both `None` only the program decides: by [`Ack::Durable`](crate::Ack::Durable), [`Log::sync`](crate::Log::sync), or a thread
     /// that waits for [`Log::wait_unsynced`](crate::Log::wait_unsynced).
     pub flush_bytes: Option<u64>,
     /// Which time records that are appended from now on will have. Records that are there keep theirs. Retention goes by
@@ -295,20 +82,6 @@ fn check_level(option: &'static str, level: u8, max: u64) -> Result<(), InvalidO
     let (value, min) = (u64::from(level), 1);
     if value < min || value > max { Err(InvalidOptions { option, value, min, max }) } else { Ok(()) }
 }
-
-/// What a compressed batch may become unless the program says otherwise.
-const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
-
-fn check_decompressed(bytes_max: usize) -> Result<(), InvalidOptions> {
-    let (value, min, max) = (bytes_max as u64, 4096, SEGMENT_BYTES_MAX);
-    if value < min || value > max {
-        return Err(InvalidOptions { option: "decompressed_bytes_max", value, min, max });
-    }
-    Ok(())
-}
-
-/// Kafka positions in a segment are 32-bit signed numbers.
-pub(crate) const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
 
 impl Default for TopicOptions {
     fn default() -> Self {
@@ -471,41 +244,6 @@ impl TopicOptions {
             Some(codec) if !codec.is_supported() => Err(UnsupportedCompression { codec }),
             _ => Ok(()),
         }
-    }
-}
-
-/// The options of a log that is opened beside its writer.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ReadOnlyOptions {
-    /// The most that the records of one compressed batch may take when they are decompressed, as
-    /// [`LogOptions::decompressed_bytes_max`]. Default: 64 MiB.
-    pub decompressed_bytes_max: usize,
-    /// Where the files are. Default: [`Disk`].
-    pub storage: Arc<dyn Storage>,
-}
-
-impl Default for ReadOnlyOptions {
-    fn default() -> Self {
-        Self { decompressed_bytes_max: DECOMPRESSED_BYTES_MAX, storage: Arc::new(Disk) }
-    }
-}
-
-impl ReadOnlyOptions {
-    /// Sets where the files are.
-    #[must_use]
-    pub fn storage(self, storage: Arc<dyn Storage>) -> Self {
-        Self { storage, ..self }
-    }
-
-    /// Sets how much a compressed batch may become.
-    #[must_use]
-    pub fn decompressed_bytes_max(self, decompressed_bytes_max: usize) -> Self {
-        Self { decompressed_bytes_max, ..self }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), InvalidOptions> {
-        check_decompressed(self.decompressed_bytes_max)
     }
 }
 

@@ -1,0 +1,9 @@
+//! Consumer groups.
+
+mod bad_input;
+mod bed;
+mod crash;
+mod law;
+mod members;
+mod offsets;
+mod threads;
