@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// What comes before a line that is refused is appended all the same. Exit status: 0 all lines were appended, 2 not all.
     Produce(Produce),
     /// Keep the last record of each key of a topic; the log has to be closed
+    ///
+    /// It is for topics of state, as `__headwater_retained`. What it removes is gone: of a topic where each record counts, as `mqtt`,
+    /// only the last one of each key stays.
     Compact(Compact),
 }
 

@@ -22,6 +22,9 @@ pub struct Delivery {
     pub subscription_ids: Vec<SubscriptionId>,
     /// Where the message is in the log.
     pub source: Source,
+    /// Of a retained message: where the same message is among all messages, partition and offset, if it was there when it was sent.
+    /// Compaction may remove what [`source`](Self::source) names, when the topic has another retained message.
+    pub first: Option<(u32, u64)>,
     /// The shared subscription that it comes from. Then it is one that the session alone has, until it is
     /// [finished](crate::Attached::finish).
     pub share: Option<Share>,

@@ -57,6 +57,11 @@ impl Offsets {
     }
 }
 
+/// Whether there is such a place before the ends.
+pub(crate) fn is_before((partition, offset): (u32, u64), ends: &[u64]) -> bool {
+    at(ends, partition).is_some_and(|end| offset < end)
+}
+
 fn at(offsets: &[u64], partition: u32) -> Option<u64> {
     offsets.get(usize::try_from(partition).ok()?).copied()
 }

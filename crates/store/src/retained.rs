@@ -10,6 +10,7 @@ use headwater_topic::{PageLimit, RetainedTree, TopicFilter, TopicName, TopicName
 use crate::error::{OpenError, PublishError};
 use crate::lock::{lock, read, write};
 use crate::message::{Message, header, with_record};
+use crate::offsets::is_before;
 use crate::options::StoreOptions;
 use crate::store::{only_partition, read_back};
 
@@ -192,10 +193,6 @@ pub(crate) fn read_one(partition: &Partition, offset: u64) -> Option<Message> {
     let fetched = partition.read_up_to(ReadUpTo::Appended, offset, 1).ok()?;
     let record = fetched.views().next()?.ok().filter(|record| record.offset == offset)?;
     Message::from_record(&record, fetched.bytes()).ok()
-}
-
-fn is_before((partition, offset): (u32, u64), ends: &[u64]) -> bool {
-    usize::try_from(partition).ok().and_then(|index| ends.get(index)).is_some_and(|end| offset < *end)
 }
 
 fn parse_source(text: &[u8]) -> Option<(u32, u64)> {

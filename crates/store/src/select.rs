@@ -54,6 +54,7 @@ impl Selection {
             retain: self.retain,
             subscription_ids: self.ids,
             source,
+            first: None,
             share: None,
         }
     }

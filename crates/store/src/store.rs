@@ -248,6 +248,8 @@ pub(crate) fn read_back<S>(topic: &Topic, name: &'static str, state: S) -> Resul
 where
     S: Fold<Error = OpenError>,
 {
+    // A table shows what is durable; a store that was there before, on the same log, may have appended more.
+    only_partition(topic)?.sync()?;
     let mut table = Table::new(topic, state);
     match table.catch_up() {
         Ok(_) => Ok(table.into_state()),

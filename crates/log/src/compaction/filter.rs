@@ -9,8 +9,8 @@
 //!
 //!   batch     all of it stays                           byte for byte, but see below
 //!             some of it                                those records, in the place of the batch
-//!             nothing                                   goes; as the last of its producer, or of its segment, it
-//!                                                       stays without records
+//!             nothing                                   goes; as the last of a producer that is remembered, or of its
+//!                                                       segment, it stays without records
 //! ```
 //!
 //! A batch that keeps tombstones, all of them looked at, gets a delete horizon if it has none: the time now and
@@ -42,6 +42,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) keep_tombstones: bool,
     /// How what is compressed is compressed again, if it is with this codec.
     pub(crate) compression: Option<Compression>,
+    /// More than this nobody decompresses.
+    pub(crate) decompressed_bytes_max: usize,
 }
 
 /// Why a batch cannot be looked into.
@@ -207,7 +209,8 @@ impl Rules<'_> {
         } else {
             header.has_delete_horizon().then_some(header.base_timestamp)
         };
-        retained::encode(header, &kept, horizon, self.compression_of(header)?, out)?;
+        let compression = (self.compression_of(header)?, self.decompressed_bytes_max);
+        retained::encode(header, &kept, horizon, compression, out)?;
         Ok((Verdict::Changed, counts))
     }
 }

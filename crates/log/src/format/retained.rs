@@ -5,7 +5,8 @@
 //!   kept        | new    | kept  |   | new | + horizon  | kept        | (*)       | of those | kept       | new   | those
 //!                                                                                   that stay                        that stay
 //!
-//!   (*)  the first record's time, or, with the delete horizon in the attributes, the time at which tombstones may go
+//!   (*)  the first record's time, or, with the delete horizon in the attributes, the time at which tombstones may go; as it was
+//!        where the records would become too long to be decompressed
 //! ```
 //!
 //! Base offset, last offset and the producer's numbers stay, so that a batch means the same to who looks for an offset or a
@@ -26,12 +27,13 @@ pub(crate) struct Kept<'a> {
 }
 
 /// Appends to `out` the batch that is left of the one with this header, compressed with the codec that the header names. A `horizon`
-/// is the time at which its tombstones may go, if that is known.
+/// is the time at which its tombstones may go, if that is known. Compressed records do not become more than `decompressed_bytes_max`
+/// bytes, unless they were before.
 pub(crate) fn encode(
     header: &Header,
     kept: &[Kept<'_>],
     horizon: Option<i64>,
-    compression: Compression,
+    (compression, decompressed_bytes_max): (Compression, usize),
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let Some(first) = kept.first() else {
@@ -40,29 +42,32 @@ pub(crate) fn encode(
     };
     let append_time = header.is_log_append_time();
     let newest = kept.iter().map(|record| record.timestamp).fold(first.timestamp, Ord::max);
-    let base_timestamp = horizon.unwrap_or(first.timestamp);
+    let records_from = |base_timestamp: i64| {
+        let mut records = Vec::new();
+        for Kept { cut, offset_delta, timestamp } in kept {
+            record::encode_cut(*cut, timestamp.wrapping_sub(base_timestamp), *offset_delta, &mut records);
+        }
+        records
+    };
+    let (mut base_timestamp, mut attributes) = match horizon {
+        Some(horizon) => (horizon, header.attributes | DELETE_HORIZON),
+        None => (first.timestamp, header.attributes),
+    };
+    let mut records = records_from(base_timestamp);
+    if compression != Compression::None && records.len() > decompressed_bytes_max {
+        // With the base that it had no record is longer than it was.
+        (base_timestamp, attributes) = (header.base_timestamp, header.attributes);
+        records = records_from(base_timestamp);
+    }
     let left = Header {
-        attributes: header.attributes | if horizon.is_some() { DELETE_HORIZON } else { 0 },
+        attributes,
         base_timestamp,
         // That of every record, or the largest of those that are left.
         max_timestamp: if append_time { header.max_timestamp } else { newest },
         record_count: u32::try_from(kept.len()).unwrap_or(u32::MAX),
         ..*header
     };
-    let put_records = |out: &mut Vec<u8>| {
-        for Kept { cut, offset_delta, timestamp } in kept {
-            record::encode_cut(*cut, timestamp.wrapping_sub(base_timestamp), *offset_delta, out);
-        }
-    };
-    put(left, out, |out| {
-        if compression == Compression::None {
-            put_records(out);
-            return Ok(());
-        }
-        let mut plain = Vec::new();
-        put_records(&mut plain);
-        compress::compress(compression, &plain, out)
-    })
+    put(left, out, |out| compress::compress(compression, &records, out))
 }
 
 /// Appends to `out` a batch without records, which stands for the one with this header.
@@ -121,7 +126,7 @@ mod tests {
             }
         }
         let mut out = vec![9; 3];
-        encode(header, &all, horizon, Compression::None, &mut out).unwrap();
+        encode(header, &all, horizon, (Compression::None, 0), &mut out).unwrap();
         out.split_off(3)
     }
 

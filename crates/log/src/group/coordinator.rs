@@ -14,7 +14,7 @@
 //! polls, commits or closes. What a member is due is decided under one lock, which is not held during any wait.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::assignor::{Assignment, Assignor, MemberId, Situation};
 use super::description::MemberDescription;
@@ -49,7 +49,14 @@ struct State {
     owners: BTreeMap<TopicPartition, Ownership>,
     target: Assignment,
     /// Where the reset policy has let somebody begin who has not committed since.
-    begun: BTreeMap<TopicPartition, u64>,
+    begun: BTreeMap<TopicPartition, Begun>,
+}
+
+/// Where a partition was begun; of another topic of its name it says nothing.
+#[derive(Debug)]
+struct Begun {
+    core: Weak<Core>,
+    offset: u64,
 }
 
 #[derive(Debug)]
@@ -58,8 +65,8 @@ struct Member {
     topics: BTreeSet<Arc<str>>,
     max_poll_interval_ms: u64,
     polled_at_ms: u64,
-    /// It waits for something to poll, so it is alive.
-    waiting: bool,
+    /// So many of its futures wait for something to poll: then it is alive.
+    waiting: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -163,7 +170,7 @@ impl Group {
             *place = Place { member: state.add(root, subscription, options), generation: 0 };
         }
         if let Some(member) = state.members.get_mut(&place.member) {
-            (member.polled_at_ms, member.waiting) = (now_ms, false);
+            member.polled_at_ms = now_ms;
         }
         if state.topics_version != root.topics_version() {
             unsettled |= state.look_at_topics(root);
@@ -191,19 +198,39 @@ impl Group {
             || state.could_acquire(place.member)
     }
 
-    /// Says that a member waits for something to poll, or does not any more; gives after how long another one may be late.
+    /// Says that a future of a member waits for something to poll, or does not any more; gives after how long another one may be late.
     pub(crate) fn set_waiting(&self, member: MemberId, waiting: bool, now_ms: u64) -> Option<u64> {
         let mut state = self.state.lock();
         if let Some(member) = state.members.get_mut(&member) {
-            (member.waiting, member.polled_at_ms) = (waiting, now_ms);
+            member.waiting =
+                if waiting { member.waiting.saturating_add(1) } else { member.waiting.saturating_sub(1) };
+            member.polled_at_ms = now_ms;
         }
-        let others = state.members.iter().filter(|(id, other)| **id != member && !other.waiting);
+        let others = state.members.iter().filter(|(id, other)| **id != member && other.waiting == 0);
         others.map(|(_, other)| other.late_at().saturating_add(1).saturating_sub(now_ms)).min()
     }
 
-    /// Where a partition was begun that nothing is committed of, if somebody did.
-    pub(crate) fn begin(&self, partition: &TopicPartition, otherwise: u64) -> u64 {
-        *self.state.lock().begun.entry(partition.clone()).or_insert(otherwise)
+    /// Where a partition was begun, if somebody did who has committed nothing since; not before `start`.
+    pub(crate) fn begin(
+        &self,
+        partition: &TopicPartition,
+        core: &Arc<Core>,
+        start: u64,
+        otherwise: u64,
+    ) -> u64 {
+        let mut state = self.state.lock();
+        let known = state.begun.get(partition).filter(|begun| begun.offset >= start);
+        let known = known.filter(|begun| std::ptr::eq(begun.core.as_ptr(), Arc::as_ptr(core)));
+        let offset = known.map_or(otherwise, |begun| begun.offset);
+        state.begun.insert(partition.clone(), Begun { core: Arc::downgrade(core), offset });
+        offset
+    }
+
+    /// Begins a partition at this offset, wherever it was begun before.
+    pub(crate) fn begin_at(&self, partition: &TopicPartition, core: &Arc<Core>, offset: u64) -> u64 {
+        let begun = Begun { core: Arc::downgrade(core), offset };
+        self.state.lock().begun.insert(partition.clone(), begun);
+        offset
     }
 
     /// Commits offsets for a member, all or none; `since` is the generation from which on it has had the partition, where the
@@ -309,7 +336,7 @@ impl State {
             topics: BTreeSet::new(),
             max_poll_interval_ms: options.max_poll_interval_ms,
             polled_at_ms: root.clock().monotonic_ms(),
-            waiting: false,
+            waiting: 0,
         };
         self.members.insert(self.last_member, member);
         self.look_at_topics(root);
@@ -319,7 +346,7 @@ impl State {
 
     /// Those but this one that have not polled for too long.
     fn late(&self, but: MemberId, now_ms: u64) -> Vec<MemberId> {
-        let others = self.members.iter().filter(|(id, member)| **id != but && !member.waiting);
+        let others = self.members.iter().filter(|(id, member)| **id != but && member.waiting == 0);
         others.filter(|(_, member)| member.late_at() < now_ms).map(|(id, _)| *id).collect()
     }
 
@@ -367,7 +394,8 @@ impl State {
             _ => false,
         };
         self.owners.retain(|partition, _| stays(partition));
-        self.begun.retain(|partition, _| stays(partition));
+        // Also when the group has no members for a while.
+        self.begun.retain(|_, begun| begun.core.upgrade().is_some_and(|core| !core.is_closed()));
         self.topics = topics;
         changed
     }

@@ -36,14 +36,14 @@ pub(super) fn begin(
         });
         return Ok((offset, moved));
     }
-    let otherwise = match reset {
+    let begun = match reset {
         OffsetReset::None => {
             return Err(PollError::NoOffset { group: Arc::clone(&group.name), partition: partition.clone() });
         }
-        OffsetReset::Earliest => start,
-        OffsetReset::Latest => end,
+        OffsetReset::Earliest => group.begin_at(partition, &owned.core, start),
+        OffsetReset::Latest => group.begin(partition, &owned.core, 0, end),
     };
-    Ok((group.begin(partition, otherwise).max(start), None))
+    Ok((begun.max(start), None))
 }
 
 /// Where the group goes on with a partition of which the next offset is not there any more.
@@ -61,7 +61,8 @@ pub(super) fn out_of_range(
             return Err(PollError::OffsetOutOfRange { group, partition, offset: from, start, end });
         }
         OffsetReset::Earliest => start,
-        OffsetReset::Latest => end,
+        // Who gets the partition later begins there too, unless that was deleted meanwhile.
+        OffsetReset::Latest => group.begin(partition, &owned.core, start, end),
     };
     let partition = partition.clone();
     Ok((to, Some(ConsumerEvent::Moved { partition, from, to, reason: MoveReason::Deleted })))

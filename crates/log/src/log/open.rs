@@ -113,6 +113,7 @@ pub(super) fn open(path: &Path, options: LogOptions) -> Result<(Arc<Root>, Recov
         open.insert(name.clone(), Topic::new(name, cores, options));
     }
     keep_starts(&shared, &report)?;
+    forget_cleaned(&shared, &open)?;
     let (offsets, found) = Offsets::load(&open, topic_defaults, shared.clock.now_ms());
     report.offsets = found;
     report.duration = begun.elapsed();
@@ -158,6 +159,14 @@ fn keep_starts(shared: &Shared, report: &RecoveryReport) -> Result<(), IoError> 
         .map(|found| (found.topic.as_str(), found.partition, found.start_offset))
         .collect();
     if risen.is_empty() { Ok(()) } else { shared.starts.raise(&risen) }
+}
+
+/// Forgets how far partitions were compacted that have not so many segments: that was another log, as when a partition comes from a
+/// backup. As soon as this one had grown so far, all before it would pass for compacted, and a tombstone go before what it deletes.
+fn forget_cleaned(shared: &Shared, topics: &BTreeMap<String, Topic>) -> Result<(), IoError> {
+    let cores = topics.values().flat_map(|topic| topic.cores().to_vec()).collect::<Vec<_>>();
+    let ends: Vec<_> = cores.iter().map(|core| (core.topic(), core.number(), core.sealed_end())).collect();
+    shared.cleaner_offsets.forget_behind(&ends)
 }
 
 fn known(shared: &Shared, topic: &str, partition: u32) -> Known {

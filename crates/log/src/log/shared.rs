@@ -93,6 +93,18 @@ impl OffsetFile {
         self.change(|offsets| offsets.retain(|(name, partition), _| name != topic || *partition < from))
     }
 
+    /// Forgets the offsets of partitions that lie behind these, durably.
+    pub(super) fn forget_behind(&self, ends: &[(&str, u32, u64)]) -> Result<(), IoError> {
+        self.change(|offsets| {
+            for (topic, partition, end) in ends {
+                let key = ((*topic).to_owned(), *partition);
+                if offsets.get(&key).is_some_and(|offset| offset > end) {
+                    offsets.remove(&key);
+                }
+            }
+        })
+    }
+
     fn change(&self, change: impl FnOnce(&mut Offsets)) -> Result<(), IoError> {
         let mut offsets = self.offsets.lock();
         let mut changed = offsets.clone();

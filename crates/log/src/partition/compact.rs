@@ -239,6 +239,7 @@ impl Core {
             last_batches: &keys.last_batches,
             keep_tombstones: keys.keep_tombstones,
             compression: options.compression,
+            decompressed_bytes_max: self.dir.decompressed_bytes_max,
         };
         let mut counts = Counts::default();
         for group in self.groups(segments, keys.end, &options)? {
@@ -260,7 +261,8 @@ impl Core {
     fn read_keys(&self, segments: &[Closed], from: u64, meter: &mut Meter<'_>) -> Result<Keys, CompactError> {
         let end = segments.last().map_or(from, |last| last.next);
         let map = KeyMap::new(self.shared.cleaner_dedupe_bytes, end.saturating_sub(from));
-        let mut keys = Keys { map, end, last_batches: LastBatches::default(), keep_tombstones: false };
+        let last_batches = LastBatches::of(self.producer_ids());
+        let mut keys = Keys { map, end, last_batches, keep_tombstones: false };
         let mut full = false;
         for one in segments {
             keys.keep_tombstones |= self.has_aborted(one)?;
@@ -406,8 +408,11 @@ impl Core {
                 };
                 let is_last = one.base() == last.base() && found.end() as u64 == last.segment.len();
                 let growth = u64::from(found.header.record_count).saturating_mul(GROWTH_BYTES_MAX);
+                let decompressed = (records.len() as u64).saturating_add(growth);
+                let may_grow = growth <= room
+                    && (found.header.codec() == 0 || decompressed <= self.dir.decompressed_bytes_max as u64);
                 out.clear();
-                let applied = rules.apply(&found.header, &records, (is_last, growth <= room), &mut out);
+                let applied = rules.apply(&found.header, &records, (is_last, may_grow), &mut out);
                 let (verdict, of_batch) = applied.map_err(|error| self.unreadable(one, found, error))?;
                 counts.add(of_batch);
                 if cleaned.is_none() && verdict != Verdict::Same {

@@ -309,7 +309,7 @@ impl Partition {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use headwater_log::{Ack, CleanupPolicy, Log, LogOptions, Record, TopicOptions};
+    /// use headwater_log::{Ack, CleanupPolicy, Clock, Log, LogOptions, Record, SystemClock, TopicOptions};
     ///
     /// let dir = tempfile::tempdir()?;
     /// let log = Log::open(dir.path(), LogOptions::default())?;
@@ -320,7 +320,7 @@ impl Partition {
     /// }
     /// state.sync()?;
     ///
-    /// let report = state.compact(0, &mut |_| {})?;
+    /// let report = state.compact(SystemClock.now_ms(), &mut |_| {})?;
     /// assert!(report.records_superseded > 900);
     ///
     /// // What is left: one of each key, and the segment that takes appends, which is not looked at.

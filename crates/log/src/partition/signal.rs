@@ -121,13 +121,12 @@ impl Signal {
                 wakers.places.len() - 1
             })
         });
-        if let Some(place) = wakers.places.get_mut(at) {
-            match place {
-                Place::Taken(Some(known)) if known.will_wake(waker) => {}
-                _ => *place = Place::Taken(Some(waker.clone())),
-            }
-        }
+        let old = wakers.places.get_mut(at).and_then(|place| match place {
+            Place::Taken(Some(known)) if known.will_wake(waker) => None,
+            _ => Some(std::mem::replace(place, Place::Taken(Some(waker.clone())))),
+        });
         drop(wakers);
+        drop(old); // A waker's drop is foreign code: not under the lock.
         fence(Ordering::SeqCst);
     }
 

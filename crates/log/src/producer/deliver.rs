@@ -153,8 +153,13 @@ impl super::Shared {
     }
 
     fn tell_failure(&self, promise: &Promise, error: ProduceError) {
-        self.failure.lock().get_or_insert_with(|| error.clone());
+        self.note_failure(&error);
         promise.tell(Err(error));
+    }
+
+    /// For the next flush, unless there is an earlier one.
+    pub(super) fn note_failure(&self, error: &ProduceError) {
+        self.failure.lock().get_or_insert_with(|| error.clone());
     }
 }
 

@@ -87,11 +87,12 @@ impl Lane {
         let full = queue.open.take();
         let mut ready = full.is_some() && queue.set_ready();
         queue.closed.extend(full);
-        let (mut put, mut alarm) = (Ok(Put::NeedsBuffer), None);
+        let (mut put, mut alarm, mut lingers) = (Ok(Put::NeedsBuffer), None, false);
         if let Some((buffer, now_ms)) = spare.take() {
             let opened = self.open(&mut queue, buffer, now_ms, record, timestamp);
             put = opened.map(|(receipt, due_ms)| {
-                if due_ms > now_ms {
+                lingers = due_ms > now_ms;
+                if lingers {
                     alarm = queue.set_alarm(due_ms);
                 } else {
                     ready |= queue.set_ready();
@@ -101,8 +102,8 @@ impl Lane {
         }
         drop(queue);
         self.announce(ready, alarm);
-        // After the alarm was set: who is short of memory sees the alarm, or this sees that he is.
-        if alarm.is_some() && self.shared.memory.is_short() {
+        // After the alarm was set: who is short of memory sees the alarm, or this sees that he is. There may be one of before, too.
+        if lingers && self.shared.memory.is_short() {
             self.make_ready();
         }
         put

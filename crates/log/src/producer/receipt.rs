@@ -106,6 +106,9 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if self.0.told.get().is_none() {
+            if let Some(lane) = self.0.lane.upgrade() {
+                lane.shared().note_failure(&ProduceError::Abandoned);
+            }
             self.tell(Err(ProduceError::Abandoned));
         }
     }

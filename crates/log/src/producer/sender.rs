@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::gather::batch_bytes;
 use super::lane::{Lane, Put, Spare};
@@ -264,15 +264,22 @@ impl Sender {
 
     fn buffer(&self, bytes: usize, block: Duration) -> Option<Buffer> {
         let shared = &self.owner.shared;
-        shared.memory.try_take(bytes).or_else(|| {
-            shared.memory.take(bytes, block, || {
+        let (began, alone) = (Instant::now(), !shared.options.thread && !block.is_zero());
+        let backoff = Duration::from_millis(shared.options.retry_backoff_ms);
+        loop {
+            let left = block.saturating_sub(began.elapsed());
+            // There may be nobody else to do what is due, and to try again what was refused.
+            let pause = if alone { left.min(backoff) } else { left };
+            let buffer = shared.memory.take(bytes, pause, || {
                 shared.agenda.press();
-                if !shared.options.thread && !block.is_zero() {
-                    // There may be nobody else to do it.
+                if alone {
                     shared.work();
                 }
-            })
-        })
+            });
+            if buffer.is_some() || pause == left {
+                return buffer;
+            }
+        }
     }
 }
 

@@ -43,6 +43,8 @@ mod reading;
 mod real_disk;
 mod record_batch;
 mod retention;
+mod review_api;
+mod review_disk;
 mod room;
 mod strangers;
 mod table;

@@ -293,6 +293,7 @@ fn a_panic_on_the_thread_abandons_what_is_left() {
     while !matches!(made.sender.send_to(1, &Record::new("c")).map(drop), Err(SendError::Closed)) {
         thread::yield_now();
     }
+    assert!(matches!(made.producer.close(), Err(ProduceError::Abandoned)), "what was lost is told once");
     assert!(made.producer.close().is_ok());
 }
 

@@ -87,6 +87,7 @@ impl Terms {
             retain: self.options.retain_as_published && message.retain,
             subscription_ids: self.id.into_iter().collect(),
             source,
+            first: None,
             share: share.filter(|_| message.qos != QoS::AtMostOnce),
         }
     }

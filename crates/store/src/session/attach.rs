@@ -207,11 +207,13 @@ fn restore_one(
 ) -> Option<InFlight<Delivery>> {
     let source = record.source;
     let share = snapshot.share(&record).and_then(|text| shared.groups.find(text.as_str())).map(Share);
+    let among_all = |(partition, offset): (u32, u64)| {
+        shared.lane(partition).and_then(|lane| read_one(&lane.partition, offset))
+    };
     let message = match source.origin {
-        Origin::Messages => {
-            shared.lane(source.partition).and_then(|lane| read_one(&lane.partition, source.offset))
-        }
-        Origin::Retained => shared.retained.read(source.offset),
+        Origin::Messages => among_all((source.partition, source.offset)),
+        // Compaction may have removed one that another has replaced; it has to be sent again all the same [MQTT-4.4.0-1].
+        Origin::Retained => shared.retained.read(source.offset).or_else(|| record.first.and_then(among_all)),
     };
     if message.is_none() && record.stage != Stage::PubComp {
         Counters::add(&shared.counters.fell_behind, 1);
@@ -228,6 +230,7 @@ fn restore_one(
         retain: record.retain,
         subscription_ids: record.subscription_ids,
         source,
+        first: record.first,
         share,
     };
     Some(InFlight { packet_id: record.packet_id, stage: record.stage, sent: record.sent, message: delivery })

@@ -447,6 +447,7 @@ impl OutgoingRecord {
             sent: in_flight.sent,
             retain: delivery.retain,
             source: delivery.source,
+            first: delivery.first,
             subscription_ids: delivery.subscription_ids.clone(),
             share: delivery.share.as_ref().and_then(|share| share.place(shares)),
         }

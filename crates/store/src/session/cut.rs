@@ -13,6 +13,7 @@ use headwater_session::Stage;
 
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::delivery::Origin;
+use crate::offsets::is_before;
 
 /// Where the log topics end.
 #[derive(Debug)]
@@ -41,6 +42,9 @@ impl Snapshot {
             changed |= owed.ends.cut(ends.messages);
         }
         self.outgoing.retain_mut(|record| {
+            let first = record.first.filter(|first| is_before(*first, ends.messages));
+            changed |= first != record.first;
+            record.first = first;
             let is_there = record.is_before(ends);
             if is_there || record.stage == Stage::PubComp {
                 return true;
@@ -54,13 +58,10 @@ impl Snapshot {
 
 impl OutgoingRecord {
     fn is_before(&self, ends: &Ends<'_>) -> bool {
-        let end = match self.source.origin {
-            Origin::Messages => {
-                usize::try_from(self.source.partition).ok().and_then(|index| ends.messages.get(index))
-            }
-            Origin::Retained => Some(&ends.retained),
-        };
-        end.is_some_and(|end| self.source.offset < *end)
+        match self.source.origin {
+            Origin::Messages => is_before((self.source.partition, self.source.offset), ends.messages),
+            Origin::Retained => self.source.offset < ends.retained,
+        }
     }
 
     /// The message is gone and cannot be sent again. `true` if the exchange has to be ended all the same: the client may hold the

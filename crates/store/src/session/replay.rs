@@ -63,6 +63,7 @@ impl Replay {
             retain: true,
             subscription_ids: id.into_iter().collect(),
             source: Source { origin: Origin::Retained, partition: 0, offset: entry.offset },
+            first: entry.source,
             share: None,
             message: entry.message,
         })

@@ -1,7 +1,8 @@
 //! Retained messages.
 
-use headwater_codec::{QoS, RetainHandling, SubscribeOptions};
-use headwater_session::State;
+use headwater_codec::{PacketId, QoS, RetainHandling, SubscribeOptions};
+use headwater_session::{InFlight, Stage, State};
+use headwater_store::Store;
 
 use crate::bed::{Bed, Client, got, seen};
 
@@ -241,4 +242,59 @@ fn one_that_is_replaced_while_it_waits_does_not_come_behind_the_new_one() {
     assert_eq!(of("r/16"), [got("r/16", "", 1, false)]);
     assert_eq!(of("r/14"), [got("r/14", "old", 1, true)]);
     assert_eq!(all.len(), 20);
+}
+
+// [MQTT-4.4.0-1]
+#[test]
+fn one_under_way_is_sent_again_although_it_was_replaced_and_compacted() {
+    for (last, stop) in [("new", false), ("new", true), ("", true)] {
+        let bed = Bed::new();
+        bed.retain("t", "old", 1);
+        bed.run();
+        let mut client = bed.lasting("c");
+        client.subscribe("t", 1);
+        let message = client.next().unwrap();
+        assert_eq!(seen(&message), got("t", "old", 1, true));
+        let under_way = InFlight { packet_id: PacketId::MIN, stage: Stage::PubAck, sent: true, message };
+        let state = State::new(vec![under_way], Vec::new());
+        let _ = client.attached.detach(&state, client.expiry_secs, client.now_ms).unwrap();
+
+        bed.retain("t", last, 1);
+        // Enough for it to be in a segment that is not the last one.
+        let large = "x".repeat(30_000);
+        for _ in 0..4 {
+            bed.retain("other", &large, 1);
+        }
+        bed.run();
+        let retained = bed.log.topic("__headwater_retained").unwrap().partition(0).unwrap();
+        let report = retained.compact(bed.now_ms, &mut |_| {}).unwrap();
+        assert!(report.records_superseded > 0, "{report:?}");
+        drop(retained);
+
+        let bed = if stop { bed.reopen() } else { bed };
+        let client = bed.lasting("c");
+        let resumed = client.resumed.unwrap();
+        let again: Vec<_> = resumed.outgoing.iter().map(|one| (one.packet_id, seen(&one.message))).collect();
+        assert_eq!(again, [(PacketId::MIN, got("t", "old", 1, true))], "{last:?} {stop}");
+        assert_eq!(bed.store.statistics().fell_behind, 0);
+    }
+}
+
+#[test]
+fn what_was_appended_and_is_not_durable_is_read_back_by_another_store_on_the_same_log() {
+    let Bed { log, store, options, now_ms, disk: _disk } = {
+        let bed = Bed::new();
+        bed.retain("t", "old", 1);
+        bed.run();
+        bed.retain("t", "new", 1);
+        let _ = bed.lasting("c").leave();
+        bed
+    };
+    drop(store);
+    let store = Store::open(&log, options, now_ms).unwrap();
+    assert_eq!(store.statistics().sessions, 1);
+    let bed = Bed { log, store, options, now_ms, disk: _disk };
+    let mut client = bed.attach("d", true, 0);
+    client.subscribe("t", 1);
+    assert_eq!(client.drain(), [got("t", "new", 1, true)]);
 }

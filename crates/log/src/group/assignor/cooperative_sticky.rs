@@ -5,12 +5,13 @@
 //! ```
 //!
 //! A move lowers the sum of the squares of what members have, so balancing ends. Of the partitions that could move, one goes
-//! that its member did not have before, if there is one.
+//! that its member did not have before, if there is one. Those are known by member: with thousands of partitions a step must not
+//! look at all of them.
 
 use super::{Assignment, MemberId, Situation, TopicPartition};
 
 pub(super) fn assign(situation: Situation<'_>) -> Assignment {
-    let mut assignment = situation.nothing();
+    let (mut assignment, mut came) = (situation.nothing(), situation.nothing());
     for partition in situation.partitions() {
         let owner = situation.owners.get(&partition).copied();
         if let Some(owner) = owner.filter(|owner| situation.subscribes(*owner, &partition.topic)) {
@@ -24,20 +25,27 @@ pub(super) fn assign(situation: Situation<'_>) -> Assignment {
         }
         let takers = assignment.iter().filter(|(member, _)| situation.subscribes(**member, &partition.topic));
         if let Some(member) = takers.min_by_key(|(_, has)| has.len()).map(|(member, _)| *member) {
+            came.entry(member).or_default().insert(partition.clone());
             assignment.entry(member).or_default().insert(partition);
         }
     }
-    while let Some((from, partition, to)) = next_move(situation, &assignment) {
+    while let Some((from, partition, to)) = next_move(situation, &assignment, &came) {
         assignment.entry(from).or_default().remove(&partition);
+        came.entry(from).or_default().remove(&partition);
+        if situation.owners.get(&partition) != Some(&to) {
+            came.entry(to).or_default().insert(partition.clone());
+        }
         assignment.entry(to).or_default().insert(partition);
     }
     assignment
 }
 
-/// A partition that should move, from the member that has the most to the one that has the fewest, as far as that can be.
-fn next_move(
+/// A partition that should move, from the member that has the most to the one that has the fewest, as far as that can be. `came` are those
+/// that members did not have before.
+fn next_move<'a>(
     situation: Situation<'_>,
-    assignment: &Assignment,
+    assignment: &'a Assignment,
+    came: &'a Assignment,
 ) -> Option<(MemberId, TopicPartition, MemberId)> {
     let mut by_load: Vec<(usize, MemberId)> =
         assignment.iter().map(|(member, has)| (has.len(), *member)).collect();
@@ -46,12 +54,12 @@ fn next_move(
         for (fewest, to) in by_load.iter().take_while(|(fewest, _)| fewest + 2 <= *most) {
             debug_assert!(fewest < most);
             // Of those that are alike the last one goes.
-            let movable = assignment.get(from).into_iter().flatten().rev();
-            let movable = movable.filter(|partition| situation.subscribes(*to, &partition.topic));
-            let first = movable.min_by_key(|partition| {
-                let owner = situation.owners.get(*partition);
-                (owner == Some(from), owner != Some(to))
-            });
+            let movable = |all: &'a Assignment| {
+                let its = all.get(from).into_iter().flatten().rev();
+                its.filter(|partition| situation.subscribes(*to, &partition.topic))
+            };
+            let first = movable(came).min_by_key(|partition| situation.owners.get(*partition) != Some(to));
+            let first = first.or_else(|| movable(assignment).next());
             if let Some(partition) = first {
                 return Some((*from, partition.clone(), *to));
             }

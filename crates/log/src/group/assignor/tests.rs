@@ -111,6 +111,18 @@ fn range_and_round_robin_give_what_kafkas_give() {
     }
 }
 
+/// A group divides them under a lock that its commits take too.
+#[test]
+fn thousands_of_partitions_are_divided_in_a_moment() {
+    let mut case = Case::new(&[("a", 20_000)], &[&["a"]]);
+    case.owners = owners(&case.assign(Assignor::CooperativeSticky));
+    case.members.insert(2, ["a".into()].into());
+    let began = std::time::Instant::now();
+    let divided = case.assign(Assignor::CooperativeSticky);
+    assert_eq!(divided.values().map(BTreeSet::len).collect::<Vec<_>>(), [10_000, 10_000]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
 #[test]
 fn a_member_that_comes_takes_from_others_only_what_it_has_to_have() {
     let mut case = Case::new(&[("a", 6)], &[&["a"], &["a"]]);

@@ -1,7 +1,7 @@
 //! Consumer groups.
 
 mod bad_input;
-mod bed;
+pub(crate) mod bed;
 mod crash;
 mod law;
 mod members;

@@ -1,7 +1,7 @@
 //! A session as bytes: the value of a record in `__headwater_sessions`.
 //!
 //! ```text
-//! version u8 = 3
+//! version u8 = 4
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
 //!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
@@ -12,16 +12,17 @@
 //!     subscription u32 (its place above) | ends: offsets | 1, topic: length u16, UTF-8; or 0
 //! shared filters u32, then for each: length u16, UTF-8
 //! outgoing u32, then for each:
-//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared) | topic u8 (0: messages, 1: retained) |
-//!     partition u32 | offset u64 | identifiers u32, then for each: u32 |
-//!     if shared, its filter u32 (its place above)
+//!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared, 8: first) | topic u8 (0: messages, 1: retained) |
+//!     partition u32 | offset u64 | if first, where the retained message is among all: partition u32 | offset u64 |
+//!     identifiers u32, then for each: u32 | if shared, its filter u32 (its place above)
 //! incoming u32, then for each: packet identifier u16
 //!
 //! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files. Version 2 is the same without shared filters.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 3 is the same without first places, version 2 without
+//! shared filters too.
 
 pub(crate) mod fields;
 mod outgoing;
@@ -40,7 +41,7 @@ pub use self::owed::OwedRecord;
 use crate::subscription::{Earlier, Subscription};
 
 /// The version that this code writes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// The oldest one that it reads.
 const VERSION_MIN: u8 = 2;
 
@@ -284,6 +285,7 @@ mod tests {
                 sent: true,
                 retain: false,
                 source: Source { origin: Origin::Retained, partition: 0, offset: 12 },
+                first: None,
                 subscription_ids: vec![SubscriptionId::new(1).unwrap()],
                 share: None,
             }],
@@ -300,6 +302,7 @@ mod tests {
         snapshot.outgoing[0].retain = true;
         snapshot.shares = vec![TopicFilterBuf::parse("$share/g/t/#").unwrap()];
         snapshot.outgoing[0].share = Some(0);
+        snapshot.outgoing[0].first = Some((1, u64::MAX));
         assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
     }
 
@@ -313,13 +316,15 @@ mod tests {
         longer.push(0);
         assert_eq!(Snapshot::decode(&longer), Err(SnapshotError::Invalid { field: "end" }));
         let mut later = bytes;
-        later[0] = 4;
-        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: 4 }));
+        later[0] = VERSION + 1;
+        assert_eq!(Snapshot::decode(&later), Err(SnapshotError::Version { version: VERSION + 1 }));
     }
 
     #[test]
-    fn a_session_of_version_2_is_read_and_one_of_version_1_is_not() {
+    fn a_session_of_version_2_or_3_is_read_and_one_of_version_1_is_not() {
         let mut bytes = example().encode();
+        bytes[0] = 3;
+        assert_eq!(Snapshot::decode(&bytes), Ok(example()));
         // The number of shared filters, before one exchange with one identifier, and one incoming identifier.
         let place = bytes.len() - (4 + 4 + 21 + 4 + 4 + 2);
         assert_eq!(bytes.drain(place..place + 4).collect::<Vec<u8>>(), [0; 4]);

@@ -21,6 +21,8 @@ pub struct OutgoingRecord {
     pub retain: bool,
     /// Where the message is.
     pub source: Source,
+    /// Where the same message is among all messages, partition and offset, if it is a retained one and was there.
+    pub first: Option<(u32, u64)>,
     /// The subscription identifiers that it was sent with.
     pub subscription_ids: Vec<SubscriptionId>,
     /// The shared filter that it came by, if it did: its place in [`Snapshot::shares`](super::Snapshot::shares).
@@ -35,13 +37,22 @@ impl OutgoingRecord {
             Stage::PubRec => 1,
             Stage::PubComp => 2,
         });
-        out.put_u8(u8::from(self.sent) | u8::from(self.retain) << 1 | u8::from(self.share.is_some()) << 2);
+        out.put_u8(
+            u8::from(self.sent)
+                | u8::from(self.retain) << 1
+                | u8::from(self.share.is_some()) << 2
+                | u8::from(self.first.is_some()) << 3,
+        );
         out.put_u8(match self.source.origin {
             Origin::Messages => 0,
             Origin::Retained => 1,
         });
         out.put_u32(self.source.partition);
         out.put_u64(self.source.offset);
+        if let Some((partition, offset)) = self.first {
+            out.put_u32(partition);
+            out.put_u64(offset);
+        }
         put_count(out, self.subscription_ids.len());
         for id in &self.subscription_ids {
             out.put_u32(id.get());
@@ -67,6 +78,10 @@ impl OutgoingRecord {
             _ => return Err(SnapshotError::Invalid { field: "topic" }),
         };
         let (partition, offset) = (take_u32(input, "partition")?, take_u64(input, "offset")?);
+        let first = match flags & 8 {
+            0 => None,
+            _ => Some((take_u32(input, "partition")?, take_u64(input, "offset")?)),
+        };
         let subscription_ids = take_all(input, "subscription identifiers", 4, |input| {
             SubscriptionId::new(take_u32(input, "subscription identifiers")?)
                 .ok_or(SnapshotError::Invalid { field: "subscription identifier" })
@@ -81,6 +96,7 @@ impl OutgoingRecord {
             sent: flags & 1 != 0,
             retain: flags & 2 != 0,
             source: Source { origin, partition, offset },
+            first,
             subscription_ids,
             share,
         })
