@@ -13,7 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{cargo, program, target};
-use crate::mutations::{MUTATIONS, Mutation};
+use crate::mutations::{self, Mutation};
 
 /// Where the mutated files are.
 const SOURCES: &str = "crates/log/src";
@@ -29,7 +29,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     ensure!(findings.is_empty(), "{}", findings.join("\n"));
     let wanted =
         |mutation: &&Mutation| words.is_empty() || words.iter().any(|word| mutation.what.contains(word));
-    let chosen: Vec<&Mutation> = MUTATIONS.iter().filter(wanted).collect();
+    let chosen: Vec<&Mutation> = mutations::all().filter(wanted).collect();
     ensure!(!chosen.is_empty(), "no safeguard is described by {words:?}");
     let folder = target(root).join("mutate");
     let tree = folder.join("tree");
@@ -80,13 +80,13 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
 pub(crate) fn check(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     let document =
         fs::read_to_string(root.join(DOCUMENT)).with_context(|| format!("{DOCUMENT} cannot be read"))?;
-    for Mutation { what, file, from, caught_by, .. } in MUTATIONS {
+    for Mutation { what, file, from, caught_by, .. } in mutations::all() {
         let path = root.join(SOURCES).join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let count = text.matches(from).count();
         if count != 1 {
             findings.push(format!(
-                "{SOURCES}/{file}: {what}: stands there {count} times; see xtask/src/mutations.rs"
+                "{SOURCES}/{file}: {what}: stands there {count} times; see xtask/src/mutations"
             ));
         }
         let line = document.lines().find(|line| line.starts_with(&format!("| {what} |"))).unwrap_or_default();

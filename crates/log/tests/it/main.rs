@@ -10,6 +10,7 @@ mod alter;
 mod bed;
 mod check;
 mod compaction;
+mod compaction_exchange;
 mod compaction_faults;
 mod compaction_heads;
 mod compaction_histories;

@@ -1,5 +1,7 @@
 //! The safeguards of the log that `cargo x mutate` takes out, and the tests that fail then.
 
+mod compaction;
+
 /// A safeguard, and how it is taken out.
 pub(crate) struct Mutation {
     /// What is taken out.
@@ -17,7 +19,12 @@ pub(crate) struct Mutation {
 const HISTORIES: &str = "histories::every_history_of_up_to_six_operations_survives_its_crashes";
 
 /// All of them, in the order of the table in `docs/testing.md`.
-pub(crate) const MUTATIONS: &[Mutation] = &[
+pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
+    MUTATIONS.iter().chain(compaction::MUTATIONS)
+}
+
+/// All but those of compaction.
+const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the sync of the directory before the first acknowledgement in a new segment",
         file: "segment/tail.rs",
