@@ -9,6 +9,7 @@ use headwater_log::{
 use crate::bed::{Bed, ROOT, START_MS, TOPIC, partition, read_all};
 use crate::compaction::{bed, compact, compacted, put, roll};
 
+#[cfg(feature = "lz4")]
 /// Appends the batch with the most records of these that may be decompressed; tells how many they are.
 fn append_largest(partition: &Partition, records: &[Record<'_>]) -> usize {
     let mut count = records.len();
@@ -21,6 +22,7 @@ fn append_largest(partition: &Partition, records: &[Record<'_>]) -> usize {
     }
 }
 
+#[cfg(feature = "lz4")]
 /// A batch that is as large as it may be when it is decompressed can be read when it was compacted.
 fn stays_readable(first: Record<'_>, second_ms: i64) {
     let topic = compacted().segment_bytes(1 << 20).compression(Some(Compression::Lz4));
@@ -43,11 +45,13 @@ fn stays_readable(first: Record<'_>, second_ms: i64) {
     assert_eq!(compact(&here).bytes_written, 0);
 }
 
+#[cfg(feature = "lz4")]
 #[test]
 fn a_delete_horizon_makes_no_batch_longer_than_may_be_decompressed() {
     stays_readable(Record::tombstone("gone").timestamp(START_MS), START_MS + 1);
 }
 
+#[cfg(feature = "lz4")]
 #[test]
 fn another_first_record_makes_no_batch_longer_than_may_be_decompressed() {
     stays_readable(Record::new("v").key("first").timestamp(START_MS), 0);
