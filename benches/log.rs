@@ -389,8 +389,9 @@ fn compaction(criterion: &mut Criterion) {
     let fill = || {
         let partition = bed.partition_of(options);
         let value = [0x5A; VALUE_BYTES];
-        for number in (0..2).flat_map(|_| 0..KEYS) {
-            let key = number.to_be_bytes();
+        // Each key twice, one after the other, so that half of every segment stays.
+        for number in 0..2 * KEYS {
+            let key = (number / 2).to_be_bytes();
             let record = Record::new(&value).key(&key).timestamp(1_700_000_000_000);
             partition.append(&record, Ack::Appended).expect("to append");
         }

@@ -25,7 +25,7 @@ use super::producers::LastBatches;
 use crate::compress::{self, Compression, Failure};
 use crate::error::Damage;
 use crate::format::batch::{HEADER_BYTES, Header};
-use crate::format::record::{self, Cut};
+use crate::format::record::{self, Decoded};
 use crate::format::retained::{self, Kept};
 
 /// What a pass goes by.
@@ -115,23 +115,25 @@ pub(crate) fn stays_whole(header: &Header) -> bool {
     header.is_control() || header.is_transactional()
 }
 
-/// Visits the records of a batch, not compressed: each as it is, with its offset.
+/// Visits the records of a batch, not compressed: each with its offset, and its bytes as they stand.
 pub(crate) fn for_each_record<'a>(
     header: &Header,
     records: &'a [u8],
-    mut each: impl FnMut(u64, &record::Decoded<'a>, Cut<'a>),
+    mut each: impl FnMut(u64, &Decoded<'a>, &'a [u8]),
 ) -> Result<(), Damage> {
     let mut rest = records;
     let mut next = header.base_offset;
     for number in 0..header.record_count {
         let malformed = |field| Damage::Record { record: number, field };
-        let (decoded, cut) = record::cut(&mut rest).map_err(malformed)?;
+        let from = rest;
+        let decoded = record::decode(&mut rest).map_err(malformed)?;
         let offset = header.base_offset.saturating_add(u64::from(decoded.offset_delta));
         if offset < next || offset > header.last_offset {
             return Err(malformed("offsetDelta"));
         }
         next = offset.saturating_add(1);
-        each(offset, &decoded, cut);
+        let len = from.len().saturating_sub(rest.len());
+        each(offset, &decoded, from.get(..len).unwrap_or_default());
     }
     if rest.is_empty() {
         Ok(())
@@ -140,7 +142,45 @@ pub(crate) fn for_each_record<'a>(
     }
 }
 
+/// What becomes of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Superseded,
+    /// A tombstone whose time is over.
+    Expired,
+}
+
 impl Rules<'_> {
+    #[inline]
+    fn fate(&self, offset: u64, record: &Decoded<'_>, expired: bool) -> Fate {
+        match record.key {
+            _ if offset >= self.end => Fate::Stays,
+            None => Fate::Stays,
+            Some(key) if self.keys.last(key).is_some_and(|last| last > offset) => Fate::Superseded,
+            Some(_) if record.value.is_none() && expired && !self.keep_tombstones => Fate::Expired,
+            Some(_) => Fate::Stays,
+        }
+    }
+
+    /// The records that stay, to be written anew.
+    fn kept<'a>(&self, header: &Header, records: &'a [u8], expired: bool) -> Result<Vec<Kept<'a>>, Damage> {
+        let mut kept = Vec::new();
+        let mut malformed = None;
+        for_each_record(header, records, |offset, record, mut bytes| {
+            if self.fate(offset, record, expired) != Fate::Stays {
+                return;
+            }
+            let timestamp = header.base_timestamp.wrapping_add(record.timestamp_delta);
+            match record::cut(&mut bytes) {
+                Ok((_, cut)) => kept.push(Kept { cut, offset_delta: record.offset_delta, timestamp }),
+                // It was decoded just now.
+                Err(field) => malformed = Some(Damage::Record { record: record.offset_delta, field }),
+            }
+        })?;
+        malformed.map_or(Ok(kept), Err)
+    }
+
     fn compression_of(&self, header: &Header) -> Result<Compression, Failure> {
         let codec = header.codec();
         let chosen = self.compression.filter(|compression| compression.codec().0 == codec);
@@ -162,31 +202,17 @@ impl Rules<'_> {
             return Ok((Verdict::Same, counts));
         }
         let expired = header.has_delete_horizon() && self.now_ms >= header.base_timestamp;
-        let mut kept = Vec::new();
-        for_each_record(header, records, |offset, record, cut| {
-            let is_tombstone = record.value.is_none();
-            let stays = match record.key {
-                _ if offset >= self.end => true,
-                None => true,
-                Some(key) if self.keys.last(key).is_some_and(|last| last > offset) => {
-                    counts.superseded += 1;
-                    false
-                }
-                Some(_) if is_tombstone && expired && !self.keep_tombstones => {
-                    counts.tombstones_removed += 1;
-                    false
-                }
-                Some(_) => true,
-            };
-            if stays {
+        // Most batches stay or go as a whole: what stays is gathered only for those that change.
+        for_each_record(header, records, |offset, record, _| match self.fate(offset, record, expired) {
+            Fate::Superseded => counts.superseded += 1,
+            Fate::Expired => counts.tombstones_removed += 1,
+            Fate::Stays => {
                 counts.kept += 1;
                 counts.without_key += u64::from(record.key.is_none());
-                counts.tombstones_kept += u64::from(is_tombstone && record.key.is_some());
-                let timestamp = header.base_timestamp.wrapping_add(record.timestamp_delta);
-                kept.push(Kept { cut, offset_delta: record.offset_delta, timestamp });
+                counts.tombstones_kept += u64::from(record.value.is_none() && record.key.is_some());
             }
         })?;
-        if kept.is_empty() {
+        if counts.kept == 0 {
             if !is_last && !self.last_batches.has(header) {
                 return Ok((Verdict::Gone, counts));
             }
@@ -200,7 +226,7 @@ impl Rules<'_> {
             && !header.has_delete_horizon()
             && header.last_offset < self.end
             && may_grow;
-        if kept.len() as u64 == u64::from(header.record_count) && !stamp {
+        if counts.kept == u64::from(header.record_count) && !stamp {
             return Ok((Verdict::Same, counts));
         }
         let horizon = if stamp {
@@ -210,6 +236,7 @@ impl Rules<'_> {
             header.has_delete_horizon().then_some(header.base_timestamp)
         };
         let compression = (self.compression_of(header)?, self.decompressed_bytes_max);
+        let kept = self.kept(header, records, expired)?;
         retained::encode(header, &kept, horizon, compression, out)?;
         Ok((Verdict::Changed, counts))
     }
