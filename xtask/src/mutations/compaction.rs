@@ -104,8 +104,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the refusal of records without a key",
         file: "partition/append.rs",
-        from: "without_key.filter(|_| self.compacted.load(Ordering::Acquire))",
-        to: "without_key.filter(|_| false)",
+        from: "        self.compacted.load(Ordering::Acquire)",
+        to: "        false",
         caught_by: &["compaction::a_record_without_a_key_is_refused_and_one_that_is_there_stays"],
     },
     Mutation {

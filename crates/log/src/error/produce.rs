@@ -41,6 +41,11 @@ pub enum SendError {
         /// The timestamp in milliseconds.
         timestamp: i64,
     },
+    /// A record without a key, for a topic that is compacted. Kafka refuses these too.
+    #[error(
+        "the record has no key, and the topic is compacted; give it one, or set cleanup_policy to Delete"
+    )]
+    KeyRequired,
     /// The topic has no such partition.
     #[error("there is no partition {partition}: the topic has {count}, from 0")]
     NoPartition {

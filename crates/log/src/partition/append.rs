@@ -76,7 +76,9 @@ impl Core {
     pub(crate) fn append_record_batch(&self, bytes: &[u8], ack: Ack) -> Result<u64, AppendError> {
         self.check_size(bytes.len() as u64)?;
         let (mut ready, plain) = Ready::new(bytes, self.shared.decompressed_bytes_max)?;
-        self.check_key(ready.without_key())?;
+        if let Some(record) = ready.without_key().filter(|_| self.needs_key()) {
+            return Err(AppendError::KeyRequired { record });
+        }
         match self.compression().filter(|compression| compression.codec() != ready.codec()) {
             None => self.append_batch(&mut ready, ack).map(|appended| appended.offset),
             Some(compression) => {
@@ -165,9 +167,12 @@ impl Core {
         records: &'a [Record<'a>],
         producer: Option<ProducerNumbers>,
     ) -> Result<Draft<'a>, AppendError> {
-        self.check_key(records.iter().position(|record| record.key.is_none()))?;
+        let needs_key = self.needs_key();
         let mut untimed = false;
         for (at, record) in records.iter().enumerate() {
+            if needs_key && record.key.is_none() {
+                return Err(AppendError::KeyRequired { record: at });
+            }
             match record.timestamp {
                 None => untimed = true,
                 Some(timestamp) if timestamp < 0 => {
@@ -188,12 +193,9 @@ impl Core {
         Ok(draft)
     }
 
-    /// Refuses a record without a key, if there is one, where the topic is compacted.
-    fn check_key(&self, without_key: Option<usize>) -> Result<(), AppendError> {
-        match without_key.filter(|_| self.compacted.load(Ordering::Acquire)) {
-            Some(record) => Err(AppendError::KeyRequired { record }),
-            None => Ok(()),
-        }
+    /// Whether a record without a key is refused, since the topic is compacted.
+    pub(crate) fn needs_key(&self) -> bool {
+        self.compacted.load(Ordering::Acquire)
     }
 
     fn check_size(&self, bytes: u64) -> Result<(), AppendError> {

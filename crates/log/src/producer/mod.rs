@@ -25,8 +25,8 @@
 //!   So it runs beside those that send. A program that has a loop of its own, or wants no thread, sets
 //!   [`ProducerOptions::thread`] to false: then whoever waits for a receipt, flushes, or finds no memory does the work, and
 //!   [`Producer::poll`] does what is due.
-//! * Batches of 128 KiB measured well: of smaller ones the system calls and the wake-ups of the thread show, larger ones gain
-//!   little and take the memory of more partitions. Kafka's 16 KiB were chosen for a network.
+//! * Batches are of up to 128 KiB: each costs a system call and a wake-up of the thread, and its memory for each partition. Kafka's 16 KiB
+//!   were chosen for a network.
 //! * Who waits for a receipt ends the lingering of its batch, and does not wait for `linger_ms`. Batches come about by
 //!   themselves: while one is appended or synced, the next one gathers.
 //! * A record without a timestamp gets the clock's at the `send`, as in Kafka.
@@ -45,22 +45,6 @@
 //! [`Partition::append_idempotent`](crate::Partition::append_idempotent).
 //!
 //! A receipt is told exactly once, also when the producer is closed or dropped, or the log is closed before it.
-//!
-//! # Kafka's options
-//!
-//! | Kafka | here |
-//! |---|---|
-//! | `linger.ms` | [`ProducerOptions::linger_ms`] |
-//! | `batch.size` | [`ProducerOptions::batch_bytes`] |
-//! | `buffer.memory` | [`ProducerOptions::buffer_bytes_max`] |
-//! | `max.block.ms` | [`ProducerOptions::max_block_ms`] |
-//! | `compression.type` | [`ProducerOptions::compression`] |
-//! | `enable.idempotence` | [`ProducerOptions::idempotent`] |
-//! | `acks` | [`ProducerOptions::ack`] |
-//! | `delivery.timeout.ms`, `retries` | [`ProducerOptions::delivery_timeout_ms`] |
-//! | `max.in.flight.requests.per.connection` | always 1: an append is no request |
-//! | `retry.backoff.ms` | [`ProducerOptions::retry_backoff_ms`] |
-//! | `max.request.size` | [`TopicOptions::batch_bytes_max`](crate::TopicOptions::batch_bytes_max) |
 
 mod agenda;
 mod deliver;

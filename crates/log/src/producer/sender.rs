@@ -157,7 +157,7 @@ impl Sender {
     /// # Errors
     ///
     /// The record was not taken: [`SendError::RecordTooLarge`], [`SendError::NegativeTimestamp`], [`SendError::BufferFull`],
-    /// [`SendError::Closed`]. What happens to it later, the receipt tells.
+    /// [`SendError::KeyRequired`], [`SendError::Closed`]. What happens to it later, the receipt tells.
     #[inline]
     pub fn send(&self, record: &Record<'_>) -> Result<Receipt, SendError> {
         self.by_key(record, self.max_block())
@@ -220,6 +220,9 @@ impl Sender {
             None => shared.clock.now_ms().max(0),
         };
         let mut lane = self.lanes.lane(shared, partition)?;
+        if record.key.is_none() && lane.partition.needs_key() {
+            return Err(SendError::KeyRequired);
+        }
         match lane.put(record, timestamp, &mut None)? {
             Put::Taken(receipt) => return Ok(receipt),
             Put::NeedsBuffer if turns > 1 => {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use headwater_log::producer::{ProducerOptions, SendError};
 use headwater_log::{
-    Ack, AppendError, CleanupPolicy, CompactError, CompactReport, Compression, InvalidBatch, Log, Partition,
-    ReadOnlyLog, ReadOnlyOptions, ReadUpTo, Record, StoredRecord, TopicOptions,
+    Ack, AppendError, CleanupPolicy, CompactError, CompactReport, Compression, Log, Partition, ReadOnlyLog,
+    ReadOnlyOptions, ReadUpTo, Record, StoredRecord, TopicOptions,
 };
 use headwater_testkit::sim_disk::SimDisk;
 
@@ -144,7 +145,12 @@ fn a_record_without_a_key_is_refused_and_one_that_is_there_stays() {
     assert!(matches!(refused, Err(AppendError::KeyRequired { record: 1 })));
     let refused = partition.append_record_batch(keyless.bytes(), Ack::Appended);
     assert!(matches!(refused, Err(AppendError::KeyRequired { record: 0 })), "{refused:?}");
-    assert!(!matches!(refused, Err(AppendError::InvalidBatch(InvalidBatch::Control))));
+    let producer = log.producer(ProducerOptions::default().thread(false)).unwrap();
+    let sender = producer.sender(&topic);
+    assert!(matches!(sender.send(&Record::new("z")), Err(SendError::KeyRequired)));
+    assert!(matches!(sender.send_to(0, &Record::new("z")), Err(SendError::KeyRequired)));
+    producer.close().unwrap();
+    assert_eq!(partition.appended_end(), 3);
     roll(&bed, &log);
     let report = compact(&partition);
     assert_eq!((report.records_without_key, report.records_superseded), (1, 1));
