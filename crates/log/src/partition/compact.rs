@@ -8,6 +8,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +25,6 @@ use crate::format::mark::Mark;
 use crate::format::names;
 use crate::options::{SEGMENT_BYTES_MAX, TopicOptions};
 use crate::segment::{Found, Segment, clear};
-use crate::storage::Access;
 
 /// So often, in bytes, it is told how far it is.
 const STEP_BYTES: u64 = 4 * 1024 * 1024;
@@ -52,6 +52,8 @@ struct Keys {
     end: u64,
     last_batches: LastBatches,
     keep_tombstones: bool,
+    /// The segments that stay as they are.
+    aborted: BTreeSet<u64>,
 }
 
 /// How far a pass is.
@@ -242,7 +244,7 @@ impl Core {
             decompressed_bytes_max: self.dir.decompressed_bytes_max,
         };
         let mut counts = Counts::default();
-        for group in self.groups(segments, keys.end, &options)? {
+        for group in groups(segments, keys.end, &keys.aborted, &options) {
             if !self.clean_group(group, &rules, &options, meter, &mut counts, report)? {
                 return Ok(None);
             }
@@ -262,10 +264,10 @@ impl Core {
         let end = segments.last().map_or(from, |last| last.next);
         let map = KeyMap::new(self.shared.cleaner_dedupe_bytes, end.saturating_sub(from));
         let last_batches = LastBatches::of(self.producer_ids());
-        let mut keys = Keys { map, end, last_batches, keep_tombstones: false };
+        let aborted = self.aborted(segments)?;
+        let mut keys = Keys { map, end, last_batches, keep_tombstones: !aborted.is_empty(), aborted };
         let mut full = false;
         for one in segments {
-            keys.keep_tombstones |= self.has_aborted(one)?;
             let whole = one.segment.whole()?;
             one.segment.visit(&whole, one.segment.len(), |found, batch| {
                 self.check_going()?;
@@ -311,49 +313,17 @@ impl Core {
         }
     }
 
-    /// Whether a segment has an index of transactions that were aborted, as Kafka writes it: it stays as it is.
-    fn has_aborted(&self, one: &Closed) -> Result<bool, CompactError> {
-        match self.dir.storage.open(&self.dir.file(one.base(), names::TRANSACTION_INDEX), Access::Read) {
-            Ok(file) => Ok(file.size().is_ok_and(|size| size > 0)),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Groups segments that begin before an offset, so that what is left of each group fits a segment.
-    fn groups<'a>(
-        &self,
-        segments: &'a [Closed],
-        end: u64,
-        options: &TopicOptions,
-    ) -> Result<Vec<&'a [Closed]>, CompactError> {
-        let count = segments.iter().take_while(|one| one.base() < end).count();
-        let mut left = segments.get(..count).unwrap_or_default();
-        let mut groups = Vec::new();
-        while let Some(first) = left.first() {
-            let mut size = Size::default();
-            let mut count = 0;
-            for one in left {
-                let stays = one.segment.len() == 0 || self.has_aborted(one)?;
-                if stays && count > 0 {
-                    break;
-                }
-                size.add(one.segment.mark());
-                if count > 0 && !size.fits(one.next.saturating_sub(first.base()), options) {
-                    break;
-                }
-                count += 1;
-                if stays {
-                    break;
-                }
+    /// The segments, by base offset, that have an index of transactions that were aborted, as Kafka writes it: they stay as they
+    /// are.
+    fn aborted(&self, segments: &[Closed]) -> Result<BTreeSet<u64>, CompactError> {
+        let mut aborted = BTreeSet::new();
+        for one in segments {
+            let index = self.dir.read(one.base(), names::TRANSACTION_INDEX)?;
+            if index.is_some_and(|index| !index.is_empty()) {
+                aborted.insert(one.base());
             }
-            let (group, rest) = left.split_at_checked(count.max(1)).unwrap_or((left, &[]));
-            let stays = first.segment.len() == 0 || self.has_aborted(first)?;
-            if !stays {
-                groups.push(group);
-            }
-            left = rest;
         }
-        Ok(groups)
+        Ok(aborted)
     }
 
     /// Makes one segment of a group, unless it is one in which nothing changes; false when some of them are not there any more.
@@ -448,6 +418,35 @@ impl Core {
 
 fn bytes_of(segments: &[Closed]) -> u64 {
     segments.iter().map(|one| one.segment.len()).sum()
+}
+
+/// Groups segments that begin before an offset, so that what is left of each group fits a segment. Empty ones, and those of
+/// `aborted`, are in none.
+fn groups<'a>(
+    segments: &'a [Closed],
+    end: u64,
+    aborted: &BTreeSet<u64>,
+    options: &TopicOptions,
+) -> Vec<&'a [Closed]> {
+    let stays = |one: &Closed| one.segment.len() == 0 || aborted.contains(&one.base());
+    let count = segments.iter().take_while(|one| one.base() < end).count();
+    let mut groups = Vec::new();
+    for run in segments.get(..count).unwrap_or_default().split(stays) {
+        let mut left = run;
+        while let Some(first) = left.first() {
+            let mut size = Size::default();
+            let fits = |one: &&Closed| {
+                size.add(one.segment.mark());
+                size.fits(one.next.saturating_sub(first.base()), options)
+            };
+            // One that is too large by itself is a group of its own.
+            let count = left.iter().take_while(fits).count().max(1);
+            let (group, rest) = left.split_at_checked(count).unwrap_or((left, &[]));
+            groups.push(group);
+            left = rest;
+        }
+    }
+    groups
 }
 
 /// What is known of the segment that a group becomes, before it is written.
