@@ -47,10 +47,11 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     command::run(cargo(root, &codec).arg("--all-features"))?;
     command::run(cargo(root, &codec).arg("--no-default-features"))?;
     step("the log with every codec, and with none");
+    // The tests that look into batches; all others run with the codecs that are on by default.
     let log = ["test", "--package", "headwater-log", "--locked"];
-    command::run(cargo(root, &log).arg("--all-features"))?;
-    let compressed = ["--no-default-features", "--", "compress", "record_batch", "golden"];
-    command::run(cargo(root, &log).args(compressed))?;
+    let looking = ["--", "compress", "record_batch", "golden", "idempotence", "review_disk"];
+    command::run(cargo(root, &log).arg("--all-features").args(looking))?;
+    command::run(cargo(root, &log).arg("--no-default-features").args(looking))?;
     let fuzzed =
         ["test", "--package", "headwater-testkit", "--locked", "--features", "zstd", "log_compressed"];
     command::run(&mut cargo(root, &fuzzed))?;

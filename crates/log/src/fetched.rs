@@ -296,6 +296,13 @@ impl<'a> Visited<'a> {
 
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Result<RecordView<'a>, Damage>> {
+        self.step().map(|record| record.map(|(offset, decoded)| self.view(offset, &decoded)))
+    }
+
+    /// The next record as it is encoded, and its offset: each behind the one before, within the batch, and as many as its
+    /// header says.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Option<Result<(u64, Decoded<'a>), Damage>> {
         if self.seen == self.record_count {
             let left_over = Damage::Record { record: self.seen, field: "recordCount" };
             return (!self.rest.is_empty()).then_some(Err(left_over));
@@ -306,7 +313,7 @@ impl<'a> Visited<'a> {
             let offset = self.base_offset.saturating_add(u64::from(decoded.offset_delta));
             if (self.next_offset..=self.last_offset).contains(&offset) {
                 self.next_offset = offset.saturating_add(1);
-                Ok(self.view(offset, &decoded))
+                Ok((offset, decoded))
             } else {
                 Err(malformed("offsetDelta"))
             }
@@ -315,6 +322,12 @@ impl<'a> Visited<'a> {
         Some(record)
     }
 
+    /// What follows the record that was given last.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    #[inline]
     fn view(&self, offset: u64, decoded: &Decoded<'a>) -> RecordView<'a> {
         let timestamp =
             self.append_time.unwrap_or_else(|| self.base_timestamp.wrapping_add(decoded.timestamp_delta));

@@ -20,10 +20,7 @@ pub(super) enum Content {
 pub(super) fn look(header: &Header, bytes: &[u8], sparse: bool, decompressed_bytes_max: usize) -> Content {
     let records = bytes.get(HEADER_BYTES..header.bytes).unwrap_or_default();
     let codec = Codec(header.codec());
-    if codec == Codec::NONE {
-        return Content::Seen(problem(header, records, sparse));
-    }
-    Content::Seen(match compress::decompress(codec.0, records, decompressed_bytes_max) {
+    Content::Seen(match compress::plain(codec.0, records, decompressed_bytes_max) {
         Ok(records) => problem(header, &records, sparse),
         Err(Failure::Unsupported) => return Content::Closed,
         Err(Failure::TooLarge) => Some(Problem::DecompressedTooLarge { max: decompressed_bytes_max as u64 }),

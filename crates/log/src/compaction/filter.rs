@@ -24,6 +24,7 @@ use super::map::KeyMap;
 use super::producers::LastBatches;
 use crate::compress::{self, Compression, Failure};
 use crate::error::Damage;
+use crate::fetched::Visited;
 use crate::format::batch::{HEADER_BYTES, Header};
 use crate::format::record::{self, Decoded};
 use crate::format::retained::{self, Kept};
@@ -72,11 +73,9 @@ pub(crate) fn records_of<'a>(
     decompressed_bytes_max: usize,
 ) -> Result<Cow<'a, [u8]>, Failure> {
     let records = batch.get(HEADER_BYTES..).unwrap_or_default();
-    // What is left of a batch of which nothing is left names a codec no more.
-    if header.codec() == 0 || header.record_count == 0 {
-        return Ok(Cow::Borrowed(records));
-    }
-    compress::decompress(header.codec(), records, decompressed_bytes_max).map(Cow::Owned)
+    // An empty batch of Kafka's may name a codec; nothing is compressed in it.
+    let codec = if header.record_count == 0 { 0 } else { header.codec() };
+    compress::plain(codec, records, decompressed_bytes_max)
 }
 
 /// What becomes of a batch.
@@ -121,24 +120,13 @@ pub(crate) fn for_each_record<'a>(
     records: &'a [u8],
     mut each: impl FnMut(u64, &Decoded<'a>, &'a [u8]),
 ) -> Result<(), Damage> {
-    let mut rest = records;
-    let mut next = header.base_offset;
-    for number in 0..header.record_count {
-        let malformed = |field| Damage::Record { record: number, field };
-        let from = rest;
-        let decoded = record::decode(&mut rest).map_err(malformed)?;
-        let offset = header.base_offset.saturating_add(u64::from(decoded.offset_delta));
-        if offset < next || offset > header.last_offset {
-            return Err(malformed("offsetDelta"));
-        }
-        next = offset.saturating_add(1);
-        let len = from.len().saturating_sub(rest.len());
+    let mut visited = Visited::new(header, 0, records);
+    loop {
+        let from = visited.rest();
+        let Some(found) = visited.step() else { return Ok(()) };
+        let (offset, decoded) = found?;
+        let len = from.len().saturating_sub(visited.rest().len());
         each(offset, &decoded, from.get(..len).unwrap_or_default());
-    }
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(Damage::Record { record: header.record_count, field: "recordCount" })
     }
 }
 

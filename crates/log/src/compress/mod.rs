@@ -20,6 +20,8 @@ mod snappy;
 #[cfg(feature = "zstd")]
 mod zstd;
 
+use std::borrow::Cow;
+
 pub use choice::Compression;
 use choice::{GZIP, LZ4, NONE, SNAPPY, ZSTD};
 pub(crate) use choice::{from_bits, of_codec, to_bits};
@@ -68,6 +70,14 @@ pub(crate) fn decompress(codec: u8, stream: &[u8], bytes_max: usize) -> Result<V
         #[cfg(feature = "zstd")]
         ZSTD => zstd::decompress(stream, bytes_max),
         _ => Err(Failure::Unsupported),
+    }
+}
+
+/// The same without a copy of what is not compressed, which is as long as it is.
+pub(crate) fn plain(codec: u8, stream: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, Failure> {
+    match codec {
+        NONE => Ok(Cow::Borrowed(stream)),
+        _ => decompress(codec, stream, bytes_max).map(Cow::Owned),
     }
 }
 

@@ -1,10 +1,11 @@
 //! A batch made of records, in two steps: it is measured outside of any lock, and written when its offset is known.
 
-use super::batch::{CRC_COVERS_FROM, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
+use super::batch::{HEADER_BYTES, Header};
 use super::field::{Fill, Sink};
 use super::packed::Packed;
 use super::placed::{Batch, Place, Size};
 use super::record;
+use super::sealed::{self, Stamp};
 use crate::compress::{Compression, Failure};
 use crate::producers::ProducerNumbers;
 use crate::record::Record;
@@ -54,26 +55,18 @@ impl<'a> Draft<'a> {
     pub(crate) fn pack(&self, compression: Compression) -> Result<Packed, Failure> {
         let mut records = Vec::with_capacity(self.bytes.saturating_sub(HEADER_BYTES));
         self.encode_records(&mut records);
-        Packed::new(&self.header(Place::UNKNOWN), &records, compression)
+        Packed::new(&self.header(), &records, compression)
     }
 
-    fn header(&self, place: Place) -> Header {
-        let producer = self.producer.unwrap_or(ProducerNumbers::NONE);
-        Header {
-            base_offset: place.base_offset,
-            bytes: self.bytes,
-            leader_epoch: place.leader_epoch,
-            crc: 0,
-            // No codec, neither transactional nor control.
-            attributes: if place.log_append_ms.is_some() { LOG_APPEND_TIME } else { 0 },
-            last_offset: place.base_offset.saturating_add(u64::from(self.last_offset_delta)),
-            base_timestamp: self.base_timestamp,
-            max_timestamp: place.log_append_ms.unwrap_or(self.max_timestamp),
-            producer_id: producer.id,
-            producer_epoch: producer.epoch,
-            base_sequence: producer.base_sequence,
+    fn header(&self) -> Header {
+        let stamp = Stamp {
+            codec: 0,
             record_count: self.last_offset_delta.saturating_add(1),
-        }
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer: self.producer.unwrap_or(ProducerNumbers::NONE),
+        };
+        stamp.header(self.bytes)
     }
 
     fn encode_records(&self, sink: &mut impl Sink) {
@@ -95,16 +88,10 @@ impl Batch for Draft<'_> {
     }
 
     fn encode(&self, place: Place, target: &mut [u8]) -> bool {
-        let Some((uncovered, covered)) = target.split_at_mut_checked(CRC_COVERS_FROM) else { return false };
-        let mut header = self.header(place);
-        let mut sink = Fill::new(covered);
-        header.encode_covered(&mut sink);
+        let Some(records) = target.get_mut(HEADER_BYTES..) else { return false };
+        let mut sink = Fill::new(records);
         self.encode_records(&mut sink);
-        let exact = sink.is_exact();
-        header.crc = crc32c(covered);
-        let mut sink = Fill::new(uncovered);
-        header.encode_uncovered(&mut sink);
-        exact && sink.is_exact()
+        sink.is_exact() && sealed::put(self.header(), place, true, target)
     }
 }
 

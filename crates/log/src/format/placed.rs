@@ -31,11 +31,6 @@ pub(crate) struct Place {
     pub(crate) log_append_ms: Option<i64>,
 }
 
-impl Place {
-    /// For a batch that gets its place later.
-    pub(crate) const UNKNOWN: Self = Self { base_offset: 0, leader_epoch: 0, log_append_ms: None };
-}
-
 /// A batch that was checked and measured, and only needs its place.
 pub(crate) trait Batch {
     fn size(&self) -> Size;

@@ -147,15 +147,11 @@ fn decompressed<'a>(
     bytes_max: usize,
 ) -> Result<Cow<'a, [u8]>, InvalidBatch> {
     let codec = Codec(header.codec());
-    if codec == Codec::NONE {
-        return Ok(Cow::Borrowed(records));
-    }
-    let records = compress::decompress(codec.0, records, bytes_max).map_err(|failure| match failure {
+    compress::plain(codec.0, records, bytes_max).map_err(|failure| match failure {
         Failure::Unsupported => InvalidBatch::UnsupportedCodec { codec },
         Failure::TooLarge => InvalidBatch::DecompressedTooLarge { max: bytes_max as u64 },
         Failure::Malformed => InvalidBatch::Compressed { codec },
-    })?;
-    Ok(Cow::Owned(records))
+    })
 }
 
 /// Walks the records, which are not compressed; gives their largest timestamp, and the first that has no key.

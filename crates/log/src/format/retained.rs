@@ -12,9 +12,10 @@
 //! Base offset, last offset and the producer's numbers stay, so that a batch means the same to who looks for an offset or a
 //! sequence number. Source: Apache Kafka, `MemoryRecords.filterTo`, `DefaultRecordBatch.writeEmptyHeader`, KIP-534.
 
-use super::batch::{CRC_COVERS_FROM, DELETE_HORIZON, HEADER_BYTES, Header, LOG_APPEND_TIME, crc32c};
-use super::field::{Fill, Sink};
+use super::batch::{CONTROL, DELETE_HORIZON, HEADER_BYTES, Header, LOG_APPEND_TIME, TRANSACTIONAL};
+use super::placed::Place;
 use super::record::{self, Cut};
+use super::sealed;
 use crate::compress::{self, Compression, Failure};
 
 /// A record that stays.
@@ -72,7 +73,7 @@ pub(crate) fn encode(
 
 /// Appends to `out` a batch without records, which stands for the one with this header.
 pub(crate) fn encode_empty(header: &Header, out: &mut Vec<u8>) {
-    let kept = LOG_APPEND_TIME | super::batch::TRANSACTIONAL | super::batch::CONTROL;
+    let kept = LOG_APPEND_TIME | TRANSACTIONAL | CONTROL;
     let left =
         Header { attributes: header.attributes & kept, base_timestamp: -1, record_count: 0, ..*header };
     // No records: nothing fails.
@@ -89,24 +90,11 @@ fn put(
     records(out)?;
     let Some(batch) = out.get_mut(at..) else { return Ok(()) };
     header.bytes = batch.len();
-    let Some((uncovered, covered)) = batch.split_at_mut_checked(CRC_COVERS_FROM) else { return Ok(()) };
-    header.encode_covered(&mut Prefix(covered, 0));
-    header.crc = crc32c(covered);
-    header.encode_uncovered(&mut Fill::new(uncovered));
+    let place =
+        Place { base_offset: header.base_offset, leader_epoch: header.leader_epoch, log_append_ms: None };
+    let fits = sealed::put(header, place, true, batch);
+    debug_assert!(fits, "there is room for the header");
     Ok(())
-}
-
-/// Fills the beginning of a slice.
-struct Prefix<'a>(&'a mut [u8], usize);
-
-impl Sink for Prefix<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.1.saturating_add(bytes.len());
-        if let Some(target) = self.0.get_mut(self.1..end) {
-            target.copy_from_slice(bytes);
-        }
-        self.1 = end;
-    }
 }
 
 #[cfg(test)]

@@ -37,24 +37,28 @@ impl Stamp {
     /// Makes a batch of `buffer`, whose first [`HEADER_BYTES`] are room for the header and whose rest are the records. `None`
     /// without that room.
     pub(crate) fn seal(self, buffer: &mut [u8]) -> Option<Sealed<'_>> {
-        let last_offset = u64::from(self.record_count.saturating_sub(1));
-        let mut header = Header {
+        let mut header = self.header(buffer.len());
+        header.encode_covered(&mut Fill::new(buffer.get_mut(CRC_COVERS_FROM..HEADER_BYTES)?));
+        header.crc = crc32c(buffer.get(CRC_COVERS_FROM..)?);
+        Some(Sealed { header, buffer })
+    }
+
+    /// The header of a batch of so many bytes at offset 0, neither transactional nor control, without its checksum.
+    pub(super) fn header(self, bytes: usize) -> Header {
+        Header {
             base_offset: 0,
-            bytes: buffer.len(),
+            bytes,
             leader_epoch: 0,
             crc: 0,
             attributes: u16::from(self.codec),
-            last_offset,
+            last_offset: u64::from(self.record_count.saturating_sub(1)),
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
             producer_id: self.producer.id,
             producer_epoch: self.producer.epoch,
             base_sequence: self.producer.base_sequence,
             record_count: self.record_count,
-        };
-        header.encode_covered(&mut Fill::new(buffer.get_mut(CRC_COVERS_FROM..HEADER_BYTES)?));
-        header.crc = crc32c(buffer.get(CRC_COVERS_FROM..)?);
-        Some(Sealed { header, buffer })
+        }
     }
 }
 

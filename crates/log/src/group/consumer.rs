@@ -18,7 +18,7 @@ use super::ready::Ready;
 use super::{ConsumerEvent, ConsumerOptions, ConsumerRecords, Root, Subscription, TopicPartition};
 use crate::error::{NotAssigned, PollError, ReadError, SeekError, SubscribeError};
 use crate::options::ReadUpTo;
-use crate::partition::Reached;
+use crate::partition::{Reached, any};
 
 /// A member of a consumer group in this process. Kafka's `KafkaConsumer`.
 ///
@@ -294,7 +294,7 @@ impl Consumer {
             }
             let ready = self.ready();
             let late = ready.other_is_late_in_ms.and_then(|ms| now.checked_add(Duration::from_millis(ms)));
-            ready.wait([deadline, late].into_iter().flatten().min());
+            any::wait_until(ready, [deadline, late].into_iter().flatten().min());
         }
     }
 

@@ -10,14 +10,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
-use std::time::Instant;
+use std::task::{Context, Poll};
 
 use super::Root;
 use super::coordinator::{Group, Place};
 use crate::error::SyncError;
 use crate::partition::Reached;
-use crate::sync::{Condvar, Mutex};
 
 /// A future that is ready when a poll may have something to give; made by [`Consumer::ready`](crate::Consumer::ready).
 ///
@@ -46,18 +44,6 @@ impl Ready {
     ) -> Self {
         let other_is_late_in_ms = group.set_waiting(place.member, true, root.clock().monotonic_ms());
         Self { root, group, place, partitions, at_once, in_group: None, in_log: None, other_is_late_in_ms }
-    }
-
-    /// Blocks until it is ready, or until a time; `None` is for ever.
-    pub(super) fn wait(mut self, until: Option<Instant>) {
-        let parked = Arc::new(Parked::default());
-        let waker = Arc::clone(&parked).into();
-        let mut context = Context::from_waker(&waker);
-        while Pin::new(&mut self).poll(&mut context).is_pending() {
-            if !parked.wait(until) {
-                return;
-            }
-        }
     }
 }
 
@@ -95,41 +81,5 @@ impl Drop for Ready {
 impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ready").field("group", &self.group.name).finish_non_exhaustive()
-    }
-}
-
-/// A thread that waits for a waker.
-#[derive(Default)]
-struct Parked {
-    woken: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Parked {
-    /// Blocks until it was woken; tells whether it was.
-    fn wait(&self, until: Option<Instant>) -> bool {
-        let mut woken = self.woken.lock();
-        loop {
-            if std::mem::take(&mut *woken) {
-                return true;
-            }
-            woken = match until {
-                None => self.changed.wait(woken),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    self.changed.wait_timeout(woken, left)
-                }
-            };
-        }
-    }
-}
-
-impl Wake for Parked {
-    fn wake(self: Arc<Self>) {
-        *self.woken.lock() = true;
-        self.changed.notify_all();
     }
 }

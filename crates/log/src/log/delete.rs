@@ -14,7 +14,7 @@ use std::path::Path;
 use super::root::Root;
 use crate::error::{IoError, TopicError};
 use crate::format::names;
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 
 impl Root {
     pub(super) fn delete_topic(&self, name: &str) -> Result<(), TopicError> {
@@ -70,11 +70,11 @@ pub(super) fn remove_topic(
             ours.filter(|name| names::is_ours(name)).partition(|name| names::is_note(name));
         // The identity goes first: who reads beside us sees that the topic is gone, not a part of it.
         files.sort_by_key(|name| name != names::PARTITION_METADATA);
-        files.iter().try_for_each(|name| remove(storage, &dir.join(name)))?;
+        files.iter().try_for_each(|name| storage::remove_if_there(storage, &dir.join(name)))?;
         if !notes.is_empty() {
             // Without the note, what a crash brings back would be a partition.
             sync(&dir)?;
-            notes.iter().try_for_each(|name| remove(storage, &dir.join(name)))?;
+            notes.iter().try_for_each(|name| storage::remove_if_there(storage, &dir.join(name)))?;
         }
         // It stays when something is in it, and a link to a directory stays: then what was removed has to stay away.
         if storage.remove_dir(&dir).is_err() {
@@ -82,11 +82,4 @@ pub(super) fn remove_topic(
         }
     }
     sync(path)
-}
-
-fn remove(storage: &dyn Storage, file: &Path) -> Result<(), IoError> {
-    match storage.remove(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(IoError::new("remove", file, error)),
-        _ => Ok(()),
-    }
 }

@@ -5,14 +5,13 @@
 //!   given  1000 .. 1412 .. 1999 ->  2000 2001 ..
 //! ```
 
-use std::io;
 use std::ops::Range;
 
 use super::root::Root;
-use crate::error::{IoError, ProducerIdError};
+use crate::error::ProducerIdError;
 use crate::format::names;
 use crate::format::producer_ids::{self, BLOCK_IDS, Invalid};
-use crate::storage::{self, Access};
+use crate::storage;
 
 impl Root {
     pub(super) fn new_producer_id(&self) -> Result<i64, ProducerIdError> {
@@ -48,12 +47,7 @@ impl Root {
     /// The first id that was not given out, as the file tells.
     fn next_producer_id(&self) -> Result<i64, ProducerIdError> {
         let path = self.path().join(names::PRODUCER_IDS);
-        let file = match self.shared.storage.open(&path, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(IoError::new("open", &path, error).into()),
-        };
-        let bytes = storage::read_whole(&*file).map_err(IoError::of("read", &path))?;
+        let Some(bytes) = storage::read_if_there(&*self.shared.storage, &path)? else { return Ok(0) };
         producer_ids::decode(&bytes).map_err(|invalid| match invalid {
             Invalid::Damaged => ProducerIdError::Damaged { path },
             Invalid::Version(found) => {

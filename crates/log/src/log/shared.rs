@@ -1,5 +1,4 @@
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +9,7 @@ use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::{self, Invalid, Offsets};
 use crate::partition::Signal;
 use crate::segment::{Mappings, Times};
-use crate::storage::{self, Access, Storage};
+use crate::storage::{self, Storage};
 use crate::sync::Mutex;
 
 /// What all partitions of a log have in common.
@@ -121,12 +120,7 @@ impl OffsetFile {
 /// Reads a checkpoint of offsets; a missing file has none.
 pub(crate) fn read_offsets(storage: &dyn Storage, dir: &Path, name: &str) -> Result<Offsets, OpenError> {
     let path = dir.join(name);
-    let file = match storage.open(&path, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Offsets::new()),
-        Err(error) => return Err(IoError::new("open", &path, error).into()),
-    };
-    let text = storage::read_whole(&*file).map_err(IoError::of("read", &path))?;
+    let Some(text) = storage::read_if_there(storage, &path)? else { return Ok(Offsets::new()) };
     checkpoint::decode_offsets(&text).map_err(|invalid| malformed(path, invalid))
 }
 

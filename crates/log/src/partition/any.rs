@@ -72,12 +72,16 @@ impl Bell {
 }
 
 /// Blocks until a future is ready, or until the timeout. It is polled once whatever the timeout.
-pub(crate) fn wait<F: Future + Unpin>(mut future: F, timeout: Duration) -> Option<F::Output> {
+pub(crate) fn wait<F: Future + Unpin>(future: F, timeout: Duration) -> Option<F::Output> {
+    // A timeout beyond what the clock can count is none.
+    wait_until(future, Instant::now().checked_add(timeout))
+}
+
+/// The same until a time; `None` is for ever.
+pub(crate) fn wait_until<F: Future + Unpin>(mut future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
     let mut context = Context::from_waker(&waker);
-    // A timeout beyond what the clock can count is none.
-    let deadline = Instant::now().checked_add(timeout);
     loop {
         // Before the poll: one that is ready wins over a timeout that has passed meanwhile.
         let is_over = deadline.is_some_and(|at| at <= Instant::now());

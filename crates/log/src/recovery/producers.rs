@@ -151,13 +151,7 @@ impl Loaded {
 }
 
 fn remove(dir: &Dir, offset: u64) -> Result<(), IoError> {
-    let path = dir.file(offset, names::SNAPSHOT);
-    match dir.storage.remove(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(IoError::new("remove", &path, error))
-        }
-        _ => Ok(()),
-    }
+    storage::remove_if_there(&*dir.storage, &dir.file(offset, names::SNAPSHOT))
 }
 
 impl Planned {

@@ -1,4 +1,3 @@
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,12 +75,7 @@ impl Dir {
 
     /// Reads a small file whole; `None` when it is missing.
     pub(crate) fn read_named(&self, name: &str) -> Result<Option<Vec<u8>>, IoError> {
-        let path = self.path.join(name);
-        match self.storage.open(&path, Access::Read) {
-            Ok(file) => storage::read_whole(&*file).map(Some).map_err(IoError::of("read", &path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(IoError::new("open", &path, error)),
-        }
+        storage::read_if_there(&*self.storage, &self.path.join(name))
     }
 
     /// Makes the names in the directory durable.

@@ -18,7 +18,7 @@ use crate::error::{IoError, OpenError};
 use crate::format::checkpoint::Epochs;
 use crate::format::mark;
 use crate::format::names::{self, CLEANED, SWAP};
-use crate::storage::Access;
+use crate::storage::{self, Access};
 
 /// A replacement of segments that is not finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -187,13 +187,7 @@ pub(crate) fn clear(dir: &Dir) -> Result<(), IoError> {
 }
 
 fn remove(dir: &Dir, name: &str) -> Result<(), IoError> {
-    let path = dir.path.join(name);
-    match dir.storage.remove(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(IoError::new("remove", &path, error))
-        }
-        _ => Ok(()),
-    }
+    storage::remove_if_there(&*dir.storage, &dir.path.join(name))
 }
 
 /// Renames a segment's file, unless that was done.

@@ -77,13 +77,7 @@ pub(crate) fn create_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
 pub(crate) fn remove_files(dir: &Dir, base_offset: u64) -> Result<(), IoError> {
     let mut outcome = Ok(());
     for suffix in names::SEGMENT_SUFFIXES.into_iter().chain(names::FOREIGN_SUFFIXES) {
-        let path = dir.file(base_offset, suffix);
-        match dir.storage.remove(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                outcome = outcome.and(Err(IoError::new("remove", &path, error)));
-            }
-            _ => {}
-        }
+        outcome = outcome.and(storage::remove_if_there(&*dir.storage, &dir.file(base_offset, suffix)));
     }
     outcome
 }

@@ -226,6 +226,23 @@ pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a small file whole; `None` when it is missing.
+pub(crate) fn read_if_there(storage: &dyn Storage, path: &Path) -> Result<Option<Vec<u8>>, IoError> {
+    match storage.open(path, Access::Read) {
+        Ok(file) => read_whole(&*file).map(Some).map_err(IoError::of("read", path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(IoError::new("open", path, error)),
+    }
+}
+
+/// Removes a file, unless it is gone already.
+pub(crate) fn remove_if_there(storage: &dyn Storage, path: &Path) -> Result<(), IoError> {
+    match storage.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(IoError::new("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes all of `bytes`, however few the file takes at once.
 pub(crate) fn write_all_at(file: &dyn File, bytes: &[u8], position: u64) -> io::Result<()> {
     let mut done = 0;

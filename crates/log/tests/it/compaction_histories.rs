@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use headwater_log::TopicOptions;
 use headwater_testkit::compact_model::{Model, Op, Run};
 use headwater_testkit::sim_disk::{Bounds, SimDisk};
 use proptest::prelude::*;
@@ -48,12 +47,8 @@ impl Tally {
     }
 }
 
-fn topic() -> TopicOptions {
-    small()
-}
-
 fn replay(beginning: &SimDisk, history: &[Op]) -> Run {
-    let mut run = Run::new(beginning.snapshot(), topic(), 4096);
+    let mut run = Run::new(beginning.snapshot(), small(), 4096);
     history.iter().for_each(|op| run.step(*op));
     run
 }
@@ -123,7 +118,7 @@ fn visit(beginning: &SimDisk, run: Run, history: &mut Vec<Op>, tally: &Tally) {
 /// A disk with an empty partition.
 fn beginning() -> SimDisk {
     let disk = SimDisk::new(7);
-    let mut run = Run::new(disk, topic(), 4096);
+    let mut run = Run::new(disk, small(), 4096);
     run.step(Op::Reopen);
     run.disk().crash(0)
 }
