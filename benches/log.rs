@@ -1,8 +1,9 @@
-//! The log: append, durable append, a producer, sequential and random reads, LZ4 beside `lz4_flex` alone, tables and how far they
-//! lag behind their writer, compaction beside a read and a write of as much, each answer asserted before it is timed.
+//! The log: append, durable append, a producer, commits of a consumer group, sequential and random reads, LZ4 beside `lz4_flex` alone,
+//! tables and how far they lag behind their writer, compaction of 1 GiB beside a read and a write of as much, each answer asserted
+//! before it is timed.
 //!
 //! The files are in the system's temporary directory (`TMPDIR`). Appends go to a new topic every 256 MiB, outside
-//! of the time that is measured, so that a run needs no more disk than that.
+//! of the time that is measured, so that they need no more disk than that; compaction needs 3 GiB.
 
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
@@ -10,14 +11,15 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater::log::producer::ProducerOptions;
 use headwater::log::{
-    Ack, CleanupPolicy, Compression, Fold, Log, LogOptions, Partition, ReadUpTo, Record, RecordView, Table,
-    TopicOptions,
+    Ack, CleanupPolicy, Compression, Consumer, Fold, Log, LogOptions, Partition, ReadUpTo, Record,
+    RecordView, Table, TopicOptions,
 };
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use tempfile::TempDir;
@@ -149,6 +151,62 @@ fn produces(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// Commits of a group's offsets that wait for the disk, by one member and by eight at once, beside durable appends of as many threads.
+fn commits(criterion: &mut Criterion) {
+    const MEMBERS: u32 = 8;
+    let bed = Bed::new();
+    let topic = bed.log.create_topic("work", TopicOptions::default().partitions(MEMBERS)).expect("a topic");
+    for partition in topic.partitions() {
+        partition.append_batch(&[Record::new(&VALUE); 8], Ack::Durable).expect("to append");
+    }
+    let join = || bed.log.consumer("bench", ["work"]).expect("a member");
+    let mut members: Vec<_> = (0..MEMBERS).map(|_| join()).collect();
+    while members.iter().any(|member| member.assignment().count() != 1) {
+        for member in &mut members {
+            drop(member.poll_event(Duration::ZERO));
+        }
+    }
+    let place = |member: &Consumer| member.assignment().next().expect("one partition").clone();
+    let members: Vec<_> = members.into_iter().map(|member| (place(&member), member)).collect();
+    let mut group = criterion.benchmark_group("log commit");
+    group.throughput(Throughput::Elements(1));
+    for members in [members.get(..1).unwrap_or_default(), &members] {
+        let threads = members.len();
+        group.bench_function(format!("a commit, {threads} at a time"), |bencher| {
+            bencher.iter_custom(|iterations| {
+                at_once(members, iterations, |(place, member), number| {
+                    member.reset_offset(place, number % 8).expect("to commit");
+                })
+            });
+        });
+        let partition = bed.partition();
+        group.bench_function(format!("an append of 100 B, {threads} at a time"), |bencher| {
+            bencher.iter_custom(|iterations| {
+                at_once(members, iterations, |_, _| {
+                    black_box(partition.append(&Record::new(&VALUE), Ack::Durable).expect("to append"));
+                })
+            });
+        });
+    }
+    group.finish();
+    for (place, member) in &members {
+        assert!(member.committed(place).is_some());
+    }
+}
+
+/// How long a thread for each of these takes for so many calls together.
+fn at_once<T: Sync>(each: &[T], calls: u64, call: impl Fn(&T, u64) + Sync) -> Duration {
+    let calls = calls.div_ceil(each.len() as u64);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for one in each {
+            let call = &call;
+            scope.spawn(move || (0..calls).for_each(|number| call(one, number)));
+        }
+    });
+    begun.elapsed()
 }
 
 fn reads(criterion: &mut Criterion) {
@@ -379,13 +437,13 @@ fn print(what: &str, times: impl Iterator<Item = Duration>) {
     );
 }
 
-/// Compaction of a topic in which half of the records have a later one of their key, beside a read of its files and a write, with a sync, of
-/// as many bytes as stay.
+/// Compaction of 1 GiB with a million keys in which half of the records have a later one of their key, beside reading those bytes and writing,
+/// with a sync, all of them or as many as stay.
 fn compaction(criterion: &mut Criterion) {
-    const KEYS: u32 = 32 * 1024;
-    const VALUE_BYTES: usize = 1000;
+    const KEYS: u32 = 1_000_000;
+    const VALUE_BYTES: usize = 448;
     let bed = Bed::new();
-    let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(16 << 20);
+    let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(64 << 20);
     let fill = || {
         let partition = bed.partition_of(options);
         let value = [0x5A; VALUE_BYTES];
@@ -400,13 +458,15 @@ fn compaction(criterion: &mut Criterion) {
     };
     let partition = fill();
     let bytes = partition.cleanable(0).dirty_bytes;
+    assert!(bytes > 950 << 20);
     let report = partition.compact(0, &mut |_| {}).expect("to compact");
     assert!(report.records_superseded > u64::from(KEYS) * 8 / 10);
     let stays = report.bytes_written;
+    println!("compaction: {bytes} bytes, of which {stays} stay");
 
     let mut group = criterion.benchmark_group("log compaction");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
-    group.bench_function("of half", |bencher| {
+    group.bench_function("1 GiB, half stays", |bencher| {
         bencher.iter_custom(|iterations| {
             let mut spent = Duration::ZERO;
             for _ in 0..iterations {
@@ -419,33 +479,38 @@ fn compaction(criterion: &mut Criterion) {
             spent
         });
     });
-    group.bench_function("of half: a read and a write of as much", |bencher| {
-        let (dir, mut buffer) = (tempfile::tempdir().expect("a directory"), vec![0; 1 << 20]);
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        std::fs::write(&from, vec![7; usize::try_from(bytes).expect("a size")]).expect("to write");
-        bencher.iter(|| {
-            let (mut from, mut to) =
-                (File::open(&from).expect("to open"), File::create(&to).expect("to create"));
-            let mut left = stays;
-            loop {
-                let read = from.read(&mut buffer).expect("to read");
-                let write = left.min(read as u64);
-                let (written, _) = buffer.split_at(usize::try_from(write).expect("a size"));
-                to.write_all(written).expect("to write");
-                left -= write;
-                if read == 0 {
-                    break;
-                }
-            }
-            to.sync_data().expect("to sync");
+    bed.log.delete_topic("bench").expect("to delete a topic");
+    let dir = tempfile::tempdir().expect("a directory");
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std::fs::write(&from, vec![7; usize::try_from(bytes).expect("a size")]).expect("to write");
+    for (what, most) in [("all", bytes), ("what stays", stays)] {
+        group.bench_function(format!("1 GiB, read, {what} written"), |bencher| {
+            bencher.iter(|| copy(&from, &to, most));
         });
-    });
+    }
     group.finish();
+}
+
+/// Reads a file, writes its beginning to another one, and syncs that.
+fn copy(from: &Path, to: &Path, mut most: u64) {
+    let mut buffer = vec![0; 1 << 20];
+    let (mut from, mut to) = (File::open(from).expect("to open"), File::create(to).expect("to create"));
+    loop {
+        let read = from.read(&mut buffer).expect("to read");
+        let write = most.min(read as u64);
+        let (written, _) = buffer.split_at(usize::try_from(write).expect("a size"));
+        to.write_all(written).expect("to write");
+        most -= write;
+        if read == 0 {
+            break;
+        }
+    }
+    to.sync_data().expect("to sync");
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = appends, produces, reads, lz4, tables, compaction
+    targets = appends, produces, commits, reads, lz4, tables, compaction
 }
 criterion_main!(benches);
