@@ -22,7 +22,7 @@ impl Peer for Kafko {
     const NAME: &'static str = "kafko";
 
     fn open(dir: &Path) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
         let opened = runtime.block_on(async {
             // As many bytes a batch as ours has, instead of 64 KiB.
