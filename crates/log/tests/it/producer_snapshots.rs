@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use headwater_log::storage::Storage;
-use headwater_log::{Ack, AppendError, Log, OnDamage, OpenError, Partition, ProducerNumbers};
+use headwater_log::{Ack, AppendError, Log, OnDamage, OpenError, Partition, ProducerNumbers, Record};
 use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
 
 use crate::bed::{Bed, START_MS, TOPIC, append, partition};
+use crate::compaction;
 use crate::foreign::{kafka_dir, plain};
 use crate::idempotence::{expected, numbers, send, sent};
 use crate::record_batch::unhex;
@@ -178,6 +179,55 @@ fn a_snapshot_of_another_version_is_left() {
     let (log, partition) = bed.open_partition();
     assert_eq!(log.recovery().partitions[0].snapshots_ignored, [newest]);
     check_known(&partition, &batches);
+}
+
+/// It speaks of batches that were lost, so nothing else that it says is believed.
+#[test]
+fn a_snapshot_that_names_a_batch_behind_its_offset_is_passed_over() {
+    let (bed, batches) = closed_log();
+    let newest = *snapshots(&bed).last().unwrap();
+    for last_offset in [newest, newest + 1, i64::MAX.cast_unsigned()] {
+        let bed = bed.on(bed.disk.snapshot());
+        bed.disk.damage(&bed.file(newest, "snapshot"), |bytes| {
+            let entry = bytes.len() - 46;
+            bytes[entry + 14..entry + 22].copy_from_slice(&last_offset.to_be_bytes());
+            let crc = crc_fast::crc32_iscsi(&bytes[6..]);
+            bytes[2..6].copy_from_slice(&crc.to_be_bytes());
+        });
+        let (log, partition) = bed.open_partition();
+        assert_eq!(log.recovery().partitions[0].snapshots_ignored, [newest]);
+        check_known(&partition, &batches);
+    }
+}
+
+/// A segment that compaction has made tells its producers as those that it replaces did.
+#[test]
+fn a_compacted_log_tells_its_producers_without_snapshots() {
+    let bed = compaction::bed();
+    let (log, partition) = bed.open_partition();
+    let send = |partition: &Partition, id, sequence| {
+        let records = [Record::new("value").key("key")];
+        let appended = partition.append_idempotent(&records, numbers(id, 0, sequence), Ack::Durable);
+        appended.map(|appended| (appended.offset, appended.is_duplicate))
+    };
+    for sequence in 0..10 {
+        for id in [7, 8] {
+            assert!(!send(&partition, id, sequence).unwrap().1);
+        }
+    }
+    // Enough for the segment to be rolled; one of the key itself, so that no record of the producers stays.
+    compaction::put(&partition, "key", "newest");
+    compaction::fill(&partition, 200, 2);
+    assert!(compaction::compact(&partition).records_superseded >= 20);
+    log.close().unwrap();
+    bed.files(".snapshot").iter().for_each(|path| bed.disk.remove(path).unwrap());
+    let (log, partition) = bed.open_partition();
+    assert_eq!(log.recovery().partitions[0].producers, 2);
+    assert_eq!(send(&partition, 7, 9).unwrap(), (18, true));
+    assert_eq!(send(&partition, 8, 9).unwrap(), (19, true));
+    let gap = send(&partition, 7, 11).unwrap_err();
+    assert!(matches!(gap, AppendError::OutOfOrderSequence { expected: 10, found: 11, .. }), "{gap}");
+    assert_eq!(send(&partition, 7, 10).unwrap(), (221, false));
 }
 
 /// What a snapshot of Kafka's says of a producer, which has one entry, and what its log says behind it.
