@@ -1,4 +1,4 @@
-//! The bed: a small program over a log on a real disk, `crates/log/examples/bed.rs`, that is killed and lied to.
+//! The bed: a small program over a log on a real disk, `crates/log/examples/bed`, that is killed and lied to.
 //!
 //! ```text
 //!   append  -> lines of what was acknowledged -> a file that outlives it
@@ -15,6 +15,17 @@ use crate::command::{self, cargo, target};
 
 /// The code with which it ends when the log refused something.
 pub(crate) const REFUSED: i32 = 3;
+
+/// How much was acknowledged.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    /// Records of the appenders.
+    pub(crate) records: usize,
+    /// Records of the producer.
+    pub(crate) produced: usize,
+    /// Offsets that groups have committed.
+    pub(crate) commits: usize,
+}
 
 /// The program, and a folder of its own for what it leaves.
 pub(crate) struct Bed {
@@ -55,6 +66,13 @@ impl Bed {
             }
         }
         Ok(())
+    }
+
+    /// The command that appends with members of groups and a producer beside it. What it acknowledges is kept.
+    pub(crate) fn append_with_groups(&self, count: u64, run: u64, threads: u64) -> Result<Command> {
+        let mut command = self.append(&[], count, run, threads)?;
+        command.arg("groups");
+        Ok(command)
     }
 
     /// The command that appends, behind another one such as `strace`, if any. What it acknowledges is kept.
@@ -100,8 +118,21 @@ impl Bed {
 
     /// How many acknowledged records are known.
     pub(crate) fn acknowledged(&self) -> Result<usize> {
-        let lines = std::fs::read_to_string(self.lines())?;
-        Ok(lines.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())).count())
+        Ok(self.told()?.records)
+    }
+
+    /// What it said is counted.
+    pub(crate) fn told(&self) -> Result<Told> {
+        let mut told = Told::default();
+        for line in std::fs::read_to_string(self.lines())?.lines() {
+            match line.split(' ').next().unwrap_or_default() {
+                "produced" => told.produced += 1,
+                "committed" => told.commits += 1,
+                word if word.starts_with(|first: char| first.is_ascii_digit()) => told.records += 1,
+                _ => {}
+            }
+        }
+        Ok(told)
     }
 
     /// Removes what it left. After a failure it stays, to be looked at.

@@ -1,16 +1,19 @@
 //! What the crash tests of real processes run: it appends and says what was acknowledged; it opens again and compares.
 //!
 //! ```text
-//!   bed DIRECTORY append COUNT RUN THREADS   a line for each acknowledged record: OFFSET ID
-//!         | killed, or a system call fails     and for each deletion: deleting OFFSET .. deleted OFFSET
+//!   bed DIRECTORY append COUNT RUN THREADS [groups]   a line for each acknowledged record: OFFSET ID
+//!         | killed, or a system call fails              and for each deletion: deleting OFFSET .. deleted OFFSET
+//!         |                                             with groups, the lines of `group.rs`
 //!         v
-//!   bed DIRECTORY check < those lines        what still counts of them, or what is missing or wrong
+//!   bed DIRECTORY check < those lines                 what still counts of them, or what is missing or wrong
 //! ```
 //!
-//! `cargo x kill` and `cargo x strace` drive it. An append that the log refuses ends it with the code 3, and with a line
-//! that says why; a panic or a signal is a fault of the log.
+//! `cargo x kill` and `cargo x strace` drive it. What the log refuses ends it with the code 3, and with a line
+//! that says why; a panic, which ends it as well, or a signal is a fault of the log.
 
 #![allow(clippy::unwrap_used, reason = "numbers of the program's own making")]
+
+mod group;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -24,6 +27,8 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The log refused something: that is no fault of it.
 const REFUSED: u8 = 3;
+/// A thread panicked.
+const PANICKED: i32 = 101;
 /// After so many records a thread does the upkeep, and deletes what is older than [`KEPT`] records.
 const UPKEEP_EVERY: u64 = 100;
 const KEPT: u64 = 150;
@@ -32,9 +37,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
-        [directory, "append", count, run, threads] => append(directory, count, run, threads),
+        [directory, "append", count, run, threads] => append(directory, count, run, threads, false),
+        [directory, "append", count, run, threads, "groups"] => append(directory, count, run, threads, true),
         [directory, "check"] => check(directory).map(|()| ExitCode::SUCCESS),
-        _ => Err("usage: bed DIRECTORY append COUNT RUN THREADS | bed DIRECTORY check < LINES".into()),
+        _ => {
+            Err("usage: bed DIRECTORY append COUNT RUN THREADS [groups] | bed DIRECTORY check < LINES".into())
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("bed: {error}");
@@ -43,12 +51,16 @@ fn main() -> ExitCode {
 }
 
 /// Segments of 16 KiB, so that they are rolled and deleted all the time.
-fn open(directory: &str) -> Outcome<(Log, Partition)> {
-    let topic = TopicOptions::default()
+fn topic_options() -> TopicOptions {
+    TopicOptions::default()
         .segment_bytes(16 * 1024)
         .index_interval_bytes(512)
         .segment_index_bytes(4096)
-        .allocate_ahead_bytes_max(4096);
+        .allocate_ahead_bytes_max(4096)
+}
+
+fn open(directory: &str) -> Outcome<(Log, Partition)> {
+    let topic = topic_options();
     let log = Log::open(directory, LogOptions::default().topic_defaults(topic))?;
     let partition = log.open_or_create_topic("t", topic)?.partition(0).ok_or("no partition 0")?;
     Ok((log, partition))
@@ -67,30 +79,50 @@ fn say(line: &str) {
     let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-fn append(directory: &str, count: &str, run: &str, threads: &str) -> Outcome<ExitCode> {
+fn append(directory: &str, count: &str, run: &str, threads: &str, with_groups: bool) -> Outcome<ExitCode> {
     let (count, run, threads) = (count.parse::<u64>()?, run.parse::<u64>()?, threads.parse::<u64>()?);
+    // A thread that panics ends all of it at once: the others would go on until the kill, and nobody would know.
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::exit(PANICKED);
+    }));
     // From here on `cargo x strace` lets system calls fail.
     say("begin");
     let done = AtomicU64::new(0);
     let outcome = open(directory).and_then(|(log, partition)| {
-        let work = |thread: u64| append_as(&log, &partition, run << 32 | thread << 28, count, &done);
+        let (partition, done) = (&partition, &done);
+        let work = |thread: u64| append_as(&log, partition, run << 32 | thread << 28, count, done);
+        let more = move || done.load(Ordering::Relaxed) < count;
         std::thread::scope(|scope| {
+            let (log, work) = (&log, &work);
             // The first is this one: strace counts by threads.
-            let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-            let mut outcome = work(0);
-            for other in others {
-                outcome = outcome.and(other.join().unwrap_or_else(|_| Err("a thread panicked".into())));
+            for thread in 1..threads {
+                scope.spawn(move || or_end(work(thread)));
             }
-            outcome
+            for part in group::parts().filter(|_| with_groups) {
+                scope.spawn(move || or_end(group::work(log, part, run, more)));
+            }
+            work(0)
         })?;
         Ok(log.close()?)
     });
     match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => {
-            eprintln!("bed: refused: {error}");
-            Ok(ExitCode::from(REFUSED))
-        }
+        Err(error) => Ok(refused(&*error)),
+    }
+}
+
+fn refused(error: &(dyn Error + Send + Sync)) -> ExitCode {
+    eprintln!("bed: refused: {error}");
+    ExitCode::from(REFUSED)
+}
+
+/// What one thread is refused ends all of them.
+fn or_end(outcome: Outcome<()>) {
+    if let Err(error) = outcome {
+        let _ = refused(&*error);
+        std::process::exit(i32::from(REFUSED));
     }
 }
 
@@ -130,6 +162,7 @@ struct Acknowledged {
     records: BTreeMap<u64, u64>,
     deleted: u64,
     deleting: u64,
+    of_groups: group::Acknowledged,
 }
 
 impl Acknowledged {
@@ -137,7 +170,11 @@ impl Acknowledged {
         let mut known = Self::default();
         for line in io::stdin().lock().lines() {
             let line = line?;
-            match line.split(' ').collect::<Vec<_>>().as_slice() {
+            let words: Vec<&str> = line.split(' ').collect();
+            if known.of_groups.take(&words)? {
+                continue;
+            }
+            match words.as_slice() {
                 ["begin"] => {}
                 ["deleting", offset] => known.deleting = known.deleting.max(offset.parse()?),
                 ["deleted", offset] => known.deleted = known.deleted.max(offset.parse()?),
@@ -192,10 +229,10 @@ fn check(directory: &str) -> Outcome<()> {
     say(&format!("deleting {}", known.deleting.max(known.deleted)));
     say(&format!("deleted {start}"));
     counting.clone().for_each(|(offset, id)| say(&format!("{offset} {id}")));
-    let (count, recovery) = (counting.count(), log.recovery());
+    let (count, cut_bytes) = (counting.count(), log.recovery().bytes_cut());
+    let groups = known.of_groups.check(&log)?;
     eprintln!(
-        "bed: records {start} to {end}, {count} of them acknowledged and all there; {} bytes cut",
-        recovery.bytes_cut()
+        "bed: records {start} to {end}, {count} of them acknowledged and all there; {groups}; {cut_bytes} bytes cut"
     );
     Ok(log.close()?)
 }
