@@ -1,6 +1,7 @@
 //! The safeguards of the log that `cargo x mutate` takes out, and the tests that fail then.
 
 mod compaction;
+mod idempotence;
 
 /// A safeguard, and how it is taken out.
 pub(crate) struct Mutation {
@@ -20,10 +21,10 @@ const HISTORIES: &str = "histories::every_history_of_up_to_six_operations_surviv
 
 /// All of them, in the order of the table in `docs/testing.md`.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    MUTATIONS.iter().chain(compaction::MUTATIONS)
+    MUTATIONS.iter().chain(compaction::MUTATIONS).chain(idempotence::MUTATIONS)
 }
 
-/// All but those of compaction.
+/// All but those of compaction and of idempotent producers.
 const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "the sync of the directory before the first acknowledgement in a new segment",
@@ -241,34 +242,6 @@ const MUTATIONS: &[Mutation] = &[
         from: "Err(Failure::Malformed) => Some(Problem::Content(Damage::Compressed { codec })),",
         to: "Err(Failure::Malformed) => None,",
         caught_by: &["decompression::a_compressed_batch_in_the_log_that_lies_is_damage_with_a_place"],
-    },
-    Mutation {
-        what: "the order of sequence numbers",
-        file: "producers/producer.rs",
-        from: "if found != expected {",
-        to: "if false && found != expected {",
-        caught_by: &[
-            "idempotence::the_rules_are_those_of_a_kafka_broker",
-            "idempotence_crash::acknowledged_batches_are_there_once_after_any_crash",
-        ],
-    },
-    Mutation {
-        what: "removing a snapshot behind the end",
-        file: "recovery/producers.rs",
-        from: "offset > self.end || (loaded",
-        to: "false || (loaded",
-        caught_by: &["idempotence_crash::acknowledged_batches_are_there_once_after_any_crash"],
-    },
-    Mutation {
-        what: "the batches behind a snapshot",
-        file: "recovery/producers.rs",
-        from: "mark.numbered && mark.next_offset > from",
-        to: "mark.numbered && mark.next_offset > u64::MAX",
-        caught_by: &[
-            "producer_snapshots::without_any_snapshot_the_batches_tell",
-            "idempotence_crash::acknowledged_batches_are_there_once_after_any_crash",
-            "idempotence_crash::producers_go_on_over_crashes_of_the_recovery",
-        ],
     },
     Mutation {
         what: "the sync before a producer's receipts",
