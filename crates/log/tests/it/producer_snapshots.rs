@@ -4,7 +4,7 @@ use std::path::Path;
 
 use headwater_log::storage::Storage;
 use headwater_log::{Ack, AppendError, Log, OnDamage, OpenError, Partition, ProducerNumbers, Record};
-use headwater_testkit::sim_disk::{Fault, Op as DiskOp};
+use headwater_testkit::sim_disk::{Bounds, Fault, Op as DiskOp};
 
 use crate::bed::{Bed, START_MS, TOPIC, append, partition};
 use crate::compaction;
@@ -266,7 +266,7 @@ fn a_directory_of_kafka_is_opened_with_its_producers() {
         let kept = bed.disk.content(&bed.file(107, "snapshot")).unwrap();
         let coordinator: Vec<_> = kept[10..].chunks(46).map(|entry| entry[37]).collect();
         assert_eq!(coordinator, [255, 255, 9], "of 5 twice, of 4242");
-        // The time that lies ahead was not believed.
+        // Both have been silent for a day.
         bed.clock.advance_ms(DAY_MS);
         let (log, _partition) = bed.open_partition();
         log.confirm_clock(START_MS + DAY_MS);
@@ -274,6 +274,95 @@ fn a_directory_of_kafka_is_opened_with_its_producers() {
         log.close().unwrap();
         assert_eq!(bed.disk.content(&bed.file(107, "snapshot")).unwrap().len(), 10);
     }
+}
+
+/// Kafka takes it from the records: a producer whose clock was wrong would be remembered for ever.
+#[test]
+fn a_time_in_a_snapshot_that_lies_ahead_is_not_believed() {
+    let (bed, _) = closed_log();
+    let newest = *snapshots(&bed).last().unwrap();
+    bed.disk.damage(&bed.file(newest, "snapshot"), |bytes| {
+        for entry in bytes[10..].chunks_mut(46) {
+            entry[26..34].copy_from_slice(&i64::MAX.to_be_bytes());
+        }
+        let crc = crc_fast::crc32_iscsi(&bytes[6..]);
+        bytes[2..6].copy_from_slice(&crc.to_be_bytes());
+    });
+    let log = bed.open();
+    assert_eq!(log.recovery().partitions[0].producers, 2);
+    log.confirm_clock(START_MS + DAY_MS);
+    bed.clock.advance_ms(DAY_MS);
+    log.maintain(START_MS + DAY_MS).unwrap();
+    log.close().unwrap();
+    assert_eq!(bed.open().recovery().partitions[0].producers, 0);
+}
+
+/// Recovery reads what is behind the mark; that batches before it are numbered, the mark says.
+#[test]
+fn numbered_batches_before_the_mark_are_known_after_a_kill() {
+    let bed = Bed::new(0);
+    let (_log, partition) = bed.open_partition();
+    assert_eq!(sent(&partition, numbers(7, 0, 0), 1), (0, false));
+    for _ in 0..5 {
+        append(&partition, Ack::Durable);
+    }
+    for _ in 0..2 {
+        let bed = bed.on(bed.disk.kill());
+        let (log, partition) = bed.open_partition();
+        assert_eq!(log.recovery().partitions[0].producers, 1);
+        assert_eq!(sent(&partition, numbers(7, 0, 0), 1), (0, true));
+        append(&partition, Ack::Appended);
+        bed.disk.halt();
+    }
+}
+
+/// A snapshot speaks of a batch that is lost. Had it come back when others have the offsets, the batch would be taken for one that
+/// is there, and acknowledged.
+#[test]
+fn a_snapshot_that_was_removed_does_not_come_back() {
+    let bed = Bed::new(0);
+    let (_log, here) = bed.open_partition();
+    let fill = |partition: &Partition, segments: usize| {
+        while partition.segments().len() < segments {
+            partition.append(&Record::new(&[1_u8; 300]), Ack::Appended).unwrap();
+        }
+    };
+    sent(&here, numbers(7, 0, 0), 1);
+    fill(&here, 2);
+    here.sync().unwrap();
+    // From here on nothing is durable but the snapshot of the third segment.
+    send(&here, numbers(7, 0, 1), 1, Ack::Appended).unwrap();
+    fill(&here, 3);
+    let ahead = *snapshots(&bed).last().unwrap();
+    let mut images = 0;
+    let bounds = Bounds { images: 256, torn: 0, seed: 1 };
+    bed.disk.snapshot().crash_images(bounds, |image| {
+        let bed = bed.on(image);
+        let (log, partition) = bed.open_partition();
+        let is_lost = !log.recovery().is_clean() && partition.durable_end() < ahead;
+        while is_lost && partition.durable_end() <= ahead {
+            partition.append(&Record::new("x"), Ack::Durable).unwrap();
+        }
+        let disk = bed.disk.snapshot();
+        bed.disk.halt();
+        disk.crash_images(Bounds { images: 16, ..bounds }, |image| {
+            images += 1;
+            let bed = bed.on(image);
+            let (log, partition) = bed.open_partition();
+            let end = partition.appended_end();
+            let (offset, is_duplicate) = sent(&partition, numbers(7, 0, 1), 1);
+            assert_eq!(offset == end, !is_duplicate);
+            if is_duplicate {
+                let fetched = partition.read(offset, 1).unwrap();
+                let of = fetched.batches().next().unwrap().unwrap().producer();
+                assert_eq!(of, Some(numbers(7, 0, 1)), "a batch that is not there was acknowledged");
+            }
+            bed.disk.halt();
+            drop(log);
+        });
+    });
+    eprintln!("{images} crash images of a snapshot that was removed");
+    assert!(images > 100, "{images}");
 }
 
 /// Where nobody numbers, nothing is kept and nothing is read.
