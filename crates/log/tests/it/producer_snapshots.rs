@@ -321,31 +321,35 @@ fn numbered_batches_before_the_mark_are_known_after_a_kill() {
 #[test]
 fn a_snapshot_that_was_removed_does_not_come_back() {
     let bed = Bed::new(0);
-    let (_log, here) = bed.open_partition();
+    let log = Log::open("/data", bed.options().producer_id_expiration_ms(1 << 60)).unwrap();
+    let here = partition(&log, bed.topic);
     let fill = |partition: &Partition, segments: usize| {
         while partition.segments().len() < segments {
             partition.append(&Record::new(&[1_u8; 300]), Ack::Appended).unwrap();
         }
     };
     sent(&here, numbers(7, 0, 0), 1);
-    fill(&here, 2);
+    // The first segment is sealed and the second is empty, so that the opening has nothing else to make durable.
+    compaction::roll(&bed, &log);
+    assert_eq!(here.segments().len(), 2);
     here.sync().unwrap();
     // From here on nothing is durable but the snapshot of the third segment.
     send(&here, numbers(7, 0, 1), 1, Ack::Appended).unwrap();
     fill(&here, 3);
     let ahead = *snapshots(&bed).last().unwrap();
     let mut images = 0;
-    let bounds = Bounds { images: 256, torn: 0, seed: 1 };
+    let bounds = Bounds { images: 128, torn: 0, seed: 1 };
     bed.disk.snapshot().crash_images(bounds, |image| {
         let bed = bed.on(image);
         let (log, partition) = bed.open_partition();
         let is_lost = !log.recovery().is_clean() && partition.durable_end() < ahead;
-        while is_lost && partition.durable_end() <= ahead {
-            partition.append(&Record::new("x"), Ack::Durable).unwrap();
+        // Not durable, so that nothing but the opening itself can have made the removal so.
+        while is_lost && partition.appended_end() <= ahead {
+            partition.append(&Record::new("x"), Ack::Appended).unwrap();
         }
         let disk = bed.disk.snapshot();
         bed.disk.halt();
-        disk.crash_images(Bounds { images: 16, ..bounds }, |image| {
+        disk.crash_images(Bounds { images: 64, ..bounds }, |image| {
             images += 1;
             let bed = bed.on(image);
             let (log, partition) = bed.open_partition();
