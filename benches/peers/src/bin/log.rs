@@ -53,6 +53,7 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
     if let Some(path) = &options.json {
         let groups = [
             ("append", &run.append),
+            ("producer", &run.producer),
             ("durable", &run.durable),
             ("sequential", &run.sequential),
             ("random", &run.random),
@@ -67,6 +68,7 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
 
 fn print(run: &Run) {
     report::print_figures("append, all figures, ns per record", &run.append);
+    report::print_figures("producer, all figures, ns per record", &run.producer);
     report::print_figures("durable, all figures, ns per record", &run.durable);
     report::print_figures("sequential read, all figures, ns per record", &run.sequential);
     report::print_figures("random read, all figures, ns", &run.random);
