@@ -35,6 +35,8 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
     if opening::child_of(&child, &options.who)? {
         return Ok(());
     }
+    // A peer changes the working directory.
+    let svg = svg.map(|folder| folder.canonicalize()).transpose()?;
     let run = log::run(&options)?;
     let verdict = targets::judge(&run);
     print(&run);
