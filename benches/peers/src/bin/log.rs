@@ -35,6 +35,8 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
     if opening::child_of(&child, &options.who)? {
         return Ok(());
     }
+    // A peer changes the working directory.
+    let svg = svg.map(|folder| folder.canonicalize()).transpose()?;
     let run = log::run(&options)?;
     let verdict = targets::judge(&run);
     print(&run);
@@ -53,6 +55,7 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
     if let Some(path) = &options.json {
         let groups = [
             ("append", &run.append),
+            ("producer", &run.producer),
             ("durable", &run.durable),
             ("sequential", &run.sequential),
             ("random", &run.random),
@@ -67,6 +70,7 @@ fn measure(LogOptions { shared: options, svg, child }: LogOptions) -> Result<(),
 
 fn print(run: &Run) {
     report::print_figures("append, all figures, ns per record", &run.append);
+    report::print_figures("producer, all figures, ns per record", &run.producer);
     report::print_figures("durable, all figures, ns per record", &run.durable);
     report::print_figures("sequential read, all figures, ns per record", &run.sequential);
     report::print_figures("random read, all figures, ns", &run.random);

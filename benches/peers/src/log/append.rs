@@ -134,17 +134,7 @@ pub(super) fn heat<'a, P: Peer + 'a>(bytes: usize, at_once: usize, count: usize)
             }
         }
         let ns = begun.elapsed().as_nanos() as f64 / count as f64;
-        let (mut next, mut right) = (0, true);
-        peer.read_all(&mut |record| {
-            right &= record.len() == bytes && Content::number(record) == Some(next);
-            next += 1;
-        });
-        assert!(
-            right && next == count as u64 + 1,
-            "{}: {next} of {} records, right: {right}",
-            P::NAME,
-            count + 1
-        );
+        peer.check(bytes, count as u64 + 1);
         peer.close();
         ns
     };

@@ -69,11 +69,6 @@ fn sent(dir: &Path, bytes: usize, count: usize) -> f64 {
     let ns = begun.elapsed().as_nanos() as f64 / count as f64;
     producer.close().unwrap_or_else(|error| panic!("{error}"));
     log.close().unwrap_or_else(|error| panic!("{error}"));
-    let (mut next, mut right) = (0, true);
-    Ours::open(dir).read_all(&mut |record| {
-        right &= record.len() == bytes && Content::number(record) == Some(next);
-        next += 1;
-    });
-    assert!(right && next == count as u64 + 1, "{NAME}: {next} of {} records, right: {right}", count + 1);
+    Ours::open(dir).check(bytes, count as u64 + 1);
     ns
 }

@@ -7,6 +7,7 @@ use kafko::{Consumer, LogConfig, Producer};
 use tokio::runtime::Runtime;
 
 use super::Peer;
+use crate::log::bed::Content;
 
 /// A topic of one partition, and the runtime that its task runs on.
 pub struct Kafko {
@@ -51,6 +52,17 @@ impl Peer for Kafko {
         for _ in 0..self.count {
             let record = self.runtime.block_on(self.consumer.next_record());
             visit(record.unwrap_or_else(|error| panic!("{error}")).value());
+        }
+    }
+
+    /// It reads all of a segment behind a record to get the record, so only some are looked at: from the first to the last.
+    fn check(&mut self, bytes: usize, count: u64) {
+        assert_eq!(self.count, count);
+        for number in (0..16).map(|place| place * (count - 1) / 15) {
+            self.consumer.seek_all(number);
+            let record = self.runtime.block_on(self.consumer.next_record());
+            let record = record.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((record.value().len(), Content::number(record.value())), (bytes, Some(number)));
         }
     }
 

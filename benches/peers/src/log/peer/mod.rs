@@ -14,6 +14,8 @@ pub mod walrus;
 
 use std::path::Path;
 
+use super::bed::Content;
+
 /// A log in one directory. Faults of a peer are panics: a bench has nothing better to do.
 pub trait Peer: Sized {
     /// The crate.
@@ -37,6 +39,16 @@ pub trait Peer: Sized {
 
     /// Shows all records from the first on, each checked against its checksum.
     fn read_all(&mut self, visit: &mut dyn FnMut(&[u8]));
+
+    /// Panics unless these many records of these bytes are there, each with its number.
+    fn check(&mut self, bytes: usize, count: u64) {
+        let (mut next, mut right) = (0, true);
+        self.read_all(&mut |record| {
+            right &= record.len() == bytes && Content::number(record) == Some(next);
+            next += 1;
+        });
+        assert!(right && next == count, "{}: {next} of {count} records, right: {right}", Self::NAME);
+    }
 
     /// Closes it as its documentation wants.
     fn close(self) {}
