@@ -7,7 +7,7 @@
 //! | `cargo x nostd` | builds `xtask/probe`, a `staticlib` with its own panic handler: it fails if `std` leaks in |
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
 //! | `cargo x kafka [--version V]` | the log's files against Apache Kafka, which it fetches, kafka-python and aiokafka |
-//! | `cargo x kill [ROUNDS]` | the log on a real disk, killed with SIGKILL at random times, 500 of them |
+//! | `cargo x kill [ROUNDS]` | the log on a real disk with appenders, a producer and members of groups, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |

@@ -5,8 +5,9 @@
 //!                                                                                     otherwise: not caught, an error
 //! ```
 
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
@@ -99,7 +100,8 @@ pub(crate) fn check(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The files that git knows, as they are now; what was copied before and is the same keeps its time, so that it is not built again.
+/// The files that git knows, as they are now; what was copied before and is the same keeps its time, so that it is not built again, and
+/// what is no more there goes.
 fn copy(root: &Path, tree: &Path) -> Result<()> {
     let output = Command::new("git")
         .current_dir(root)
@@ -107,18 +109,33 @@ fn copy(root: &Path, tree: &Path) -> Result<()> {
         .arg("--exclude-standard")
         .output()?;
     ensure!(output.status.success(), "git ls-files: {}", output.status);
+    let mut known = HashSet::new();
     for name in String::from_utf8(output.stdout)?.split('\0').filter(|name| !name.is_empty()) {
         let (from, to) = (root.join(name), tree.join(name));
         // A link to a folder, or what was deleted and not yet committed.
         if !from.is_file() {
             continue;
         }
+        known.insert(to.clone());
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
         let content = fs::read(&from)?;
         if fs::read(&to).ok().as_ref() != Some(&content) {
             fs::write(&to, content)?;
+        }
+    }
+    remove_others(tree, &known)
+}
+
+/// A file that was renamed would be there twice, and not compile.
+fn remove_others(folder: &Path, known: &HashSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_others(&entry.path(), known)?;
+        } else if !known.contains(&entry.path()) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
