@@ -7,83 +7,30 @@
 
 #![expect(clippy::expect_used, reason = "a bench that is set up wrongly should stop")]
 
+mod bed;
+mod compaction;
+
 use std::convert::Infallible;
-use std::fs::File;
 use std::hint::black_box;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater::log::producer::ProducerOptions;
 use headwater::log::{
-    Ack, CleanupPolicy, Compression, Consumer, Fold, Log, LogOptions, Partition, ReadUpTo, Record,
-    RecordView, Table, TopicOptions,
+    Ack, Compression, Consumer, Fold, Partition, ReadUpTo, Record, RecordView, Table, TopicOptions,
 };
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
-use tempfile::TempDir;
+
+use bed::{BYTES_PER_TOPIC, Bed};
+use compaction::compaction;
 
 const VALUE: [u8; 100] = [0x5A; 100];
 const BATCH: usize = 1000;
 const STORED: u64 = 200_000;
 const KEYS: u64 = 10_000;
 const LAGS: usize = 2_000;
-const BYTES_PER_TOPIC: u64 = 256 << 20;
-
-struct Bed {
-    // In this order: the log is closed before its directory goes.
-    log: Log,
-    _dir: TempDir,
-}
-
-impl Bed {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let log = Log::open(dir.path(), LogOptions::default()).expect("a log");
-        Self { log, _dir: dir }
-    }
-
-    fn partition(&self) -> Partition {
-        self.partition_of(TopicOptions::default())
-    }
-
-    fn partition_of(&self, options: TopicOptions) -> Partition {
-        if self.log.topic("bench").is_some() {
-            self.log.delete_topic("bench").expect("to delete a topic");
-        }
-        let topic = self.log.create_topic("bench", options).expect("a topic");
-        topic.partition(0).expect("partition 0")
-    }
-
-    /// Times so many calls of `append`, each of so many bytes, with a new topic whenever one is large.
-    fn time(&self, iterations: u64, bytes: u64, append: impl FnMut(&Partition)) -> Duration {
-        self.time_of(TopicOptions::default(), iterations, bytes, append)
-    }
-
-    fn time_of(
-        &self,
-        options: TopicOptions,
-        iterations: u64,
-        bytes: u64,
-        mut append: impl FnMut(&Partition),
-    ) -> Duration {
-        let (mut spent, mut left) = (Duration::ZERO, iterations);
-        while left > 0 {
-            let round = left.min((BYTES_PER_TOPIC / bytes).max(1));
-            let partition = self.partition_of(options);
-            append(&partition); // opens the segment
-            let begun = Instant::now();
-            for _ in 0..round {
-                append(&partition);
-            }
-            spent += begun.elapsed();
-            assert!(partition.appended_end() > round);
-            left -= round;
-        }
-        spent
-    }
-}
 
 fn appends(criterion: &mut Criterion) {
     let bed = Bed::new();
@@ -436,75 +383,6 @@ fn print(what: &str, times: impl Iterator<Item = Duration>) {
         at(999),
         times.len()
     );
-}
-
-/// Compaction of 1 GiB with a million keys in which half of the records have a later one of their key, beside reading those bytes and writing,
-/// with a sync, all of them or as many as stay.
-fn compaction(criterion: &mut Criterion) {
-    const KEYS: u32 = 1_000_000;
-    const VALUE_BYTES: usize = 448;
-    let bed = Bed::new();
-    let options = TopicOptions::default().cleanup_policy(CleanupPolicy::Compact).segment_bytes(64 << 20);
-    let fill = || {
-        let partition = bed.partition_of(options);
-        let value = [0x5A; VALUE_BYTES];
-        // Each key twice, one after the other, so that half of every segment stays.
-        for number in 0..2 * KEYS {
-            let key = (number / 2).to_be_bytes();
-            let record = Record::new(&value).key(&key).timestamp(1_700_000_000_000);
-            partition.append(&record, Ack::Appended).expect("to append");
-        }
-        partition.sync().expect("to sync");
-        partition
-    };
-    let mut sizes = (0, 0);
-    let mut compacted = || {
-        let partition = fill();
-        let bytes = partition.cleanable(0).dirty_bytes;
-        let begun = Instant::now();
-        let report = partition.compact(0, &mut |_| {}).expect("to compact");
-        let spent = begun.elapsed();
-        assert!(bytes > 950 << 20 && report.records_superseded > u64::from(KEYS) * 8 / 10);
-        sizes = (bytes, report.bytes_written);
-        spent
-    };
-    let mut group = criterion.benchmark_group("log compaction");
-    group.sample_size(10);
-    group.bench_function("1 GiB, half stays", |bencher| {
-        bencher.iter_custom(|iterations| (0..iterations).map(|_| compacted()).sum());
-    });
-    let (bytes, stays) = sizes;
-    if bytes == 0 {
-        return;
-    }
-    println!("compaction: {bytes} bytes, of which {stays} stay");
-    bed.log.delete_topic("bench").expect("to delete a topic");
-    let dir = tempfile::tempdir().expect("a directory");
-    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-    std::fs::write(&from, vec![7; usize::try_from(bytes).expect("a size")]).expect("to write");
-    for (what, most) in [("all", bytes), ("what stays", stays)] {
-        group.bench_function(format!("1 GiB, read, {what} written"), |bencher| {
-            bencher.iter(|| copy(&from, &to, most));
-        });
-    }
-    group.finish();
-}
-
-/// Reads a file, writes its beginning to another one, and syncs that.
-fn copy(from: &Path, to: &Path, mut most: u64) {
-    let mut buffer = vec![0; 1 << 20];
-    let (mut from, mut to) = (File::open(from).expect("to open"), File::create(to).expect("to create"));
-    loop {
-        let read = from.read(&mut buffer).expect("to read");
-        let write = most.min(read as u64);
-        let (written, _) = buffer.split_at(usize::try_from(write).expect("a size"));
-        to.write_all(written).expect("to write");
-        most -= write;
-        if read == 0 {
-            break;
-        }
-    }
-    to.sync_data().expect("to sync");
 }
 
 criterion_group! {
