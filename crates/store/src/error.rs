@@ -55,6 +55,20 @@ pub enum OpenError {
     },
 }
 
+/// A subscription that begins in the past was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The filter is of a shared subscription, which has one past for all of its members.
+    #[error(
+        "a shared subscription begins where its group is: subscribe without a beginning, or without $share/"
+    )]
+    Shared,
+    /// Where it begins cannot be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
 /// A message was not taken: it must not be acknowledged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -134,12 +134,12 @@ mod subscription;
 
 pub use self::counters::Statistics;
 pub use self::delivery::{Delivery, Origin, Share, Source};
-pub use self::error::{AttachError, LaneError, OpenError, PublishError};
+pub use self::error::{AttachError, LaneError, OpenError, PublishError, SubscribeError};
 pub use self::lane::Lane;
 pub use self::message::Message;
 pub use self::offsets::Offsets;
 pub use self::options::StoreOptions;
 pub use self::placement::Placement;
-pub use self::session::{Attach, Attached, Next};
+pub use self::session::{Attach, Attached, Next, Since};
 pub use self::store::{MESSAGES_TOPIC, Store};
 pub use self::subscription::{Earlier, Subscription, Terms};

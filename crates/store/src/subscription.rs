@@ -27,6 +27,9 @@ pub struct Subscription {
     pub starts: Offsets,
     /// What held before, oldest first, as long as messages from then are unread.
     pub earlier: Vec<Earlier>,
+    /// Of one that begins in the past: the first offset that was not there when it was made. Before it messages of QoS 0 are for it
+    /// too, which otherwise come when they are published or not at all. It is not kept with the session.
+    pub history: Offsets,
 }
 
 /// How messages are sent.
@@ -58,6 +61,18 @@ impl Subscription {
         Some(earlier.map_or(self.terms, |earlier| earlier.terms))
     }
 
+    /// Whether a record is of the past that the subscription has asked for.
+    #[must_use]
+    pub fn asks_for_past(&self, partition: u32, offset: u64) -> bool {
+        offset >= self.starts.of(partition) && offset < self.history.of(partition)
+    }
+
+    /// The same without what is before these offsets.
+    pub(crate) fn not_before(&self, offsets: &[u64]) -> Self {
+        let starts = (0..).zip(offsets).map(|(partition, offset)| self.starts.of(partition).max(*offset));
+        Self { starts: Offsets::new(starts), ..self.clone() }
+    }
+
     /// The same on other terms from `ends` on. No message is lost by that.
     pub(crate) fn replaced(&self, terms: Terms, ends: Offsets) -> Self {
         let mut new = Self { terms, ..self.clone() };
@@ -86,6 +101,7 @@ impl Subscription {
             terms: self.terms,
             starts: self.starts.behind(positions),
             earlier: earlier.filter(|earlier| !earlier.until.is_empty()).collect(),
+            history: self.history.behind(positions),
         }
     }
 }

@@ -111,7 +111,13 @@ impl Attached {
                 Some(old) => old.replaced(terms, limit),
                 None => {
                     let filter = TopicFilterBuf::from(filter);
-                    Subscription { filter, terms, starts: limit, earlier: Vec::new() }
+                    Subscription {
+                        filter,
+                        terms,
+                        starts: limit,
+                        earlier: Vec::new(),
+                        history: Offsets::default(),
+                    }
                 }
             });
             let subscriber =
@@ -360,8 +366,12 @@ impl Attached {
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
         let positions = shared_state.positions(&dispatched);
-        let subscriptions =
-            shared_state.subscriptions.iter().map(|subscription| subscription.behind(&positions));
+        // The past is asked for by a connection: what of it is sent at most once does not come to the next one.
+        let kept = |subscription: &Arc<Subscription>| {
+            let history = Offsets::default();
+            Subscription { history, ..subscription.behind(&positions) }
+        };
+        let subscriptions = shared_state.subscriptions.iter().map(kept);
         // What was not sent goes to other members.
         let stays = |in_flight: &&InFlight<Delivery>| {
             in_flight.sent || disconnected_at.is_none() || in_flight.message.share.is_none()

@@ -33,8 +33,7 @@ impl Attached {
         let shared = Arc::clone(&self.shared);
         let Some(lane) = shared.lane(lag.partition) else { return Ok(false) };
         if lag.next >= lane.position() {
-            self.go_live(&lag, lane);
-            return Ok(true);
+            return self.go_live(&lag, lane).map(|()| true);
         }
         let mut found = Vec::new();
         let next = self.scan(&lag, lane, &mut found)?;
@@ -58,11 +57,53 @@ impl Attached {
     }
 
     /// Joins the dispatcher, if nothing was dispatched meanwhile.
-    fn go_live(&self, lag: &Lag, lane: &MessageLane) {
+    fn go_live(&self, lag: &Lag, lane: &MessageLane) -> Result<(), ReadError> {
         let _still = lock(&lane.dispatching);
         if lag.next >= lane.position() {
-            lock(&self.core.state).follow.set(lag.partition, Follow::Live { pushed: lag.next });
+            let found = self.not_dispatched(lag, lane)?;
+            let mut state = lock(&self.core.state);
+            state.caught.extend(found);
+            state.follow.set(lag.partition, Follow::Live { pushed: lag.next });
         }
+        Ok(())
+    }
+
+    /// What of the past that a subscription has asked for is not durable, and was published with QoS 0: the dispatcher passes it over.
+    fn not_dispatched(&self, lag: &Lag, lane: &MessageLane) -> Result<Vec<Delivery>, ReadError> {
+        let (mut found, mut next) = (Vec::new(), lag.next);
+        let asked = lag.subscriptions.iter().map(|one| one.history.of(lag.partition)).max().unwrap_or(0);
+        let end = asked.min(lane.partition.appended_end());
+        while next < end {
+            let fetched =
+                lane.partition.read_up_to(ReadUpTo::Appended, next, self.shared.options.catch_up_bytes)?;
+            for record in fetched.views() {
+                let record = match record {
+                    Ok(record) => record,
+                    Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => {
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let message = Message::from_record(&record, fetched.bytes());
+                if let Ok(message) = message
+                    && message.qos == QoS::AtMostOnce
+                {
+                    found.extend(self.deliver_past(lag, message, record.offset));
+                }
+            }
+            next = fetched.next_offset();
+        }
+        Ok(found)
+    }
+
+    /// A message of QoS 0, to those who have asked for the past.
+    fn deliver_past(&self, lag: &Lag, message: Message, offset: u64) -> Option<Delivery> {
+        let partition = lag.partition;
+        let asking = lag.subscriptions.iter().map(|one| &**one).filter(|one| {
+            one.asks_for_past(partition, offset) && one.filter.as_filter().matches(message.topic())
+        });
+        let selection = Selection::over(asking, &message, &self.core.client_id, partition, offset)?;
+        Some(selection.deliver(&Arc::new(message), Source { origin: Origin::Messages, partition, offset }))
     }
 
     /// Finds what is for the session, up to what was dispatched; returns where to go on.
@@ -103,10 +144,18 @@ impl Attached {
             }
             let Ok(message) = Message::from_record(&record, fetched.bytes()) else { continue };
             let offset = record.offset;
+            if message.qos == QoS::AtMostOnce {
+                // The others had it when it came, or not at all.
+                found.extend(self.deliver_past(lag, message, offset));
+                continue;
+            }
             let selection = Selection::over(matching(), &message, &self.core.client_id, partition, offset);
-            let Some(selection) = selection.filter(|_| message.qos != QoS::AtMostOnce) else { continue };
+            let Some(selection) = selection else { continue };
             // What is sent at most once is not kept for a client that is away.
-            if selection.qos() == QoS::AtMostOnce && offset < came_at {
+            if selection.qos() == QoS::AtMostOnce
+                && offset < came_at
+                && !matching().any(|one| one.asks_for_past(partition, offset))
+            {
                 continue;
             }
             let source = Source { origin: Origin::Messages, partition, offset };

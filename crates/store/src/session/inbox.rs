@@ -75,15 +75,35 @@ impl Inbox {
         taken
     }
 
+    /// Takes out what the dispatcher took from a partition.
+    pub(super) fn take_dispatched(&mut self, partition: u32) -> VecDeque<Delivery> {
+        let is_of_it =
+            |delivery: &Delivery| is_dispatched(delivery) && delivery.source.partition == partition;
+        let (taken, kept) = std::mem::take(&mut self.queue).into_iter().partition(is_of_it);
+        self.queue = kept;
+        let taken: VecDeque<Delivery> = taken;
+        self.bytes -= taken.iter().map(|delivery| delivery.message.memory_bytes()).sum::<usize>();
+        if let Some(count) = usize::try_from(partition).ok().and_then(|index| self.dispatched.get_mut(index))
+        {
+            *count = 0;
+        }
+        taken
+    }
+
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Delivery> {
         self.queue.iter()
     }
 
-    /// The count that a delivery belongs to. What was published with QoS 0 was forwarded when it came, out of order.
+    /// The count that a delivery belongs to.
     fn count_mut(&mut self, delivery: &Delivery) -> Option<&mut usize> {
-        if delivery.message.qos == QoS::AtMostOnce || delivery.share.is_some() {
+        if !is_dispatched(delivery) {
             return None;
         }
         self.dispatched.get_mut(usize::try_from(delivery.source.partition).ok()?)
     }
+}
+
+/// What was published with QoS 0 was forwarded when it came, out of order.
+fn is_dispatched(delivery: &Delivery) -> bool {
+    delivery.message.qos != QoS::AtMostOnce && delivery.share.is_none()
 }

@@ -135,6 +135,7 @@ impl State {
             terms: *terms,
             starts: Offsets::default(),
             earlier: Vec::new(),
+            history: Offsets::default(),
         })
     }
 }

@@ -14,6 +14,7 @@ mod bed;
 mod clauses;
 mod crash;
 mod delivery;
+mod history;
 mod live;
 mod mapping;
 mod packet_ids;

@@ -38,6 +38,7 @@ use self::fields::{
 };
 pub use self::outgoing::OutgoingRecord;
 pub use self::owed::OwedRecord;
+use crate::offsets::Offsets;
 use crate::subscription::{Earlier, Subscription};
 
 /// The version that this code writes.
@@ -227,7 +228,7 @@ fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError>
     let earlier = take_all(input, "earlier", 9, |input| {
         Ok(Earlier { terms: take_terms(input)?, until: take_offsets(input, "until")? })
     })?;
-    Ok(Subscription { filter, terms, starts, earlier })
+    Ok(Subscription { filter, terms, starts, earlier, history: Offsets::default() })
 }
 
 #[cfg(test)]
@@ -259,6 +260,7 @@ mod tests {
                     },
                     starts: Offsets::new([1, 2, 3]),
                     earlier: Vec::new(),
+                    history: Offsets::default(),
                 },
                 Subscription {
                     filter: filter("+"),
@@ -268,6 +270,7 @@ mod tests {
                         terms: Terms { options: SubscribeOptions::new(QoS::AtLeastOnce), id: None },
                         until: Offsets::new([0, 4, 10]),
                     }],
+                    history: Offsets::default(),
                 },
             ],
             owed: vec![
