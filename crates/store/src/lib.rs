@@ -15,6 +15,7 @@
 //! * [`Store`] takes messages and says when they are safe: a PUBLISH is acknowledged when its [`Placement`] is durable.
 //! * [`Lane`] is the work on one partition. Each wants a thread that runs it; nothing here starts one or needs a runtime.
 //! * [`Attached`] is a session whose client is connected: it subscribes, gives the messages to send, and is saved.
+//! * [`Attached::subscribe_since`] makes a subscription that begins in the past: the log has it.
 //! * A shared subscription, `$share/{name}/{filter}`, is a [`group`] of sessions: it has a position of its own, and each message goes to one
 //!   of them, which [finishes](Attached::finish) it or leaves it to the next.
 //! * [`Message`] is what a record means to MQTT, and back; `docs/mapping.md` of the repository has the table.

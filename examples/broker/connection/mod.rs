@@ -9,6 +9,7 @@
 mod connect;
 mod deliver;
 mod end;
+mod history;
 mod outbox;
 mod packet;
 mod statistics;

@@ -7,11 +7,12 @@ use headwater::codec::{
 use headwater::log::AppendError;
 use headwater::session::Receipt;
 use headwater::session::server::{Event, Request};
-use headwater::store::{Placement, PublishError};
+use headwater::store::session::Subscribed;
+use headwater::store::{Placement, PublishError, SubscribeError};
 use headwater_examples::show::now_ms;
 
-use super::Connection;
 use super::end::End;
+use super::{Connection, history};
 use crate::hub::count;
 use crate::sys;
 
@@ -122,6 +123,15 @@ impl Connection {
         let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
         let id = subscribe.properties.subscription_identifiers().next();
         let Some(client) = &mut self.client else { return Ok(()) };
+        let since = match history::since(&subscribe.properties, now_ms()) {
+            Ok(since) => since,
+            Err(error) => {
+                tracing::info!(client = client.attached.client_id(), error, "subscriptions are refused");
+                let refused = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
+                let reasons = vec![refused; subscribe.filters.iter().count()];
+                return self.session.answer(request, &reasons).map_err(End::Misuse);
+            }
+        };
         let (mut reasons, mut new, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if client.attached.subscriptions() >= subscriptions_max
@@ -129,16 +139,23 @@ impl Connection {
             {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
-                let existed = client.attached.subscribe(filter, options, id).existed;
-                if !existed {
-                    new.push((filter, reasons.len()));
-                }
-                taken.push((filter, options, existed));
-                // [MQTT-3.9.3-1]
-                match options.qos {
-                    QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
-                    QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
-                    QoS::ExactlyOnce => ReasonCode::GRANTED_QOS_2,
+                let subscribed = match since {
+                    None => Ok(client.attached.subscribe(filter, options, id)),
+                    Some(since) => client.attached.subscribe_since(filter, options, id, since),
+                };
+                match subscribed {
+                    Ok(Subscribed { existed }) => {
+                        if !existed {
+                            new.push((filter, reasons.len()));
+                        }
+                        taken.push((filter, options, existed));
+                        granted(options.qos)
+                    }
+                    Err(SubscribeError::Read(error)) => return Err(End::Read(error)),
+                    Err(error) => {
+                        tracing::info!(client = client.attached.client_id(), %error, "a subscription is refused");
+                        ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
+                    }
                 }
             };
             reasons.push(reason);
@@ -185,5 +202,14 @@ impl Connection {
         let placement: Placement =
             client.attached.save(&self.session.state(), expiry_secs).map_err(End::Append)?;
         self.hub.store.durable(&placement).await.map_err(End::Store)
+    }
+}
+
+/// [MQTT-3.9.3-1]
+fn granted(qos: QoS) -> ReasonCode {
+    match qos {
+        QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
+        QoS::AtLeastOnce => ReasonCode::GRANTED_QOS_1,
+        QoS::ExactlyOnce => ReasonCode::GRANTED_QOS_2,
     }
 }

@@ -14,6 +14,7 @@ mod clauses;
 mod clients;
 mod event_sourcing;
 mod groups;
+mod history;
 mod kill;
 mod limits;
 mod logtool;
