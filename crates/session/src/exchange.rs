@@ -7,6 +7,7 @@ use headwater_codec::{
     Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version,
 };
 
+use crate::alias;
 use crate::error::{Misuse, ProtocolError, Refused};
 use crate::incoming::{Arrival, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress};
@@ -22,6 +23,8 @@ pub(crate) struct Exchange<T> {
     pub(crate) version: Version,
     pub(crate) outgoing: Outgoing<T>,
     pub(crate) incoming: Incoming,
+    pub(crate) aliases_in: alias::Incoming,
+    pub(crate) aliases_out: alias::Outgoing,
     /// The largest packet that the peer takes.
     pub(crate) packet_size_max: u32,
     /// Encoded control packets, oldest first.
@@ -48,6 +51,8 @@ impl<T> Exchange<T> {
             version,
             outgoing: Outgoing::new(window),
             incoming: Incoming::new(receive_maximum),
+            aliases_in: alias::Incoming::default(),
+            aliases_out: alias::Outgoing::default(),
             packet_size_max: u32::MAX,
             control: Vec::new(),
             lent: Vec::new(),
@@ -88,7 +93,9 @@ impl<T> Exchange<T> {
         if !messages {
             return None;
         }
-        self.outgoing.poll().map(|(message, delivery)| Transmit::Publish { message, delivery })
+        let (message, delivery) = self.outgoing.poll()?;
+        let aliases = self.aliases_out.lend(delivery.dup());
+        Some(Transmit::Publish { message, delivery, aliases })
     }
 
     /// How often what outlives the connection has changed.

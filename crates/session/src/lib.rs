@@ -43,9 +43,9 @@
 //! client.handle(Packet::decode(bytes, version)?, Millis(0))?;
 //!
 //! client.publish("21.5", QoS::AtLeastOnce)?;
-//! let Some(Transmit::Publish { message, delivery }) = client.poll_transmit(Millis(1)) else { panic!("PUBLISH is due") };
+//! let Some(Transmit::Publish { message, delivery, .. }) = client.poll_transmit(Millis(1)) else { panic!("PUBLISH is due") };
 //! let publish = Publish::new(topic, message.as_bytes()).with_delivery(delivery);
-//! let Some(server::Event::Publish { publish, receipt: Some(receipt) }) =
+//! let Some(server::Event::Publish { publish, receipt: Some(receipt), .. }) =
 //!     server.handle(Packet::Publish(publish), Millis(1))?
 //! else {
 //!     panic!("a message comes")
@@ -72,6 +72,7 @@
 
 extern crate alloc;
 
+mod alias;
 pub mod client;
 mod error;
 mod exchange;
@@ -83,6 +84,7 @@ mod state;
 mod time;
 mod transmit;
 
+pub use self::alias::{Alias, Aliases, Topic};
 pub use self::error::{Misuse, ProtocolError, Refused};
 pub use self::state::{InFlight, Incoming, Receipt, Stage, State};
 pub use self::time::Millis;

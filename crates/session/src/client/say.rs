@@ -21,8 +21,8 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::ClientIdNeeded`] without a
-    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::TopicAliases`] and
-    /// [`Misuse::Authentication`] when CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
+    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::Authentication`] when
+    /// CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
     pub fn connect(&mut self, connect: &Connect<'_>, now: Millis) -> Result<(), Misuse> {
         if self.phase != Phase::Idle {
             return Err(Misuse::WrongPhase);
@@ -34,9 +34,6 @@ impl<T> Session<T> {
             return Err(Misuse::ClientIdNeeded);
         }
         let properties = &connect.properties;
-        if properties.topic_alias_maximum().is_some_and(|maximum| maximum > 0) {
-            return Err(Misuse::TopicAliases);
-        }
         if properties.authentication_method().is_some() {
             return Err(Misuse::Authentication);
         }
@@ -47,6 +44,7 @@ impl<T> Session<T> {
         self.exchange.version = connect.version;
         self.receive_maximum = properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         self.exchange.incoming.begin(self.receive_maximum, connect.version == Version::V5);
+        self.exchange.aliases_in.begin(properties.topic_alias_maximum().unwrap_or(0));
         self.keep_alive_secs = connect.keep_alive_secs;
         self.session_expiry_secs = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
@@ -93,7 +91,7 @@ impl<T> Session<T> {
         if qos == QoS::AtMostOnce && !self.is_open() {
             return Err(Refused { message, misuse: Misuse::WrongPhase });
         }
-        if qos > self.maximum_qos {
+        if qos > self.offer.maximum_qos {
             return Err(Refused { message, misuse: Misuse::QosNotSupported });
         }
         self.exchange.send(message, qos)
@@ -125,12 +123,17 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::WrongPhase`] without a connection, [`Misuse::Full`] when all packet identifiers are in use, [`Misuse::Encode`] when
-    /// the packet cannot be encoded, or is larger than the server takes.
+    /// the packet cannot be encoded, or is larger than the server takes, [`Misuse::WildcardSubscriptionsNotAvailable`],
+    /// [`Misuse::SharedSubscriptionsNotAvailable`] and [`Misuse::SubscriptionIdentifiersNotAvailable`] for what CONNACK said that
+    /// there is not.
     pub fn subscribe(
         &mut self,
         subscriptions: &[SubscribeFilter<'_>],
         properties: Properties<'_>,
     ) -> Result<PacketId, Misuse> {
+        if self.is_open() {
+            self.offer.check_subscribe(subscriptions, &properties)?;
+        }
         self.request(Request::Subscribe(subscriptions.len()), |packet_id| {
             Packet::Subscribe(Subscribe { packet_id, properties, filters: Filters::from(subscriptions) })
         })

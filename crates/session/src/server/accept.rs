@@ -54,6 +54,8 @@ impl<T> Session<T> {
             self.exchange.restore(state);
         }
         self.exchange.incoming.begin(self.config.receive_maximum.get(), self.exchange.version == Version::V5);
+        self.exchange.aliases_in.begin(self.config.topic_alias_maximum);
+        self.exchange.aliases_out.begin(self.client.topic_alias_maximum, self.config.topic_aliases_out);
         self.exchange.resume(self.client.receive_maximum);
         self.client.keep_alive_secs = keep_alive_secs;
         self.accepted = true;
@@ -121,6 +123,9 @@ impl<T> Session<T> {
         properties.push(Property::MaximumPacketSize(config.packet_size_max));
         if let Some(client_id) = accept.assigned_client_id {
             properties.push(Property::AssignedClientIdentifier(client_id));
+        }
+        if config.topic_alias_maximum > 0 {
+            properties.push(Property::TopicAliasMaximum(config.topic_alias_maximum));
         }
         if !config.wildcard_subscription_available {
             properties.push(Property::WildcardSubscriptionAvailable(false));

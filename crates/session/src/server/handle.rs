@@ -2,7 +2,7 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use headwater_codec::{Connect, Disconnect, Packet, Publish, QoS, ReasonCode, Version};
+use headwater_codec::{Connect, Disconnect, Packet, Publish, ReasonCode, Version};
 
 use super::{Client, Config, Event, Phase, Request, Session};
 use crate::error::ProtocolError;
@@ -70,6 +70,7 @@ impl<T> Session<T> {
                 Ok(delivered.map(|(message, reason)| Event::Delivered { message, reason }))
             }
             Packet::Subscribe(subscribe) => {
+                self.check_subscribe(&subscribe)?;
                 let request = Request {
                     packet_id: subscribe.packet_id,
                     filters: subscribe.filters.len(),
@@ -108,28 +109,16 @@ impl<T> Session<T> {
 
     fn handle_publish<'p>(&mut self, publish: Publish<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
         self.check_offer(publish.qos(), publish.retain)?;
-        if let Some(alias) = publish.properties.topic_alias() {
-            // None was offered in CONNACK [MQTT-3.2.2-17].
-            return Err(ProtocolError::TopicAliasInvalid { alias: alias.get(), maximum: 0 });
-        }
+        // Also for one that was delivered before: it may set an alias.
+        let topic = self.exchange.aliases_in.resolve(&publish)?;
         // [MQTT-3.3.4-6]
         if publish.properties.subscription_identifiers().next().is_some() {
             return Err(ProtocolError::SubscriptionIdentifierFromClient);
         }
         match self.exchange.publish(&publish, self.config.receive_maximum.get())? {
-            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, receipt })),
+            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
             Delivered::Before => Ok(None),
         }
-    }
-
-    fn check_offer(&self, qos: QoS, retain: bool) -> Result<(), ProtocolError> {
-        if qos > self.config.maximum_qos {
-            return Err(ProtocolError::QosNotSupported);
-        }
-        if retain && !self.config.retain_available {
-            return Err(ProtocolError::RetainNotSupported);
-        }
-        Ok(())
     }
 
     fn set_expiry(&mut self, disconnect: &Disconnect<'_>) -> Result<(), ProtocolError> {
@@ -210,6 +199,7 @@ impl Client {
             receive_maximum: properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get),
             empty_client_id: connect.client_id.is_empty(),
             wants_authentication: properties.authentication_method().is_some(),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
             problem_information: properties.request_problem_information().unwrap_or(true),
         }
     }

@@ -311,7 +311,7 @@ fn a_client_sends_again_in_order_with_dup_and_its_first_identifiers() {
         client.handle(Packet::ConnAck(ConnAck::accepted(true)), Millis(1)).unwrap();
         assert_eq!(client_tests::control(&mut client, Millis(1)), releases);
         let mut again = Vec::new();
-        while let Some(Transmit::Publish { message, delivery }) = client.poll_transmit(Millis(1)) {
+        while let Some(Transmit::Publish { message, delivery, .. }) = client.poll_transmit(Millis(1)) {
             assert!(delivery.dup());
             again.push((*message, delivery.packet_id().unwrap()));
         }

@@ -107,7 +107,7 @@ impl Pair {
                 let resumed = self.kept.take().filter(|_| !connect.clean_start);
                 server.accept(resumed, &server::Accept::default(), self.now).unwrap();
             }
-            Some(server::Event::Publish { publish, receipt }) => self.server_side.take(&publish, receipt),
+            Some(server::Event::Publish { publish, receipt, .. }) => self.server_side.take(&publish, receipt),
             Some(server::Event::Delivered { message, reason }) => {
                 assert!(!reason.is_error() || self.client_side.refused.contains(&message.number));
                 self.server_side.delivered.push(message);
@@ -132,7 +132,7 @@ impl Pair {
                 assert!(connack.session_present || !self.connected_before || self.version == Version::V3_1);
                 self.connected_before = true;
             }
-            Some(client::Event::Publish { publish, receipt }) => self.client_side.take(&publish, receipt),
+            Some(client::Event::Publish { publish, receipt, .. }) => self.client_side.take(&publish, receipt),
             Some(client::Event::Delivered { message, reason }) => {
                 assert!(!reason.is_error() || self.server_side.refused.contains(&message.number));
                 self.client_side.delivered.push(message);
@@ -203,7 +203,7 @@ impl Side {
 pub(crate) fn packets(transmit: &Transmit<'_, Message>, version: Version) -> Vec<Vec<u8>> {
     match transmit {
         Transmit::Control(bytes) => split(bytes),
-        Transmit::Publish { message, delivery } => {
+        Transmit::Publish { message, delivery, .. } => {
             let payload = message.number.to_string();
             let topic = TopicName::parse("a/b").unwrap();
             let mut packet = Vec::new();
