@@ -4,11 +4,13 @@ use alloc::vec::Vec;
 
 use headwater_codec::sink::Limited;
 use headwater_codec::{
-    Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version,
+    Disconnect, EncodeError, Packet, PacketId, PacketType, Properties, Property, PubAck, PubComp, PubRec,
+    PubRel, Publish, QoS, ReasonCode, Version,
 };
 
 use crate::alias;
 use crate::error::{Misuse, ProtocolError, Refused};
+use crate::explained::Explained;
 use crate::incoming::{Arrival, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress};
 use crate::state::{Receipt, State};
@@ -65,6 +67,28 @@ impl<T> Exchange<T> {
     pub(crate) fn queue(&mut self, packet: &Packet<'_>) -> Result<(), Misuse> {
         let limit = usize::try_from(self.packet_size_max).unwrap_or(usize::MAX);
         Ok(packet.encode(self.version, &mut Limited::new(&mut self.control, limit))?)
+    }
+
+    /// Queues a packet with as many of its properties as the peer takes: of what is behind the first `needed`, an explanation, user properties
+    /// go first, then the reason string [MQTT-3.2.2-19] [MQTT-3.2.2-20].
+    pub(crate) fn queue_explained<'a>(
+        &mut self,
+        properties: &'a [Property<'a>],
+        needed: usize,
+        packet: impl Fn(Properties<'a>) -> Packet<'a>,
+    ) -> Result<(), Misuse> {
+        // Before 5.0 there are no properties at all.
+        let all = if self.version == Version::V5 { properties.len() } else { needed };
+        let string = properties.iter().take(all).skip(needed).take_while(|one| is_reason_string(one)).count();
+        let mut queued = Ok(());
+        for count in [all, needed + string, needed] {
+            let kept = properties.get(..count).unwrap_or(properties);
+            queued = self.queue(&packet(Properties::from(kept)));
+            if !matches!(queued, Err(Misuse::Encode(EncodeError::PacketTooLarge { .. }))) {
+                break;
+            }
+        }
+        queued
     }
 
     /// Queues a packet of some six bytes, without strings: every peer takes it that took CONNACK, which is larger.
@@ -316,9 +340,22 @@ impl<T> Exchange<T> {
     }
 
     /// The farewell, with a reason that DISCONNECT can carry.
-    pub(crate) fn queue_farewell(&mut self, reason: ReasonCode) {
-        let sayable = reason.allowed_in(PacketType::Disconnect);
-        let reason = if sayable { reason } else { ReasonCode::PROTOCOL_ERROR };
-        self.queue_small(&Packet::Disconnect(headwater_codec::Disconnect::new(reason)));
+    pub(crate) fn queue_farewell(&mut self, explained: &Explained<'_>) {
+        let sayable = explained.reason.allowed_in(PacketType::Disconnect);
+        let reason = if sayable { explained.reason } else { ReasonCode::PROTOCOL_ERROR };
+        let mut properties = Vec::new();
+        // [MQTT-3.14.2-3] [MQTT-3.14.2-4]
+        explained.words.push_onto(&mut properties);
+        let queued = self.queue_explained(&properties, 0, |properties| {
+            Packet::Disconnect(Disconnect { reason, properties })
+        });
+        if queued.is_err() {
+            // Words that cannot be encoded are not worth a farewell.
+            self.queue_small(&Packet::Disconnect(Disconnect::new(reason)));
+        }
     }
+}
+
+fn is_reason_string(property: &Property<'_>) -> bool {
+    matches!(property, Property::ReasonString(_))
 }

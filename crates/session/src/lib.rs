@@ -76,6 +76,7 @@ mod alias;
 pub mod client;
 mod error;
 mod exchange;
+mod explained;
 mod ids;
 mod incoming;
 mod outgoing;
@@ -86,6 +87,7 @@ mod transmit;
 
 pub use self::alias::{Alias, Aliases, Topic};
 pub use self::error::{Misuse, ProtocolError, Refused};
+pub use self::explained::Explained;
 pub use self::state::{InFlight, Incoming, Receipt, Stage, State};
 pub use self::time::Millis;
 pub use self::transmit::Transmit;

@@ -10,6 +10,7 @@ use headwater_topic::TopicFilter;
 
 use super::{Phase, Session};
 use crate::error::{Misuse, Refused};
+use crate::explained::Explained;
 use crate::outgoing::Request;
 use crate::state::Receipt;
 use crate::time::Millis;
@@ -174,10 +175,11 @@ impl<T> Session<T> {
     /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) in place of one that DISCONNECT cannot carry.
     ///
     /// Also the answer to bytes of a 5.0 server that could not be decoded, with the decoder's reason.
-    pub fn disconnect(&mut self, reason: ReasonCode) {
+    pub fn disconnect<'a>(&mut self, reason: impl Into<Explained<'a>>) {
         if self.is_open() {
-            let reason = if self.exchange.version == Version::V5 { reason } else { ReasonCode::SUCCESS };
-            self.exchange.queue_farewell(reason);
+            let sayable = self.exchange.version == Version::V5;
+            let explained = if sayable { reason.into() } else { Explained::new(ReasonCode::SUCCESS) };
+            self.exchange.queue_farewell(&explained);
         }
         self.phase = Phase::Closed;
     }

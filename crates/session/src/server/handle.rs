@@ -7,6 +7,7 @@ use headwater_codec::{Connect, Disconnect, Packet, Publish, ReasonCode, Version}
 use super::{Client, Config, Event, Phase, Request, Session};
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
+use crate::explained::Explained;
 use crate::time::Millis;
 
 impl<T> Session<T> {
@@ -172,11 +173,14 @@ impl<T> Session<T> {
     /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) for a reason that a server cannot say in DISCONNECT.
     ///
     /// Also the answer to bytes that could not be decoded, with the decoder's reason.
-    pub fn disconnect(&mut self, reason: ReasonCode) {
+    pub fn disconnect<'a>(&mut self, reason: impl Into<Explained<'a>>) {
+        let mut explained = reason.into();
         if self.phase == Phase::Open && self.exchange.version == Version::V5 {
             // 5.0, section 3.14.2.1: this one is the client's alone.
-            let clients = reason == ReasonCode::DISCONNECT_WITH_WILL;
-            self.exchange.queue_farewell(if clients { ReasonCode::PROTOCOL_ERROR } else { reason });
+            if explained.reason == ReasonCode::DISCONNECT_WITH_WILL {
+                explained.reason = ReasonCode::PROTOCOL_ERROR;
+            }
+            self.exchange.queue_farewell(&explained);
         }
         self.phase = Phase::Closed;
     }
@@ -200,6 +204,7 @@ impl Client {
             empty_client_id: connect.client_id.is_empty(),
             wants_authentication: properties.authentication_method().is_some(),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            wants_response_information: properties.request_response_information().unwrap_or(false),
             problem_information: properties.request_problem_information().unwrap_or(true),
         }
     }

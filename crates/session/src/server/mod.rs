@@ -89,6 +89,8 @@ struct Client {
     topic_alias_maximum: u16,
     empty_client_id: bool,
     wants_authentication: bool,
+    /// Whether it wants to be told what to build response topics from.
+    wants_response_information: bool,
     /// Whether it wants reasons explained.
     problem_information: bool,
 }
@@ -165,6 +167,7 @@ impl<T> Session<T> {
             topic_alias_maximum: 0,
             empty_client_id: false,
             wants_authentication: false,
+            wants_response_information: false,
             problem_information: true,
         };
         let phase = Phase::Fresh { deadline: now.after(config.connect_timeout_millis) };

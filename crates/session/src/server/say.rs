@@ -1,9 +1,12 @@
 //! What the caller has to say.
 
+use alloc::vec::Vec;
+
 use headwater_codec::{Packet, PacketId, QoS, ReasonCode, SubAck, UnsubAck, Version};
 
 use super::{Phase, Request, Session};
 use crate::error::{Misuse, Refused};
+use crate::explained::Words;
 use crate::state::{Receipt, State};
 use crate::time::Millis;
 
@@ -65,6 +68,22 @@ impl<T> Session<T> {
     /// [`Misuse::Encode`] for reasons that do not go there, or a packet that is larger than the client takes. The client waits for its
     /// answer then; it is best to close.
     pub fn answer(&mut self, request: Request, reasons: &[ReasonCode]) -> Result<(), Misuse> {
+        self.answer_explained(request, reasons, None, &[])
+    }
+
+    /// The same with a reason string and user properties; they are left out before 5.0, where the client wants none [MQTT-3.1.2-29] or has
+    /// no room for them [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2].
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    pub fn answer_explained(
+        &mut self,
+        request: Request,
+        reasons: &[ReasonCode],
+        reason_string: Option<&str>,
+        user_properties: &[(&str, &str)],
+    ) -> Result<(), Misuse> {
         let Request { packet_id, filters, subscribe } = request;
         if self.phase != Phase::Open {
             return Err(Misuse::WrongPhase);
@@ -72,11 +91,19 @@ impl<T> Session<T> {
         if reasons.len() != filters {
             return Err(Misuse::ReasonCount { filters, reasons: reasons.len() });
         }
+        let mut properties = Vec::new();
+        if self.client.problem_information {
+            Words { reason_string, user_properties }.push_onto(&mut properties);
+        }
         if subscribe {
-            return self.exchange.queue(&Packet::SubAck(SubAck::new(packet_id, reasons)));
+            return self.exchange.queue_explained(&properties, 0, |properties| {
+                Packet::SubAck(SubAck { properties, ..SubAck::new(packet_id, reasons) })
+            });
         }
         let reasons = if self.exchange.version == Version::V5 { reasons } else { &[] };
-        self.exchange.queue(&Packet::UnsubAck(UnsubAck::new(packet_id, reasons)))
+        self.exchange.queue_explained(&properties, 0, |properties| {
+            Packet::UnsubAck(UnsubAck { properties, ..UnsubAck::new(packet_id, reasons) })
+        })
     }
 
     /// The caller had stopped reading, because [`wants_packet`](Self::wants_packet) said no or for reasons of its own, and reads again: the
