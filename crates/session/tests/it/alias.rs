@@ -6,7 +6,7 @@ use headwater_codec::{
     ConnAck, Connect, Delivery, Disconnect, Packet, Properties, Property, Publish, QoS, ReasonCode, Version,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
-use headwater_session::{Alias, Millis, ProtocolError, Transmit, client};
+use headwater_session::{Alias, Millis, ProtocolError, State, Transmit, client};
 use headwater_topic::TopicName;
 
 use crate::server::{control, encoded, exactly_once, id};
@@ -24,6 +24,11 @@ fn open(taken: u16, used: u16, peer: u16, version: Version) -> Session<&'static 
     session.accept(None, &Accept::default(), Millis(0)).unwrap();
     session.poll_transmit();
     session
+}
+
+/// A client of a session that the server knows.
+fn resumed(config: client::Config) -> client::Session<&'static str> {
+    client::Session::resumed(config, State::default())
 }
 
 /// The client, whose server was told `taken` and takes `peer`.
@@ -71,7 +76,7 @@ fn topic_at_client(
 fn every_alias_up_to_the_announced_maximum_is_taken_and_may_be_set_anew() {
     // [MQTT-3.3.2-10] [MQTT-3.3.2-12]
     let mut server = open(3, 0, 0, Version::V5);
-    let mut client = client::Session::new(client::Config::default());
+    let mut client = resumed(client::Config::default());
     connect(&mut client, 3, 0);
     for round in ["first", "second"] {
         for number in 1..=3 {
@@ -119,7 +124,7 @@ fn an_alias_above_the_maximum_or_one_that_was_not_set_is_an_error() {
         let mut server = open(3, 0, 0, Version::V5);
         assert_eq!(topic_at_server(&mut server, packet()), Err(error));
         assert!(matches!(server.poll_transmit(), Some(Transmit::Control(bytes)) if bytes == said));
-        let mut client = client::Session::new(client::Config::default());
+        let mut client = resumed(client::Config::default());
         connect(&mut client, 3, 0);
         assert_eq!(topic_at_client(&mut client, packet()), Err(error));
         assert!(matches!(client.poll_transmit(Millis(1)), Some(Transmit::Control(bytes)) if bytes == said));
@@ -130,7 +135,7 @@ fn an_alias_above_the_maximum_or_one_that_was_not_set_is_an_error() {
 fn aliases_end_with_the_connection() {
     // [MQTT-3.3.2-7]
     let alias = alias(1);
-    let mut client = client::Session::new(client::Config { topic_aliases_out: 5, ..Default::default() });
+    let mut client = resumed(client::Config { topic_aliases_out: 5, ..Default::default() });
     connect(&mut client, 3, 3);
     topic_at_client(&mut client, aliased("topic", Delivery::AtMostOnce, &alias)).unwrap();
     assert_eq!(said(&mut client, "topic"), Some((1, false)));
@@ -186,8 +191,7 @@ fn no_alias_is_above_what_either_side_wants_and_none_is_used_before_5_0() {
     ] {
         let maximum = if version == Version::V5 { used.min(peer) } else { 0 };
         let mut server = open(0, used, peer, version);
-        let mut client =
-            client::Session::new(client::Config { topic_aliases_out: used, ..Default::default() });
+        let mut client = resumed(client::Config { topic_aliases_out: used, ..Default::default() });
         connect(&mut client, 0, peer);
         let mut names = BTreeMap::new();
         for round in 0..40 {
@@ -213,7 +217,7 @@ fn no_alias_is_above_what_either_side_wants_and_none_is_used_before_5_0() {
 #[test]
 fn a_message_that_is_sent_again_has_its_full_topic() {
     let topic = TopicName::parse("topic").unwrap();
-    let mut client = client::Session::new(client::Config { topic_aliases_out: 5, ..Default::default() });
+    let mut client = resumed(client::Config { topic_aliases_out: 5, ..Default::default() });
     connect(&mut client, 0, 5);
     assert_eq!(client.publish("x", QoS::AtLeastOnce).unwrap(), Some(id(1)));
     let Some(Transmit::Publish { aliases, .. }) = client.poll_transmit(Millis(1)) else { panic!() };
