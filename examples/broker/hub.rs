@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::files::Share;
 use crate::options::Options;
 use crate::registry::Registry;
+use crate::sys::Values;
 use crate::wills::Wills;
 
 /// What all connections share.
@@ -30,6 +31,8 @@ pub(crate) struct Hub {
     /// A permit a connection that is told that it is one too many.
     pub(crate) refusals: Arc<Semaphore>,
     pub(crate) counters: Counters,
+    /// What is told below `$SYS`.
+    pub(crate) sys: watch::Sender<Values>,
     /// The origin of the sessions' time.
     start: Instant,
 }
@@ -43,6 +46,8 @@ pub(crate) struct Counters {
     pub(crate) failed: AtomicU64,
     /// Messages that were larger than their receiver takes, or cannot be sent at all.
     pub(crate) too_large: AtomicU64,
+    /// Messages to topics that only the broker publishes to.
+    pub(crate) reserved: AtomicU64,
     /// Wills that did not wait for their delay, because too many did.
     pub(crate) wills_early: AtomicU64,
 }
@@ -59,6 +64,7 @@ impl Hub {
             connections: permits(files.connections),
             refusals: permits(files.refusals),
             counters: Counters::default(),
+            sys: watch::Sender::default(),
             start: Instant::now(),
             options,
         }

@@ -19,6 +19,7 @@ mod hub;
 mod listener;
 mod options;
 mod registry;
+mod sys;
 mod threads;
 mod welcome;
 mod wills;
@@ -68,6 +69,7 @@ async fn serve(options: Options) -> Result<()> {
 
     let hub = Arc::new(Hub::new(store, options, files));
     let threads = threads::start(&hub, &log)?;
+    let statistics = tokio::spawn(sys::run(Arc::clone(&hub)));
     let connections = listener::accept(&hub, socket).await;
 
     tracing::info!("stopping");
@@ -75,6 +77,8 @@ async fn serve(options: Options) -> Result<()> {
     if tokio::time::timeout(STOP, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections did not end in time");
     }
+    // It ends by itself; its hub has to be gone before the log is closed.
+    let _ = statistics.await;
     hub.wills.publish_all(&hub);
     threads.stop();
     let log = Arc::into_inner(log).context("a thread still has the log")?;

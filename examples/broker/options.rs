@@ -72,6 +72,9 @@ pub(crate) struct Options {
     /// Memory for wills that wait for their delay, like 16MiB; beyond it a will is published without delay
     #[arg(long, default_value = "16MiB", value_parser = value::bytes)]
     pub(crate) wills_bytes_max: u64,
+    /// How often the statistics below $SYS are taken, like 10s, or never
+    #[arg(long, default_value = "10s", value_parser = interval)]
+    sys_interval: Duration,
 }
 
 /// Partitions of a new log.
@@ -85,6 +88,11 @@ const RECORD_BYTES_A_PACKET_BYTE: u64 = 3;
 const RECORD_OVERHEAD_BYTES: u64 = 1_024 + 65_535;
 
 impl Options {
+    /// How often statistics are taken, if at all.
+    pub(crate) fn sys_interval(&self) -> Option<Duration> {
+        Some(self.sys_interval).filter(|interval| !interval.is_zero())
+    }
+
     /// How messages are kept.
     pub(crate) fn store(&self) -> StoreOptions {
         let batch_bytes_max =
@@ -145,6 +153,14 @@ fn packet_timeout(text: &str) -> Result<Duration, String> {
     value::duration(text).ok().filter(|duration| range.contains(duration)).ok_or_else(form)
 }
 
+/// Never is zero.
+fn interval(text: &str) -> Result<Duration, String> {
+    if text == "never" {
+        return Ok(Duration::ZERO);
+    }
+    value::duration(text).map_err(|_| format!("'{text}' is not a duration; write it like 10s, or never"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +190,6 @@ mod tests {
         assert!(refusal(&["--packet-bytes-max", "1GiB"]).contains("1KiB to 256MiB"));
         assert!(refusal(&["--packet-timeout", "10ms"]).contains("60s"));
         assert!(refusal(&["--connections-max", "0"]).contains('1'));
+        assert!(refusal(&["--sys-interval", "often"]).contains("never"));
     }
 }

@@ -36,6 +36,11 @@ pub(crate) struct Seat {
 }
 
 impl Registry {
+    /// How many identifiers are in use.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Waits until the identifier is free, telling whoever has it to go.
     pub(crate) async fn take(self: &Arc<Self>, client_id: &str) -> Seat {
         let (slot, ticket) = {

@@ -41,6 +41,13 @@ pub(crate) fn farewell(hub: &Hub) {
             load(&counters.wills_early)
         );
     }
+    if counters.reserved.load(Ordering::Relaxed) > 0 {
+        let _ = writeln!(
+            text,
+            "{} messages to topics below $SYS were refused: only the broker publishes there",
+            load(&counters.reserved)
+        );
+    }
     if statistics.sessions_refused > 0 {
         let _ = writeln!(
             text,

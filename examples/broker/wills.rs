@@ -12,6 +12,7 @@ use headwater_examples::show::now_ms;
 use tokio::task::AbortHandle;
 
 use crate::hub::{Hub, count};
+use crate::sys;
 
 /// What a will that waits takes beside its message, about.
 const WAITING_BYTES: usize = 1_024;
@@ -49,6 +50,10 @@ impl Will {
         message.fill(&[], now_ms, &mut properties);
         let publish = message.publish(delivery(message.qos), message.retain, &properties);
         count(&hub.counters.received);
+        if sys::is_reserved(message.topic()) {
+            count(&hub.counters.reserved);
+            return;
+        }
         if let Err(error) = hub.store.publish(&publish, || message.payload.clone(), client_id, now_ms) {
             count(&hub.counters.failed);
             tracing::error!(client = client_id, %error, "a will was not stored");

@@ -9,6 +9,7 @@ use headwater::store::{Attach, AttachError};
 use headwater_examples::show::now_ms;
 
 use super::end::End;
+use super::statistics::Asked;
 use super::{Client, Connection};
 use crate::wills::Will;
 
@@ -60,6 +61,7 @@ impl Connection {
         self.hub.wills.client_is_back(&self.hub, client_id, resumed.is_some());
         let saved_revision = self.session.revision();
         self.client = Some(Client {
+            asked: Asked::of(&attached, &self.hub.sys),
             attached,
             will: Will::of(connect, client_id),
             saved_revision,

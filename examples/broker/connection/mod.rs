@@ -11,6 +11,7 @@ mod deliver;
 mod end;
 mod outbox;
 mod packet;
+mod statistics;
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use self::end::End;
 use self::outbox::Outbox;
+use self::statistics::Asked;
 use crate::hub::Hub;
 use crate::registry::Seat;
 use crate::wills::Will;
@@ -68,6 +70,8 @@ pub(crate) struct Connection {
 struct Client {
     attached: Attached,
     will: Option<Will>,
+    /// What it is told of the broker, if it has asked for that.
+    asked: Option<Asked>,
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
@@ -75,6 +79,14 @@ struct Client {
     save_failed_at: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
+}
+
+/// What others have to say to a connection.
+enum Call {
+    /// Another connection asks for the client's identifier.
+    TakenOver,
+    /// There are new statistics, and the client wants them.
+    Statistics,
 }
 
 impl Connection {
@@ -123,6 +135,7 @@ impl Connection {
         self.acknowledge()?;
         let more = self.deliver()?;
         self.transmit();
+        self.tell();
         if self.session.is_closed() {
             return Err(End::Closed);
         }
@@ -150,7 +163,11 @@ impl Connection {
             }
             result = durable => result.map_err(End::Store)?,
             () = wake.notified() => {}
-            () = taken(client) => return Err(End::TakenOver),
+            call = called(client) => match call {
+                Call::TakenOver => return Err(End::TakenOver),
+                // They are sent in the next turn.
+                Call::Statistics => {}
+            },
             _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Stopping),
             () = tokio::time::sleep(sleep), if deadline.is_some() => self.time_out()?,
             () = tokio::task::yield_now(), if more => {}
@@ -262,10 +279,18 @@ impl Connection {
     }
 }
 
-/// Ends when another connection asks for the client's identifier.
-async fn taken(client: &mut Option<Client>) {
-    match client {
-        Some(client) => client.seat.taken().await,
-        None => pending().await,
+/// Ends when there is something that others have to say to the client's connection.
+async fn called(client: &mut Option<Client>) -> Call {
+    let Some(Client { seat, asked, .. }) = client else { return pending().await };
+    let statistics = async {
+        match asked {
+            // The sender lives as long as the broker.
+            Some(asked) => _ = asked.values.changed().await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = seat.taken() => Call::TakenOver,
+        () = statistics => Call::Statistics,
     }
 }

@@ -13,6 +13,7 @@ use headwater_examples::show::now_ms;
 use super::Connection;
 use super::end::End;
 use crate::hub::count;
+use crate::sys;
 
 impl Connection {
     /// Handles the whole packets that are there.
@@ -84,6 +85,12 @@ impl Connection {
     fn publish(&mut self, frame: &Frame, publish: &Publish<'_>, receipt: Option<Receipt>) -> Result<(), End> {
         let Some(client) = &self.client else { return Ok(()) };
         count(&self.hub.counters.received);
+        if publish.topic.is_some_and(sys::is_reserved) {
+            count(&self.hub.counters.reserved);
+            // Before 5.0 it cannot be told [MQTT-3.3.5-2].
+            let answer = |receipt| self.session.acknowledge(receipt, ReasonCode::NOT_AUTHORIZED);
+            return receipt.map_or(Ok(()), answer).map_err(End::Misuse);
+        }
         let payload = || frame.slice(publish.payload);
         match self.hub.store.publish(publish, payload, client.attached.client_id(), now_ms()) {
             Ok(placement) => self.pending.extend(receipt.map(|receipt| (receipt, placement))),
@@ -118,16 +125,18 @@ impl Connection {
         let subscriptions_max = usize::try_from(self.hub.options.subscriptions_max).unwrap_or(usize::MAX);
         let id = subscribe.properties.subscription_identifiers().next();
         let Some(client) = &mut self.client else { return Ok(()) };
-        let (mut reasons, mut new) = (Vec::new(), Vec::new());
+        let (mut reasons, mut new, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if client.attached.subscriptions() >= subscriptions_max
                 && !client.attached.is_subscribed(filter)
             {
                 ReasonCode::QUOTA_EXCEEDED
             } else {
-                if !client.attached.subscribe(filter, options, id).existed {
+                let existed = client.attached.subscribe(filter, options, id).existed;
+                if !existed {
                     new.push((filter, reasons.len()));
                 }
+                taken.push((filter, options, existed));
                 // [MQTT-3.9.3-1]
                 match options.qos {
                     QoS::AtMostOnce => ReasonCode::GRANTED_QOS_0,
@@ -151,6 +160,9 @@ impl Connection {
             }
             kept => kept?,
         }
+        for (filter, options, existed) in taken {
+            self.asks(filter, options, existed);
+        }
         self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 
@@ -163,6 +175,7 @@ impl Connection {
             reasons.push(if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED });
         }
         self.keep().await?;
+        self.asks_no_more();
         self.session.answer(request, &reasons).map_err(End::Misuse)
     }
 

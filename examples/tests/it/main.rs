@@ -21,3 +21,4 @@ mod program;
 mod raw;
 mod replay;
 mod shared;
+mod sys;

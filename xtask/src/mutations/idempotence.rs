@@ -20,7 +20,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "recovery/producers.rs",
         from: "offset > self.end || (loaded",
         to: "false || (loaded",
-        caught_by: &[ONCE],
+        caught_by: &[ONCE, "producer_snapshots::a_snapshot_that_was_removed_does_not_come_back"],
     },
     Mutation {
         what: "the batches behind a snapshot",

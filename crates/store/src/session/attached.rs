@@ -174,6 +174,12 @@ impl Attached {
         state.subscriptions.len() + state.shares.len()
     }
 
+    /// The subscriptions of the session that are not shared. O(1): it is a view of them as they are now.
+    #[must_use]
+    pub fn list_subscriptions(&self) -> Arc<[Arc<Subscription>]> {
+        Arc::clone(&lock(&self.core.state).subscriptions)
+    }
+
     /// How many messages wait in memory to be sent: live ones, at most [`inbox_max`](crate::StoreOptions::inbox_max), and what was read
     /// for the session, at most as many from the log and a page of 64 of its retained messages. What else there is for it stays where it
     /// is kept. O(1 + subscriptions with retained messages to come).
