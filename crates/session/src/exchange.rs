@@ -10,8 +10,8 @@ use headwater_codec::{
 
 use crate::alias;
 use crate::error::{Misuse, ProtocolError, Refused};
-use crate::explained::Explained;
-use crate::incoming::{Arrival, Incoming, Release};
+use crate::explained::{Explained, Kept};
+use crate::incoming::{Arrival, Due, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress};
 use crate::state::{Receipt, State};
 use crate::transmit::Transmit;
@@ -178,13 +178,20 @@ impl<T> Exchange<T> {
     }
 
     /// The caller is done with a received message. `open` tells whether an acknowledgement may still be sent.
-    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode, open: bool) -> Result<(), Misuse> {
+    pub(crate) fn release(
+        &mut self,
+        receipt: Receipt,
+        explained: &Explained<'_>,
+        open: bool,
+    ) -> Result<(), Misuse> {
         // PUBREC lists the same reasons (5.0, sections 3.4.2.1 and 3.5.2.1). Before 5.0 there are none: what is acknowledged is taken.
-        let reason = self.sayable(reason);
+        let reason = self.sayable(explained.reason);
         if !reason.allowed_in(PacketType::PubAck) {
             return Err(Misuse::ReasonNotAllowed { reason });
         }
-        if self.incoming.release(receipt, reason) {
+        // Kept only where it is said: nothing is before 5.0.
+        let words = if self.version == Version::V5 { explained.words.keep() } else { None };
+        if self.incoming.release(receipt, reason, words) {
             self.changed();
         }
         if open {
@@ -198,12 +205,36 @@ impl<T> Exchange<T> {
 
     fn acknowledge_due(&mut self) {
         while let Some(due) = self.incoming.due() {
-            if due.qos == QoS::ExactlyOnce {
-                self.pubrec(due.packet_id, due.reason);
+            let Due { packet_id, qos, reason, words } = due;
+            // [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+            let explained =
+                words.is_some_and(|words| self.acknowledge_in_words(packet_id, qos, reason, &words));
+            if explained {
+                continue;
+            }
+            if qos == QoS::ExactlyOnce {
+                self.pubrec(packet_id, reason);
             } else {
-                self.queue_small(&Packet::PubAck(PubAck::with_reason(due.packet_id, due.reason)));
+                self.queue_small(&Packet::PubAck(PubAck::with_reason(packet_id, reason)));
             }
         }
+    }
+
+    /// Tells whether the words could be encoded.
+    fn acknowledge_in_words(
+        &mut self,
+        packet_id: PacketId,
+        qos: QoS,
+        reason: ReasonCode,
+        words: &Kept,
+    ) -> bool {
+        let mut properties = Vec::new();
+        words.push_onto(&mut properties);
+        let queued = self.queue_explained(&properties, 0, |properties| match qos {
+            QoS::ExactlyOnce => Packet::PubRec(PubRec { packet_id, reason, properties }),
+            QoS::AtMostOnce | QoS::AtLeastOnce => Packet::PubAck(PubAck { packet_id, reason, properties }),
+        });
+        queued.is_ok()
     }
 
     fn pubrec(&mut self, packet_id: PacketId, reason: ReasonCode) {

@@ -1,5 +1,7 @@
 //! Reasons in words: reason strings and user properties.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use headwater_codec::{Property, ReasonCode};
@@ -62,7 +64,34 @@ impl From<ReasonCode> for Explained<'_> {
     }
 }
 
+/// The explanation of an acknowledgement that has to wait for its turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    reason_string: Option<String>,
+    user_properties: Vec<(String, String)>,
+}
+
+impl Kept {
+    /// What [`Words::push_onto`] gives.
+    pub(crate) fn push_onto<'a>(&'a self, properties: &mut Vec<Property<'a>>) {
+        properties.extend(self.reason_string.as_deref().map(Property::ReasonString));
+        properties
+            .extend(self.user_properties.iter().map(|(name, value)| Property::UserProperty(name, value)));
+    }
+}
+
 impl<'a> Words<'a> {
+    /// A copy; `None` where there are no words.
+    pub(crate) fn keep(&self) -> Option<Box<Kept>> {
+        let owned = |(name, value): &(&str, &str)| (String::from(*name), String::from(*value));
+        (self.reason_string.is_some() || !self.user_properties.is_empty()).then(|| {
+            Box::new(Kept {
+                reason_string: self.reason_string.map(String::from),
+                user_properties: self.user_properties.iter().map(owned).collect(),
+            })
+        })
+    }
+
     /// Puts itself behind other properties, what is left out first at the end.
     pub(crate) fn push_onto(&self, properties: &mut Vec<Property<'a>>) {
         properties.extend(self.reason_string.map(Property::ReasonString));

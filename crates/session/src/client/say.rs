@@ -113,9 +113,13 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::ReasonNotAllowed`] for a reason that PUBACK cannot carry; the receipt is still good.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> Result<(), Misuse> {
+    pub fn acknowledge<'a>(
+        &mut self,
+        receipt: Receipt,
+        reason: impl Into<Explained<'a>>,
+    ) -> Result<(), Misuse> {
         let open = self.is_open();
-        self.exchange.release(receipt, reason, open)
+        self.exchange.release(receipt, &reason.into(), open)
     }
 
     /// Asks for subscriptions; the answer is [`Event::Subscribed`](super::Event::Subscribed) under the packet identifier that this

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use headwater_codec::sink::{Counter, Limited};
-use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, ReasonCode, Version};
+use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, Version};
 
 use super::{Phase, Session};
 use crate::error::Misuse;

@@ -6,7 +6,7 @@ use headwater_codec::{Packet, PacketId, QoS, ReasonCode, SubAck, UnsubAck, Versi
 
 use super::{Phase, Request, Session};
 use crate::error::{Misuse, Refused};
-use crate::explained::Words;
+use crate::explained::{Explained, Words};
 use crate::state::{Receipt, State};
 use crate::time::Millis;
 
@@ -54,9 +54,18 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::ReasonNotAllowed`] for a reason that PUBACK cannot carry; the receipt is still good.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> Result<(), Misuse> {
+    pub fn acknowledge<'a>(
+        &mut self,
+        receipt: Receipt,
+        reason: impl Into<Explained<'a>>,
+    ) -> Result<(), Misuse> {
+        let mut explained = reason.into();
+        if !self.client.problem_information {
+            // [MQTT-3.1.2-29]
+            explained.words = Words::default();
+        }
         let open = self.phase == Phase::Open;
-        self.exchange.release(receipt, reason, open)
+        self.exchange.release(receipt, &explained, open)
     }
 
     /// Answers a SUBSCRIBE or UNSUBSCRIBE: one reason for each of its filters, in order [MQTT-3.8.4-6] [MQTT-3.11.3-1]. Before 5.0, SUBACK

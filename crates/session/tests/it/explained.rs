@@ -7,7 +7,7 @@ use headwater_session::server::{Accept, Config, Event, Request, Session};
 use headwater_session::{Explained, Millis, client};
 use headwater_topic::TopicFilter;
 
-use crate::server::{control, id};
+use crate::server::{at_least_once, control, exactly_once, id, receipt};
 
 const TEXT: &str = "the reason in words";
 const PAIRS: &[(&str, &str)] = &[("limit", "1000"), ("limit", "per client")];
@@ -17,6 +17,8 @@ fn words(bytes: &[u8]) -> (Option<String>, usize) {
     let packet = Packet::decode(bytes, Version::V5).unwrap();
     let properties = match packet {
         Packet::ConnAck(packet) => packet.properties,
+        Packet::PubAck(packet) => packet.properties,
+        Packet::PubRec(packet) => packet.properties,
         Packet::SubAck(packet) => packet.properties,
         Packet::UnsubAck(packet) => packet.properties,
         Packet::Disconnect(packet) => packet.properties,
@@ -51,13 +53,18 @@ fn requests(session: &mut Session<u32>) -> [Request; 2] {
     [first, second]
 }
 
-/// What CONNACK, SUBACK, UNSUBACK and DISCONNECT, and CONNACK of a refusal, say to a client of this kind.
+/// What CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK and DISCONNECT, and CONNACK of a refusal, say to a client of this kind.
 fn said(version: Version, properties: &[Property<'_>]) -> Vec<Vec<u8>> {
     let explained = Explained::new(ReasonCode::NOT_AUTHORIZED).reason_string(TEXT).user_properties(PAIRS);
     let mut session = asked(version, properties);
     let accept = Accept::default().reason_string(Some(TEXT)).user_properties(PAIRS);
     session.accept(None, &accept, Millis(0)).unwrap();
     let mut all = vec![control(&mut session)];
+    for delivery in [at_least_once(1), exactly_once(2)] {
+        let receipt = receipt(&mut session, delivery);
+        session.acknowledge(receipt, explained).unwrap();
+        all.push(control(&mut session));
+    }
     for request in requests(&mut session) {
         session.answer_explained(request, &[ReasonCode::NOT_AUTHORIZED], Some(TEXT), PAIRS).unwrap();
         all.push(control(&mut session));
@@ -83,27 +90,28 @@ fn a_client_that_wants_no_problem_information_gets_it_in_connack_and_disconnect_
     let wants_none = [Property::RequestProblemInformation(false)];
     let strings: Vec<bool> =
         said(Version::V5, &wants_none).iter().map(|bytes| words(bytes).0.is_some()).collect();
-    assert_eq!(strings, [true, false, false, true, true]);
+    assert_eq!(strings, [true, false, false, false, false, true, true]);
 }
 
 #[test]
 fn words_are_left_out_rather_than_make_a_packet_too_large() {
-    // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4]
+    // [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+    // [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2] [MQTT-3.14.2-3] [MQTT-3.14.2-4]
     let full = said(Version::V5, &[]);
     for (index, packet) in full.iter().enumerate() {
         let mut seen = [false; 3];
         for limit in 1..=packet.len() + 1 {
             // CONNACK must fit, or there is no connection.
             let connack = full[0].len() - (3 + TEXT.len()) - 2 * 5 - "limitlimit1000per client".len();
-            if index < 4 && limit < connack {
+            if index < 6 && limit < connack {
                 continue;
             }
             let maximum = Property::MaximumPacketSize(u32::try_from(limit).unwrap().try_into().unwrap());
-            if index == 4 && limit < 5 {
+            if index == 6 && limit < 5 {
                 continue;
             }
             let bytes = &match index {
-                4 => {
+                6 => {
                     let mut session = asked(Version::V5, &[maximum]);
                     let explained =
                         Explained::new(ReasonCode::NOT_AUTHORIZED).reason_string(TEXT).user_properties(PAIRS);
@@ -125,7 +133,7 @@ fn words_are_left_out_rather_than_make_a_packet_too_large() {
 
 #[test]
 fn before_5_0_nothing_is_explained() {
-    for (bytes, length) in said(Version::V3_1_1, &[]).iter().zip([4, 5, 4, 0, 4]) {
+    for (bytes, length) in said(Version::V3_1_1, &[]).iter().zip([4, 4, 4, 5, 4, 0, 4]) {
         assert_eq!(bytes.len(), length, "{bytes:02x?}");
     }
 }
@@ -153,4 +161,23 @@ fn a_client_explains_why_it_leaves() {
         panic!()
     };
     assert_eq!(words(bytes), (Some(TEXT.to_owned()), 0));
+}
+
+#[test]
+fn an_acknowledgement_keeps_its_words_until_its_turn_comes() {
+    let mut session = asked(Version::V5, &[]);
+    session.accept(None, &Accept::default(), Millis(0)).unwrap();
+    control(&mut session);
+    let receipts = [at_least_once(1), at_least_once(2)].map(|delivery| receipt(&mut session, delivery));
+    let text = String::from(TEXT);
+    session
+        .acknowledge(receipts[1], Explained::new(ReasonCode::QUOTA_EXCEEDED).reason_string(&text))
+        .unwrap();
+    drop(text);
+    assert_eq!(control(&mut session), []);
+    session.acknowledge(receipts[0], ReasonCode::SUCCESS).unwrap();
+    let bytes = control(&mut session);
+    let (first, second) = bytes.split_at(4);
+    assert_eq!(words(first), (None, 0));
+    assert_eq!(words(second), (Some(TEXT.to_owned()), 0));
 }
