@@ -62,8 +62,11 @@
 //! # What works, and what does not yet
 //!
 //! QoS 0, 1 and 2 in both directions, resending in order after a reconnection, receive maximum both ways, keep alive, session expiry, the
-//! limits that CONNACK announces. Not yet: topic aliases (none are offered, one that comes is an error), enhanced authentication by
-//! AUTH, reason strings.
+//! limits that CONNACK announces, in both roles, topic aliases both ways, reason strings and user properties in CONNACK, PUBACK, PUBREC,
+//! SUBACK, UNSUBACK and DISCONNECT. Not yet: enhanced authentication by AUTH; words in PUBREL and PUBCOMP, which the session sends by
+//! itself.
+//!
+//! What a client encodes itself is not seen by its session: [`client::Session::check`] tells whether the server takes a PUBLISH.
 //!
 //! The crate is `no_std` with `alloc`.
 

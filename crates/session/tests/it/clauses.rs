@@ -335,7 +335,7 @@ fn pubrel_is_answered_and_behind_pubcomp_the_identifier_names_a_new_message() {
 }
 
 #[test]
-fn no_answer_carries_a_reason_string_or_a_user_property() {
+fn no_answer_carries_a_reason_string_or_a_user_property_that_it_was_not_given() {
     // [MQTT-3.1.2-29], and what sections 3.4.2.2 to 3.11.2.1 say of the size of such answers
     for wanted in [false, true] {
         let properties = [Property::RequestProblemInformation(wanted)];
