@@ -17,7 +17,8 @@ use crate::time::Millis;
 
 impl<T> Session<T> {
     /// Begins a network connection that was just made. A clean start gives the session up that there is; what was under way comes back
-    /// in [`Event::Connected`](super::Event::Connected).
+    /// in [`Event::Connected`](super::Event::Connected). A topic alias maximum in its properties is what the server may set: each alias keeps a
+    /// topic name of at most 64 KiB.
     ///
     /// # Errors
     ///
