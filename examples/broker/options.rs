@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// Messages in flight to one client, and as many from one client
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) inflight_max: u16,
+    /// Topic aliases that a 5.0 client may set, and as many for the messages to it
+    #[arg(long, default_value_t = 16)]
+    pub(crate) topic_alias_max: u16,
     /// Messages that may wait in memory for one connected client; more are read from the log later
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) inbox_max: u32,
@@ -114,6 +117,8 @@ impl Options {
         server::Config {
             receive_maximum: NonZeroU16::new(self.inflight_max).unwrap_or(NonZeroU16::MIN),
             window: usize::from(self.inflight_max),
+            topic_alias_maximum: self.topic_alias_max,
+            topic_aliases_out: self.topic_alias_max,
             // A part of a second is a second: 0 would be not at all.
             session_expiry_secs_max: u32::try_from(self.session_expiry_max.as_secs().max(1))
                 .unwrap_or(u32::MAX),

@@ -46,13 +46,19 @@ pub enum ProtocolError {
         /// What was announced to the peer.
         receive_maximum: u16,
     },
-    /// A topic alias above the announced maximum, or not set before.
+    /// A topic alias above the announced maximum.
     #[error("topic alias {alias}, {maximum} is the highest allowed")]
     TopicAliasInvalid {
         /// What came.
         alias: u16,
         /// What was announced.
         maximum: u16,
+    },
+    /// A topic alias that was not set on this connection.
+    #[error("topic alias {alias} was not set on this connection")]
+    TopicAliasUnknown {
+        /// What came.
+        alias: u16,
     },
     /// An acknowledgement that does not belong to the state of its packet identifier.
     #[error("{packet:?} for packet identifier {} does not fit its state", packet_id.get())]
@@ -77,6 +83,15 @@ pub enum ProtocolError {
     /// A retained message although it was announced that there are none [MQTT-3.2.2-14].
     #[error("a retained message, which was announced not to be available")]
     RetainNotSupported,
+    /// A filter with wildcards, which were announced not to be available (5.0, section 3.2.2.3.11).
+    #[error("a filter with wildcards, which were announced not to be available")]
+    WildcardSubscriptionsNotSupported,
+    /// A subscription identifier, although announced not to be available (5.0, section 3.2.2.3.12).
+    #[error("a subscription identifier, which was announced not to be available")]
+    SubscriptionIdentifiersNotSupported,
+    /// A shared subscription, although announced not to be available (5.0, section 3.2.2.3.13).
+    #[error("a shared subscription, which was announced not to be available")]
+    SharedSubscriptionsNotSupported,
     /// DISCONNECT tried to give a session an expiry interval that had none (5.0, section 3.14.2.2.2).
     #[error("DISCONNECT sets a session expiry interval that CONNECT set to zero")]
     SessionExpiryRaised,
@@ -108,6 +123,7 @@ impl ProtocolError {
             | Self::SecondConnect
             | Self::WrongDirection { .. }
             | Self::ResponseTimeout
+            | Self::TopicAliasUnknown { .. }
             | Self::WrongAcknowledgement { .. }
             | Self::UnknownAcknowledgements { .. }
             | Self::SubscriptionIdentifierFromClient
@@ -123,6 +139,9 @@ impl ProtocolError {
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAliasInvalid { .. } => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::QosNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
+            Self::WildcardSubscriptionsNotSupported => ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED,
+            Self::SubscriptionIdentifiersNotSupported => ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+            Self::SharedSubscriptionsNotSupported => ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
             Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
         }
     }
@@ -144,6 +163,29 @@ pub enum Misuse {
     /// The peer does not take this QoS.
     #[error("the peer does not take this QoS")]
     QosNotSupported,
+    /// The server keeps no retained messages [MQTT-3.2.2-14].
+    #[error("the server keeps no retained messages")]
+    RetainNotAvailable,
+    /// A topic alias above the server's maximum [MQTT-3.2.2-17] [MQTT-3.2.2-18]; those of [`Aliases`](crate::Aliases) never are.
+    #[error("topic alias {alias}, the server takes {maximum} at most")]
+    TopicAliasInvalid {
+        /// What was given.
+        alias: u16,
+        /// What the server said.
+        maximum: u16,
+    },
+    /// A client must not send subscription identifiers in PUBLISH [MQTT-3.3.4-6].
+    #[error("a client sends no subscription identifier in PUBLISH")]
+    SubscriptionIdentifier,
+    /// The server takes no filter with wildcards (5.0, section 3.2.2.3.11).
+    #[error("the server takes no filters with wildcards")]
+    WildcardSubscriptionsNotAvailable,
+    /// The server takes no subscription identifiers (5.0, section 3.2.2.3.12).
+    #[error("the server takes no subscription identifiers")]
+    SubscriptionIdentifiersNotAvailable,
+    /// The server takes no shared subscriptions (5.0, section 3.2.2.3.13).
+    #[error("the server takes no shared subscriptions")]
+    SharedSubscriptionsNotAvailable,
     /// The packet that would say it cannot carry this reason.
     #[error("reason {reason:?} cannot be said here")]
     ReasonNotAllowed {
@@ -166,9 +208,6 @@ pub enum Misuse {
     /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD).
     #[error("the client asks for enhanced authentication, which is not supported")]
     Authentication,
-    /// CONNECT offers topic aliases, which the session cannot resolve.
-    #[error("CONNECT must not offer topic aliases, which are not supported")]
-    TopicAliases,
     /// The packet cannot be encoded, or is larger than the peer takes.
     #[error("the packet cannot be encoded: {0}")]
     Encode(#[from] EncodeError),

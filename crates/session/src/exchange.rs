@@ -4,11 +4,14 @@ use alloc::vec::Vec;
 
 use headwater_codec::sink::Limited;
 use headwater_codec::{
-    Packet, PacketId, PacketType, PubAck, PubComp, PubRec, PubRel, Publish, QoS, ReasonCode, Version,
+    Disconnect, EncodeError, Packet, PacketId, PacketType, Properties, Property, PubAck, PubComp, PubRec,
+    PubRel, Publish, QoS, ReasonCode, Version,
 };
 
+use crate::alias;
 use crate::error::{Misuse, ProtocolError, Refused};
-use crate::incoming::{Arrival, Incoming, Release};
+use crate::explained::{Explained, Kept};
+use crate::incoming::{Arrival, Due, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress};
 use crate::state::{Receipt, State};
 use crate::transmit::Transmit;
@@ -22,6 +25,8 @@ pub(crate) struct Exchange<T> {
     pub(crate) version: Version,
     pub(crate) outgoing: Outgoing<T>,
     pub(crate) incoming: Incoming,
+    pub(crate) aliases_in: alias::Incoming,
+    pub(crate) aliases_out: alias::Outgoing,
     /// The largest packet that the peer takes.
     pub(crate) packet_size_max: u32,
     /// Encoded control packets, oldest first.
@@ -48,6 +53,8 @@ impl<T> Exchange<T> {
             version,
             outgoing: Outgoing::new(window),
             incoming: Incoming::new(receive_maximum),
+            aliases_in: alias::Incoming::default(),
+            aliases_out: alias::Outgoing::default(),
             packet_size_max: u32::MAX,
             control: Vec::new(),
             lent: Vec::new(),
@@ -60,6 +67,28 @@ impl<T> Exchange<T> {
     pub(crate) fn queue(&mut self, packet: &Packet<'_>) -> Result<(), Misuse> {
         let limit = usize::try_from(self.packet_size_max).unwrap_or(usize::MAX);
         Ok(packet.encode(self.version, &mut Limited::new(&mut self.control, limit))?)
+    }
+
+    /// Queues a packet with as many of its properties as the peer takes: of what is behind the first `needed`, an explanation, user properties
+    /// go first, then the reason string [MQTT-3.2.2-19] [MQTT-3.2.2-20].
+    pub(crate) fn queue_explained<'a>(
+        &mut self,
+        properties: &'a [Property<'a>],
+        needed: usize,
+        packet: impl Fn(Properties<'a>) -> Packet<'a>,
+    ) -> Result<(), Misuse> {
+        // Before 5.0 there are no properties at all.
+        let all = if self.version == Version::V5 { properties.len() } else { needed };
+        let string = properties.iter().take(all).skip(needed).take_while(|one| is_reason_string(one)).count();
+        let mut queued = Ok(());
+        for count in [all, needed + string, needed] {
+            let kept = properties.get(..count).unwrap_or(properties);
+            queued = self.queue(&packet(Properties::from(kept)));
+            if !matches!(queued, Err(Misuse::Encode(EncodeError::PacketTooLarge { .. }))) {
+                break;
+            }
+        }
+        queued
     }
 
     /// Queues a packet of some six bytes, without strings: every peer takes it that took CONNACK, which is larger.
@@ -88,7 +117,9 @@ impl<T> Exchange<T> {
         if !messages {
             return None;
         }
-        self.outgoing.poll().map(|(message, delivery)| Transmit::Publish { message, delivery })
+        let (message, delivery) = self.outgoing.poll()?;
+        let aliases = self.aliases_out.lend(delivery.dup());
+        Some(Transmit::Publish { message, delivery, aliases })
     }
 
     /// How often what outlives the connection has changed.
@@ -147,13 +178,20 @@ impl<T> Exchange<T> {
     }
 
     /// The caller is done with a received message. `open` tells whether an acknowledgement may still be sent.
-    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode, open: bool) -> Result<(), Misuse> {
+    pub(crate) fn release(
+        &mut self,
+        receipt: Receipt,
+        explained: &Explained<'_>,
+        open: bool,
+    ) -> Result<(), Misuse> {
         // PUBREC lists the same reasons (5.0, sections 3.4.2.1 and 3.5.2.1). Before 5.0 there are none: what is acknowledged is taken.
-        let reason = self.sayable(reason);
+        let reason = self.sayable(explained.reason);
         if !reason.allowed_in(PacketType::PubAck) {
             return Err(Misuse::ReasonNotAllowed { reason });
         }
-        if self.incoming.release(receipt, reason) {
+        // Kept only where it is said: nothing is before 5.0.
+        let words = if self.version == Version::V5 { explained.words.keep() } else { None };
+        if self.incoming.release(receipt, reason, words) {
             self.changed();
         }
         if open {
@@ -167,12 +205,36 @@ impl<T> Exchange<T> {
 
     fn acknowledge_due(&mut self) {
         while let Some(due) = self.incoming.due() {
-            if due.qos == QoS::ExactlyOnce {
-                self.pubrec(due.packet_id, due.reason);
+            let Due { packet_id, qos, reason, words } = due;
+            // [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+            let explained =
+                words.is_some_and(|words| self.acknowledge_in_words(packet_id, qos, reason, &words));
+            if explained {
+                continue;
+            }
+            if qos == QoS::ExactlyOnce {
+                self.pubrec(packet_id, reason);
             } else {
-                self.queue_small(&Packet::PubAck(PubAck::with_reason(due.packet_id, due.reason)));
+                self.queue_small(&Packet::PubAck(PubAck::with_reason(packet_id, reason)));
             }
         }
+    }
+
+    /// Tells whether the words could be encoded.
+    fn acknowledge_in_words(
+        &mut self,
+        packet_id: PacketId,
+        qos: QoS,
+        reason: ReasonCode,
+        words: &Kept,
+    ) -> bool {
+        let mut properties = Vec::new();
+        words.push_onto(&mut properties);
+        let queued = self.queue_explained(&properties, 0, |properties| match qos {
+            QoS::ExactlyOnce => Packet::PubRec(PubRec { packet_id, reason, properties }),
+            QoS::AtMostOnce | QoS::AtLeastOnce => Packet::PubAck(PubAck { packet_id, reason, properties }),
+        });
+        queued.is_ok()
     }
 
     fn pubrec(&mut self, packet_id: PacketId, reason: ReasonCode) {
@@ -309,9 +371,22 @@ impl<T> Exchange<T> {
     }
 
     /// The farewell, with a reason that DISCONNECT can carry.
-    pub(crate) fn queue_farewell(&mut self, reason: ReasonCode) {
-        let sayable = reason.allowed_in(PacketType::Disconnect);
-        let reason = if sayable { reason } else { ReasonCode::PROTOCOL_ERROR };
-        self.queue_small(&Packet::Disconnect(headwater_codec::Disconnect::new(reason)));
+    pub(crate) fn queue_farewell(&mut self, explained: &Explained<'_>) {
+        let sayable = explained.reason.allowed_in(PacketType::Disconnect);
+        let reason = if sayable { explained.reason } else { ReasonCode::PROTOCOL_ERROR };
+        let mut properties = Vec::new();
+        // [MQTT-3.14.2-3] [MQTT-3.14.2-4]
+        explained.words.push_onto(&mut properties);
+        let queued = self.queue_explained(&properties, 0, |properties| {
+            Packet::Disconnect(Disconnect { reason, properties })
+        });
+        if queued.is_err() {
+            // Words that cannot be encoded are not worth a farewell.
+            self.queue_small(&Packet::Disconnect(Disconnect::new(reason)));
+        }
     }
+}
+
+fn is_reason_string(property: &Property<'_>) -> bool {
+    matches!(property, Property::ReasonString(_))
 }

@@ -11,11 +11,13 @@
 //! Acknowledgements leave in the order in which the messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3]: one that is released early waits for
 //! those before it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use headwater_codec::{PacketId, QoS, ReasonCode};
 
+use crate::explained::Kept as Words;
 use crate::state::{Incoming as Kept, Receipt};
 
 /// Messages from the peer, over reconnections.
@@ -50,6 +52,8 @@ struct Waiting {
     packet_id: PacketId,
     qos: QoS,
     released: Option<ReasonCode>,
+    /// Why, in words.
+    words: Option<Box<Words>>,
 }
 
 /// What a PUBLISH turned out to be.
@@ -71,6 +75,7 @@ pub(crate) struct Due {
     pub(crate) packet_id: PacketId,
     pub(crate) qos: QoS,
     pub(crate) reason: ReasonCode,
+    pub(crate) words: Option<Box<Words>>,
 }
 
 impl Incoming {
@@ -128,7 +133,13 @@ impl Incoming {
         }
         self.here += 1;
         if let Some(receipt) = state.receipt {
-            self.waiting.push_back(Waiting { receipt, packet_id, qos: QoS::ExactlyOnce, released: None });
+            self.waiting.push_back(Waiting {
+                receipt,
+                packet_id,
+                qos: QoS::ExactlyOnce,
+                released: None,
+                words: None,
+            });
         } else {
             let receipt = self.wait(packet_id, QoS::ExactlyOnce, Some(ReasonCode::SUCCESS));
             if let Some(state) = self.received.get_mut(&packet_id) {
@@ -141,15 +152,21 @@ impl Incoming {
     fn wait(&mut self, packet_id: PacketId, qos: QoS, released: Option<ReasonCode>) -> Receipt {
         let receipt = Receipt(self.next_receipt);
         self.next_receipt += 1;
-        self.waiting.push_back(Waiting { receipt, packet_id, qos, released });
+        self.waiting.push_back(Waiting { receipt, packet_id, qos, released, words: None });
         receipt
     }
 
     /// The caller is done with a message. Acknowledgements that may leave now come out of [`due`](Self::due). O(receive maximum), O(1)
     /// for the oldest. Tells whether something changes that must be kept.
-    pub(crate) fn release(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
+    pub(crate) fn release(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        words: Option<Box<Words>>,
+    ) -> bool {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.receipt == receipt) {
             waiting.released = Some(reason);
+            waiting.words = words;
             return waiting.qos == QoS::ExactlyOnce;
         }
         // A QoS 2 message of an earlier connection whose PUBLISH has not been sent again: PUBREC will follow when it is.
@@ -178,13 +195,13 @@ impl Incoming {
     /// The next acknowledgement that may leave.
     pub(crate) fn due(&mut self) -> Option<Due> {
         let reason = self.waiting.front()?.released?;
-        let Waiting { packet_id, qos, .. } = self.waiting.pop_front()?;
+        let Waiting { packet_id, qos, words, .. } = self.waiting.pop_front()?;
         if qos == QoS::ExactlyOnce {
             self.settle(packet_id, reason);
         } else {
             self.at_least_once -= 1;
         }
-        Some(Due { packet_id, qos, reason })
+        Some(Due { packet_id, qos, reason, words })
     }
 
     /// A PUBREL came.

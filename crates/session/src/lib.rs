@@ -43,9 +43,9 @@
 //! client.handle(Packet::decode(bytes, version)?, Millis(0))?;
 //!
 //! client.publish("21.5", QoS::AtLeastOnce)?;
-//! let Some(Transmit::Publish { message, delivery }) = client.poll_transmit(Millis(1)) else { panic!("PUBLISH is due") };
+//! let Some(Transmit::Publish { message, delivery, .. }) = client.poll_transmit(Millis(1)) else { panic!("PUBLISH is due") };
 //! let publish = Publish::new(topic, message.as_bytes()).with_delivery(delivery);
-//! let Some(server::Event::Publish { publish, receipt: Some(receipt) }) =
+//! let Some(server::Event::Publish { publish, receipt: Some(receipt), .. }) =
 //!     server.handle(Packet::Publish(publish), Millis(1))?
 //! else {
 //!     panic!("a message comes")
@@ -62,8 +62,11 @@
 //! # What works, and what does not yet
 //!
 //! QoS 0, 1 and 2 in both directions, resending in order after a reconnection, receive maximum both ways, keep alive, session expiry, the
-//! limits that CONNACK announces. Not yet: topic aliases (none are offered, one that comes is an error), enhanced authentication by
-//! AUTH, reason strings.
+//! limits that CONNACK announces, in both roles, topic aliases both ways, reason strings and user properties in CONNACK, PUBACK, PUBREC,
+//! SUBACK, UNSUBACK and DISCONNECT. Not yet: enhanced authentication by AUTH; words in PUBREL and PUBCOMP, which the session sends by
+//! itself.
+//!
+//! What a client encodes itself is not seen by its session: [`client::Session::check`] tells whether the server takes a PUBLISH.
 //!
 //! The crate is `no_std` with `alloc`.
 
@@ -72,9 +75,11 @@
 
 extern crate alloc;
 
+mod alias;
 pub mod client;
 mod error;
 mod exchange;
+mod explained;
 mod ids;
 mod incoming;
 mod outgoing;
@@ -83,7 +88,9 @@ mod state;
 mod time;
 mod transmit;
 
+pub use self::alias::{Alias, Aliases, Topic};
 pub use self::error::{Misuse, ProtocolError, Refused};
+pub use self::explained::Explained;
 pub use self::state::{InFlight, Incoming, Receipt, Stage, State};
 pub use self::time::Millis;
 pub use self::transmit::Transmit;

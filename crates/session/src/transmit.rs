@@ -2,6 +2,8 @@
 
 use headwater_codec::Delivery;
 
+use crate::alias::Aliases;
+
 /// The next thing to write, from `poll_transmit`.
 #[derive(Debug)]
 pub enum Transmit<'a, T> {
@@ -16,5 +18,7 @@ pub enum Transmit<'a, T> {
         message: &'a T,
         /// QoS, packet identifier and DUP flag of this sending.
         delivery: Delivery,
+        /// What may stand for its topic.
+        aliases: Aliases<'a>,
     },
 }

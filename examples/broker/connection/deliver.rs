@@ -2,7 +2,7 @@
 
 use headwater::codec::sink::Limited;
 use headwater::codec::{Delivery as Sending, EncodeError, QoS, Version};
-use headwater::session::Transmit;
+use headwater::session::{Aliases, Transmit};
 use headwater::store::{Delivery, Next};
 use headwater_examples::show::now_ms;
 
@@ -66,8 +66,8 @@ impl Connection {
         while self.outbox.len() <= OUTBOX_BYTES_MAX {
             match self.session.poll_transmit() {
                 Some(Transmit::Control(bytes)) => self.outbox.extend(bytes),
-                Some(Transmit::Publish { message, delivery }) => {
-                    if write(&mut self.outbox, message, delivery, version, limit).is_ok() {
+                Some(Transmit::Publish { message, delivery, aliases }) => {
+                    if write(&mut self.outbox, message, delivery, aliases, version, limit).is_ok() {
                         count(&self.hub.counters.sent);
                         continue;
                     }
@@ -89,6 +89,7 @@ fn write(
     outbox: &mut Outbox,
     delivery: &Delivery,
     sending: Sending,
+    aliases: Aliases<'_>,
     version: Version,
     limit: usize,
 ) -> Result<(), EncodeError> {
@@ -96,8 +97,25 @@ fn write(
     if version == Version::V5 {
         delivery.message.fill(&delivery.subscription_ids, now_ms(), &mut properties);
     }
-    let publish = delivery.message.publish(sending, delivery.retain, &properties);
-    outbox.write(|buffer| publish.encode_head(version, &mut Limited::new(buffer, limit)))?;
+    // A topic alias last, so that it can be left out.
+    let plain = properties.len();
+    let alias = aliases.alias(delivery.message.topic.as_name());
+    properties.extend(alias.as_ref().map(|alias| alias.property()));
+    let mut publish = delivery.message.publish(sending, delivery.retain, &properties);
+    if alias.as_ref().is_some_and(|alias| alias.is_known()) {
+        publish.topic = None;
+    }
+    let written = outbox.write(|buffer| publish.encode_head(version, &mut Limited::new(buffer, limit)));
+    match (written, alias) {
+        (Ok(()), Some(alias)) => alias.written(),
+        // To tell an alias takes three bytes more, which may be too many.
+        (Err(_), Some(_)) => {
+            properties.truncate(plain);
+            let publish = delivery.message.publish(sending, delivery.retain, &properties);
+            outbox.write(|buffer| publish.encode_head(version, &mut Limited::new(buffer, limit)))?;
+        }
+        (written, None) => written?,
+    }
     outbox.payload(&delivery.message.payload);
     Ok(())
 }

@@ -43,7 +43,10 @@ impl Connection {
         match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
             None => {}
             Some(Event::Connect(connect)) => self.admit(&connect).await?,
-            Some(Event::Publish { publish, receipt }) => self.publish(frame, &publish, receipt)?,
+            Some(Event::Publish { publish, topic, receipt }) => {
+                let publish = Publish { topic: Some(topic.name()), ..publish };
+                self.publish(frame, &publish, receipt)?;
+            }
             Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
             Some(Event::Unsubscribe { unsubscribe, request }) => {
                 self.unsubscribe(&unsubscribe, request).await?

@@ -163,7 +163,7 @@ fn a_client_without_an_identifier_is_given_one() {
     let frame = client.read().unwrap();
     let Packet::ConnAck(connack) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
     assert!(connack.properties.assigned_client_identifier().is_some_and(|id| id.len() > 8));
-    assert_eq!(connack.properties.topic_alias_maximum(), None);
+    assert_eq!(connack.properties.topic_alias_maximum(), Some(16), "the default of the option");
     assert_eq!(connack.properties.shared_subscription_available(), None, "they are available");
 }
 

@@ -8,6 +8,7 @@
     reason = "tests assert"
 )]
 
+mod alias;
 mod bad_input;
 mod broker;
 mod clauses;

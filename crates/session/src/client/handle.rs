@@ -2,8 +2,9 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use headwater_codec::{ConnAck, Disconnect, Packet, PacketId, PacketType, Publish, QoS, Version};
+use headwater_codec::{ConnAck, Disconnect, Packet, PacketId, PacketType, Publish, Version};
 
+use super::offer::Offer;
 use super::{Event, Phase, Session};
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
@@ -59,7 +60,9 @@ impl<T> Session<T> {
         self.keep_alive_secs = properties.server_keep_alive().unwrap_or(self.keep_alive_secs);
         self.session_expiry_secs = properties.session_expiry_interval().unwrap_or(self.session_expiry_secs);
         self.exchange.packet_size_max = properties.maximum_packet_size().map_or(u32::MAX, NonZeroU32::get);
-        self.maximum_qos = properties.maximum_qos().unwrap_or(QoS::ExactlyOnce);
+        self.offer = Offer::of(connack);
+        let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
+        self.exchange.aliases_out.begin(topic_alias_maximum, self.config.topic_aliases_out);
         self.exists = self.session_expiry_secs > 0;
         self.phase = Phase::Open { ping: None };
         self.exchange.resume(properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get));
@@ -116,12 +119,10 @@ impl<T> Session<T> {
     }
 
     fn handle_publish<'p>(&mut self, publish: Publish<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
-        if let Some(alias) = publish.properties.topic_alias() {
-            // CONNECT offered none [MQTT-3.1.2-27].
-            return Err(ProtocolError::TopicAliasInvalid { alias: alias.get(), maximum: 0 });
-        }
+        // Also for one that was delivered before: it may set an alias.
+        let topic = self.exchange.aliases_in.resolve(&publish)?;
         match self.exchange.publish(&publish, self.receive_maximum)? {
-            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, receipt })),
+            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
             Delivered::Before => Ok(None),
         }
     }

@@ -11,15 +11,18 @@
 
 mod config;
 mod handle;
+mod offer;
 mod poll;
 mod query;
 mod say;
 
 use alloc::vec::Vec;
 
-use headwater_codec::{ConnAck, Disconnect, Publish, QoS, ReasonCode, SubAck, UnsubAck, Version};
+use headwater_codec::{ConnAck, Disconnect, Publish, ReasonCode, SubAck, UnsubAck, Version};
 
 pub use self::config::Config;
+use self::offer::Offer;
+use crate::alias::Topic;
 use crate::exchange::Exchange;
 use crate::state::{Receipt, State};
 use crate::time::Millis;
@@ -68,8 +71,8 @@ pub struct Session<T> {
     receive_maximum: u16,
     /// What CONNECT asked for, or the server made of it.
     session_expiry_secs: u32,
-    /// The highest QoS that the server takes.
-    maximum_qos: QoS,
+    /// What the last server said that it takes.
+    offer: Offer,
     /// When something was last written.
     spoke: Millis,
 }
@@ -103,8 +106,10 @@ pub enum Event<'p, T> {
     Refused(ConnAck<'p>),
     /// A message came.
     Publish {
-        /// The packet, borrowed from the frame.
+        /// The packet, borrowed from the frame. It has no topic of its own where a topic alias stands for it.
         publish: Publish<'p>,
+        /// Its topic, whichever way it came.
+        topic: Topic<'p>,
         /// For QoS 1 and 2: acknowledge with [`Session::acknowledge`] when the message is safe.
         receipt: Option<Receipt>,
     },
@@ -139,7 +144,7 @@ impl<T> Session<T> {
             keep_alive_secs: 0,
             receive_maximum: u16::MAX,
             session_expiry_secs: 0,
-            maximum_qos: QoS::ExactlyOnce,
+            offer: Offer::DEFAULT,
             spoke: Millis(0),
         }
     }

@@ -10,19 +10,21 @@ use headwater_topic::TopicFilter;
 
 use super::{Phase, Session};
 use crate::error::{Misuse, Refused};
+use crate::explained::Explained;
 use crate::outgoing::Request;
 use crate::state::Receipt;
 use crate::time::Millis;
 
 impl<T> Session<T> {
     /// Begins a network connection that was just made. A clean start gives the session up that there is; what was under way comes back
-    /// in [`Event::Connected`](super::Event::Connected).
+    /// in [`Event::Connected`](super::Event::Connected). A topic alias maximum in its properties is what the server may set: each alias keeps a
+    /// topic name of at most 64 KiB.
     ///
     /// # Errors
     ///
     /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::ClientIdNeeded`] without a
-    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::TopicAliases`] and
-    /// [`Misuse::Authentication`] when CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
+    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::Authentication`] when
+    /// CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
     pub fn connect(&mut self, connect: &Connect<'_>, now: Millis) -> Result<(), Misuse> {
         if self.phase != Phase::Idle {
             return Err(Misuse::WrongPhase);
@@ -34,9 +36,6 @@ impl<T> Session<T> {
             return Err(Misuse::ClientIdNeeded);
         }
         let properties = &connect.properties;
-        if properties.topic_alias_maximum().is_some_and(|maximum| maximum > 0) {
-            return Err(Misuse::TopicAliases);
-        }
         if properties.authentication_method().is_some() {
             return Err(Misuse::Authentication);
         }
@@ -47,6 +46,7 @@ impl<T> Session<T> {
         self.exchange.version = connect.version;
         self.receive_maximum = properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
         self.exchange.incoming.begin(self.receive_maximum, connect.version == Version::V5);
+        self.exchange.aliases_in.begin(properties.topic_alias_maximum().unwrap_or(0));
         self.keep_alive_secs = connect.keep_alive_secs;
         self.session_expiry_secs = match connect.version {
             Version::V5 => properties.session_expiry_interval().unwrap_or(0),
@@ -93,7 +93,7 @@ impl<T> Session<T> {
         if qos == QoS::AtMostOnce && !self.is_open() {
             return Err(Refused { message, misuse: Misuse::WrongPhase });
         }
-        if qos > self.maximum_qos {
+        if qos > self.offer.maximum_qos {
             return Err(Refused { message, misuse: Misuse::QosNotSupported });
         }
         self.exchange.send(message, qos)
@@ -114,9 +114,13 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::ReasonNotAllowed`] for a reason that PUBACK cannot carry; the receipt is still good.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> Result<(), Misuse> {
+    pub fn acknowledge<'a>(
+        &mut self,
+        receipt: Receipt,
+        reason: impl Into<Explained<'a>>,
+    ) -> Result<(), Misuse> {
         let open = self.is_open();
-        self.exchange.release(receipt, reason, open)
+        self.exchange.release(receipt, &reason.into(), open)
     }
 
     /// Asks for subscriptions; the answer is [`Event::Subscribed`](super::Event::Subscribed) under the packet identifier that this
@@ -125,12 +129,17 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::WrongPhase`] without a connection, [`Misuse::Full`] when all packet identifiers are in use, [`Misuse::Encode`] when
-    /// the packet cannot be encoded, or is larger than the server takes.
+    /// the packet cannot be encoded, or is larger than the server takes, [`Misuse::WildcardSubscriptionsNotAvailable`],
+    /// [`Misuse::SharedSubscriptionsNotAvailable`] and [`Misuse::SubscriptionIdentifiersNotAvailable`] for what CONNACK said that
+    /// there is not.
     pub fn subscribe(
         &mut self,
         subscriptions: &[SubscribeFilter<'_>],
         properties: Properties<'_>,
     ) -> Result<PacketId, Misuse> {
+        if self.is_open() {
+            self.offer.check_subscribe(subscriptions, &properties)?;
+        }
         self.request(Request::Subscribe(subscriptions.len()), |packet_id| {
             Packet::Subscribe(Subscribe { packet_id, properties, filters: Filters::from(subscriptions) })
         })
@@ -171,10 +180,11 @@ impl<T> Session<T> {
     /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) in place of one that DISCONNECT cannot carry.
     ///
     /// Also the answer to bytes of a 5.0 server that could not be decoded, with the decoder's reason.
-    pub fn disconnect(&mut self, reason: ReasonCode) {
+    pub fn disconnect<'a>(&mut self, reason: impl Into<Explained<'a>>) {
         if self.is_open() {
-            let reason = if self.exchange.version == Version::V5 { reason } else { ReasonCode::SUCCESS };
-            self.exchange.queue_farewell(reason);
+            let sayable = self.exchange.version == Version::V5;
+            let explained = if sayable { reason.into() } else { Explained::new(ReasonCode::SUCCESS) };
+            self.exchange.queue_farewell(&explained);
         }
         self.phase = Phase::Closed;
     }

@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use headwater_codec::sink::{Counter, Limited};
-use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, ReasonCode, Version};
+use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, Version};
 
 use super::{Phase, Session};
 use crate::error::Misuse;
+use crate::explained::{Explained, Words};
 use crate::state::State;
 use crate::time::Millis;
 
@@ -17,13 +18,37 @@ use crate::time::Millis;
 pub struct Accept<'a> {
     /// The identifier made up for a client that sent none. Needed by 5.0 clients then [MQTT-3.2.2-16].
     pub assigned_client_id: Option<&'a str>,
+    /// For people and logs; left out before 5.0, and where the client has no room for it [MQTT-3.2.2-19].
+    pub reason_string: Option<&'a str>,
+    /// Names and values; left out as the reason string is, and before it [MQTT-3.2.2-20].
+    pub user_properties: &'a [(&'a str, &'a str)],
+    /// What the client may build its response topics from, if it asked for that (5.0, section 3.2.2.3.15).
+    pub response_information: Option<&'a str>,
 }
 
 impl<'a> Accept<'a> {
     /// The same with this identifier for a client that sent none.
     #[must_use]
     pub fn assigned_client_id(self, client_id: Option<&'a str>) -> Self {
-        Self { assigned_client_id: client_id }
+        Self { assigned_client_id: client_id, ..self }
+    }
+
+    /// The same with this reason string.
+    #[must_use]
+    pub fn reason_string(self, text: Option<&'a str>) -> Self {
+        Self { reason_string: text, ..self }
+    }
+
+    /// The same with these user properties, names and values.
+    #[must_use]
+    pub fn user_properties(self, pairs: &'a [(&'a str, &'a str)]) -> Self {
+        Self { user_properties: pairs, ..self }
+    }
+
+    /// The same with this response information; it is sent only to a client that asked for it.
+    #[must_use]
+    pub fn response_information(self, text: Option<&'a str>) -> Self {
+        Self { response_information: text, ..self }
     }
 }
 
@@ -48,12 +73,21 @@ impl<T> Session<T> {
             return Err(Misuse::CleanStart);
         }
         let mut properties = Vec::new();
-        let (connack, keep_alive_secs) = self.connack(resumed.is_some(), accept, &mut properties)?;
-        self.exchange.queue(&Packet::ConnAck(connack))?;
+        let keep_alive_secs = self.offer(accept, &mut properties)?;
+        // 3.1 has no such flag: its clients know what they asked for.
+        let session_present = resumed.is_some() && self.exchange.version != Version::V3_1;
+        let needed = properties.len();
+        Words { reason_string: accept.reason_string, user_properties: accept.user_properties }
+            .push_onto(&mut properties);
+        self.exchange.queue_explained(&properties, needed, |properties| {
+            Packet::ConnAck(ConnAck { properties, ..ConnAck::accepted(session_present) })
+        })?;
         if let Some(state) = resumed {
             self.exchange.restore(state);
         }
         self.exchange.incoming.begin(self.config.receive_maximum.get(), self.exchange.version == Version::V5);
+        self.exchange.aliases_in.begin(self.config.topic_alias_maximum);
+        self.exchange.aliases_out.begin(self.client.topic_alias_maximum, self.config.topic_aliases_out);
         self.exchange.resume(self.client.receive_maximum);
         self.client.keep_alive_secs = keep_alive_secs;
         self.accepted = true;
@@ -70,19 +104,16 @@ impl<T> Session<T> {
     /// As [`accept`](Self::accept), but for [`Misuse::CleanStart`].
     pub fn check_accept(&self, accept: &Accept<'_>) -> Result<(), Misuse> {
         let mut properties = Vec::new();
-        let (connack, _) = self.connack(false, accept, &mut properties)?;
+        self.offer(accept, &mut properties)?;
+        let connack =
+            ConnAck { properties: Properties::from(properties.as_slice()), ..ConnAck::accepted(false) };
         let limit = usize::try_from(self.exchange.packet_size_max).unwrap_or(usize::MAX);
         let mut counted = Limited::new(Counter::default(), limit);
         Ok(Packet::ConnAck(connack).encode(self.exchange.version, &mut counted)?)
     }
 
-    /// The CONNACK that lets the client in, and the keep alive that holds.
-    fn connack<'a>(
-        &self,
-        resumed: bool,
-        accept: &Accept<'a>,
-        properties: &'a mut Vec<Property<'a>>,
-    ) -> Result<(ConnAck<'a>, u16), Misuse> {
+    /// Whether the client can be let in; fills in what CONNACK must say then, and gives the keep alive that holds.
+    fn offer<'a>(&self, accept: &Accept<'a>, properties: &mut Vec<Property<'a>>) -> Result<u16, Misuse> {
         if !matches!(self.phase, Phase::Asked { .. }) {
             return Err(Misuse::WrongPhase);
         }
@@ -96,13 +127,7 @@ impl<T> Session<T> {
             }
             keep_alive_secs = self.announce(accept, properties);
         }
-        let connack = ConnAck {
-            // 3.1 has no such flag: its clients know what they asked for.
-            session_present: resumed && self.exchange.version != Version::V3_1,
-            reason: ReasonCode::SUCCESS,
-            properties: Properties::from(properties.as_slice()),
-        };
-        Ok((connack, keep_alive_secs))
+        Ok(keep_alive_secs)
     }
 
     /// The properties of CONNACK: only what differs from the protocol's own defaults. Returns the keep alive that holds.
@@ -122,6 +147,9 @@ impl<T> Session<T> {
         if let Some(client_id) = accept.assigned_client_id {
             properties.push(Property::AssignedClientIdentifier(client_id));
         }
+        if config.topic_alias_maximum > 0 {
+            properties.push(Property::TopicAliasMaximum(config.topic_alias_maximum));
+        }
         if !config.wildcard_subscription_available {
             properties.push(Property::WildcardSubscriptionAvailable(false));
         }
@@ -130,6 +158,11 @@ impl<T> Session<T> {
         }
         if !config.shared_subscription_available {
             properties.push(Property::SharedSubscriptionAvailable(false));
+        }
+        if client.wants_response_information
+            && let Some(text) = accept.response_information
+        {
+            properties.push(Property::ResponseInformation(text));
         }
         let asked = client.keep_alive_secs;
         match config.keep_alive_secs_max.map(NonZeroU16::get) {
@@ -148,7 +181,8 @@ impl<T> Session<T> {
     ///
     /// Nothing has changed then. [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer, [`Misuse::ReasonNotAllowed`] for a reason
     /// that is no error, or that CONNACK cannot carry, [`Misuse::Encode`] if the client takes no packet of that size.
-    pub fn refuse(&mut self, reason: ReasonCode) -> Result<(), Misuse> {
+    pub fn refuse<'a>(&mut self, reason: impl Into<Explained<'a>>) -> Result<(), Misuse> {
+        let Explained { reason, words } = reason.into();
         if !matches!(self.phase, Phase::Asked { .. }) {
             return Err(Misuse::WrongPhase);
         }
@@ -156,7 +190,11 @@ impl<T> Session<T> {
             return Err(Misuse::ReasonNotAllowed { reason });
         }
         // [MQTT-3.2.2-6]: no session is present in a refusal.
-        self.exchange.queue(&Packet::ConnAck(ConnAck::refused(reason)))?;
+        let mut properties = Vec::new();
+        words.push_onto(&mut properties);
+        self.exchange.queue_explained(&properties, 0, |properties| {
+            Packet::ConnAck(ConnAck { properties, ..ConnAck::refused(reason) })
+        })?;
         self.phase = Phase::Closed;
         Ok(())
     }

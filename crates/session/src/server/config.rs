@@ -8,13 +8,8 @@ use headwater_codec::QoS;
 ///
 /// More may be added: write `Config { window: 64, ..Config::default() }`.
 ///
-/// PUBLISH and the will are held to it by the session. SUBSCRIBE is the caller's to judge, who answers each filter: with
-/// [`WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED`], [`SHARED_SUBSCRIPTIONS_NOT_SUPPORTED`] or
-/// [`SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED`] where the announcement said so.
-///
-/// [`WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED`]: headwater_codec::ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
-/// [`SHARED_SUBSCRIPTIONS_NOT_SUPPORTED`]: headwater_codec::ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-/// [`SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED`]: headwater_codec::ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+/// PUBLISH, the will and SUBSCRIBE are held to it by the session. A client of before 5.0 could not be told about subscriptions: refuse its
+/// filters by [`Session::filter_refusal`](super::Session::filter_refusal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     /// How many QoS 1 and 2 messages of the client may be unacknowledged at a time. Default 256.
@@ -22,6 +17,11 @@ pub struct Config {
     /// How many QoS 1 and 2 messages to the client may be in flight, and how many of any QoS may wait to be written. The client's
     /// receive maximum lowers it. Default 128.
     pub window: usize,
+    /// How many topic aliases the client may set; each keeps its topic name, of at most 64 KiB. Default 0: none.
+    pub topic_alias_maximum: u16,
+    /// How many topic aliases messages to the client use at most; the client's maximum lowers it. Each keeps its topic name twice, of
+    /// at most 64 KiB. Default 0: none.
+    pub topic_aliases_out: u16,
     /// The largest packet that is accepted, announced to the client; the framing enforces it. Default 1 MiB.
     pub packet_size_max: NonZeroU32,
     /// The highest QoS that is accepted in PUBLISH and in the will. Default 2.
@@ -48,6 +48,8 @@ impl Default for Config {
         Self {
             receive_maximum: const { NonZeroU16::new(256).unwrap() },
             window: 128,
+            topic_alias_maximum: 0,
+            topic_aliases_out: 0,
             packet_size_max: const { NonZeroU32::new(1 << 20).unwrap() },
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,

@@ -2,11 +2,12 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
-use headwater_codec::{Connect, Disconnect, Packet, Publish, QoS, ReasonCode, Version};
+use headwater_codec::{Connect, Disconnect, Packet, Publish, ReasonCode, Version};
 
 use super::{Client, Config, Event, Phase, Request, Session};
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
+use crate::explained::Explained;
 use crate::time::Millis;
 
 impl<T> Session<T> {
@@ -70,6 +71,7 @@ impl<T> Session<T> {
                 Ok(delivered.map(|(message, reason)| Event::Delivered { message, reason }))
             }
             Packet::Subscribe(subscribe) => {
+                self.check_subscribe(&subscribe)?;
                 let request = Request {
                     packet_id: subscribe.packet_id,
                     filters: subscribe.filters.len(),
@@ -108,28 +110,16 @@ impl<T> Session<T> {
 
     fn handle_publish<'p>(&mut self, publish: Publish<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
         self.check_offer(publish.qos(), publish.retain)?;
-        if let Some(alias) = publish.properties.topic_alias() {
-            // None was offered in CONNACK [MQTT-3.2.2-17].
-            return Err(ProtocolError::TopicAliasInvalid { alias: alias.get(), maximum: 0 });
-        }
+        // Also for one that was delivered before: it may set an alias.
+        let topic = self.exchange.aliases_in.resolve(&publish)?;
         // [MQTT-3.3.4-6]
         if publish.properties.subscription_identifiers().next().is_some() {
             return Err(ProtocolError::SubscriptionIdentifierFromClient);
         }
         match self.exchange.publish(&publish, self.config.receive_maximum.get())? {
-            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, receipt })),
+            Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
             Delivered::Before => Ok(None),
         }
-    }
-
-    fn check_offer(&self, qos: QoS, retain: bool) -> Result<(), ProtocolError> {
-        if qos > self.config.maximum_qos {
-            return Err(ProtocolError::QosNotSupported);
-        }
-        if retain && !self.config.retain_available {
-            return Err(ProtocolError::RetainNotSupported);
-        }
-        Ok(())
     }
 
     fn set_expiry(&mut self, disconnect: &Disconnect<'_>) -> Result<(), ProtocolError> {
@@ -183,11 +173,14 @@ impl<T> Session<T> {
     /// [`PROTOCOL_ERROR`](ReasonCode::PROTOCOL_ERROR) for a reason that a server cannot say in DISCONNECT.
     ///
     /// Also the answer to bytes that could not be decoded, with the decoder's reason.
-    pub fn disconnect(&mut self, reason: ReasonCode) {
+    pub fn disconnect<'a>(&mut self, reason: impl Into<Explained<'a>>) {
+        let mut explained = reason.into();
         if self.phase == Phase::Open && self.exchange.version == Version::V5 {
             // 5.0, section 3.14.2.1: this one is the client's alone.
-            let clients = reason == ReasonCode::DISCONNECT_WITH_WILL;
-            self.exchange.queue_farewell(if clients { ReasonCode::PROTOCOL_ERROR } else { reason });
+            if explained.reason == ReasonCode::DISCONNECT_WITH_WILL {
+                explained.reason = ReasonCode::PROTOCOL_ERROR;
+            }
+            self.exchange.queue_farewell(&explained);
         }
         self.phase = Phase::Closed;
     }
@@ -210,6 +203,8 @@ impl Client {
             receive_maximum: properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get),
             empty_client_id: connect.client_id.is_empty(),
             wants_authentication: properties.authentication_method().is_some(),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            wants_response_information: properties.request_response_information().unwrap_or(false),
             problem_information: properties.request_problem_information().unwrap_or(true),
         }
     }

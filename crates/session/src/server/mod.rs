@@ -10,6 +10,7 @@
 mod accept;
 mod config;
 mod handle;
+mod offer;
 mod poll;
 mod query;
 mod say;
@@ -18,6 +19,7 @@ use headwater_codec::{Connect, Disconnect, PacketId, Publish, ReasonCode, Subscr
 
 pub use self::accept::Accept;
 pub use self::config::Config;
+use crate::alias::Topic;
 use crate::exchange::Exchange;
 use crate::state::Receipt;
 use crate::time::Millis;
@@ -53,7 +55,7 @@ use crate::time::Millis;
 /// while let Some(transmit) = session.poll_transmit() {
 ///     match transmit {
 ///         Transmit::Control(bytes) => written.extend_from_slice(bytes),
-///         Transmit::Publish { message, delivery } => {
+///         Transmit::Publish { message, delivery, .. } => {
 ///             let publish = Publish::new(TopicName::parse("temperature")?, message.as_bytes()).with_delivery(delivery);
 ///             publish.encode(Version::V3_1_1, &mut written)?;
 ///         }
@@ -84,8 +86,11 @@ struct Client {
     /// What holds.
     session_expiry_secs: u32,
     receive_maximum: u16,
+    topic_alias_maximum: u16,
     empty_client_id: bool,
     wants_authentication: bool,
+    /// Whether it wants to be told what to build response topics from.
+    wants_response_information: bool,
     /// Whether it wants reasons explained.
     problem_information: bool,
 }
@@ -106,8 +111,10 @@ pub enum Event<'p, T> {
     Connect(Connect<'p>),
     /// A message came.
     Publish {
-        /// The packet, borrowed from the frame.
+        /// The packet, borrowed from the frame. It has no topic of its own where a topic alias stands for it.
         publish: Publish<'p>,
+        /// Its topic, whichever way it came.
+        topic: Topic<'p>,
         /// For QoS 1 and 2: acknowledge with [`Session::acknowledge`] when the message is safe.
         receipt: Option<Receipt>,
     },
@@ -157,8 +164,10 @@ impl<T> Session<T> {
             asked_expiry_secs: 0,
             session_expiry_secs: 0,
             receive_maximum: u16::MAX,
+            topic_alias_maximum: 0,
             empty_client_id: false,
             wants_authentication: false,
+            wants_response_information: false,
             problem_information: true,
         };
         let phase = Phase::Fresh { deadline: now.after(config.connect_timeout_millis) };

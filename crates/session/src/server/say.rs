@@ -1,9 +1,12 @@
 //! What the caller has to say.
 
+use alloc::vec::Vec;
+
 use headwater_codec::{Packet, PacketId, QoS, ReasonCode, SubAck, UnsubAck, Version};
 
 use super::{Phase, Request, Session};
 use crate::error::{Misuse, Refused};
+use crate::explained::{Explained, Words};
 use crate::state::{Receipt, State};
 use crate::time::Millis;
 
@@ -51,9 +54,18 @@ impl<T> Session<T> {
     /// # Errors
     ///
     /// [`Misuse::ReasonNotAllowed`] for a reason that PUBACK cannot carry; the receipt is still good.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> Result<(), Misuse> {
+    pub fn acknowledge<'a>(
+        &mut self,
+        receipt: Receipt,
+        reason: impl Into<Explained<'a>>,
+    ) -> Result<(), Misuse> {
+        let mut explained = reason.into();
+        if !self.client.problem_information {
+            // [MQTT-3.1.2-29]
+            explained.words = Words::default();
+        }
         let open = self.phase == Phase::Open;
-        self.exchange.release(receipt, reason, open)
+        self.exchange.release(receipt, &explained, open)
     }
 
     /// Answers a SUBSCRIBE or UNSUBSCRIBE: one reason for each of its filters, in order [MQTT-3.8.4-6] [MQTT-3.11.3-1]. Before 5.0, SUBACK
@@ -65,6 +77,22 @@ impl<T> Session<T> {
     /// [`Misuse::Encode`] for reasons that do not go there, or a packet that is larger than the client takes. The client waits for its
     /// answer then; it is best to close.
     pub fn answer(&mut self, request: Request, reasons: &[ReasonCode]) -> Result<(), Misuse> {
+        self.answer_explained(request, reasons, None, &[])
+    }
+
+    /// The same with a reason string and user properties; they are left out before 5.0, where the client wants none [MQTT-3.1.2-29] or has
+    /// no room for them [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2].
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    pub fn answer_explained(
+        &mut self,
+        request: Request,
+        reasons: &[ReasonCode],
+        reason_string: Option<&str>,
+        user_properties: &[(&str, &str)],
+    ) -> Result<(), Misuse> {
         let Request { packet_id, filters, subscribe } = request;
         if self.phase != Phase::Open {
             return Err(Misuse::WrongPhase);
@@ -72,11 +100,19 @@ impl<T> Session<T> {
         if reasons.len() != filters {
             return Err(Misuse::ReasonCount { filters, reasons: reasons.len() });
         }
+        let mut properties = Vec::new();
+        if self.client.problem_information {
+            Words { reason_string, user_properties }.push_onto(&mut properties);
+        }
         if subscribe {
-            return self.exchange.queue(&Packet::SubAck(SubAck::new(packet_id, reasons)));
+            return self.exchange.queue_explained(&properties, 0, |properties| {
+                Packet::SubAck(SubAck { properties, ..SubAck::new(packet_id, reasons) })
+            });
         }
         let reasons = if self.exchange.version == Version::V5 { reasons } else { &[] };
-        self.exchange.queue(&Packet::UnsubAck(UnsubAck::new(packet_id, reasons)))
+        self.exchange.queue_explained(&properties, 0, |properties| {
+            Packet::UnsubAck(UnsubAck { properties, ..UnsubAck::new(packet_id, reasons) })
+        })
     }
 
     /// The caller had stopped reading, because [`wants_packet`](Self::wants_packet) said no or for reasons of its own, and reads again: the

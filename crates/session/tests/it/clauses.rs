@@ -311,7 +311,7 @@ fn a_client_sends_again_in_order_with_dup_and_its_first_identifiers() {
         client.handle(Packet::ConnAck(ConnAck::accepted(true)), Millis(1)).unwrap();
         assert_eq!(client_tests::control(&mut client, Millis(1)), releases);
         let mut again = Vec::new();
-        while let Some(Transmit::Publish { message, delivery }) = client.poll_transmit(Millis(1)) {
+        while let Some(Transmit::Publish { message, delivery, .. }) = client.poll_transmit(Millis(1)) {
             assert!(delivery.dup());
             again.push((*message, delivery.packet_id().unwrap()));
         }
@@ -335,7 +335,7 @@ fn pubrel_is_answered_and_behind_pubcomp_the_identifier_names_a_new_message() {
 }
 
 #[test]
-fn no_answer_carries_a_reason_string_or_a_user_property() {
+fn no_answer_carries_a_reason_string_or_a_user_property_that_it_was_not_given() {
     // [MQTT-3.1.2-29], and what sections 3.4.2.2 to 3.11.2.1 say of the size of such answers
     for wanted in [false, true] {
         let properties = [Property::RequestProblemInformation(wanted)];

@@ -202,7 +202,7 @@ fn as_many_messages_wait_as_the_window_says() {
     }
     assert_eq!((session.room(QoS::AtMostOnce), session.room(QoS::AtLeastOnce)), (0, 0));
     let mut order = Vec::new();
-    while let Some(Transmit::Publish { message, delivery }) = session.poll_transmit() {
+    while let Some(Transmit::Publish { message, delivery, .. }) = session.poll_transmit() {
         assert_eq!(delivery, Delivery::AtMostOnce);
         order.push(*message);
     }

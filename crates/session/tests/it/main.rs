@@ -8,11 +8,14 @@
     reason = "tests assert"
 )]
 
+mod alias;
 mod bad_input;
 mod clauses;
 mod client;
 mod closing;
+mod explained;
 mod limits;
+mod offer;
 mod opening;
 mod pair;
 mod reconnection;

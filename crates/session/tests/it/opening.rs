@@ -177,11 +177,11 @@ fn a_5_0_client_without_a_session_does_not_believe_that_there_is_one() {
 
 #[test]
 fn connect_must_not_offer_what_the_session_cannot_do() {
-    let properties = [Property::TopicAliasMaximum(10)];
+    let properties = [Property::AuthenticationMethod("cards")];
     let mut connect = Connect::new(Version::V5, "client");
     connect.properties = Properties::from(&properties[..]);
     let mut client = client::Session::<u32>::new(client::Config::default());
-    assert_eq!(client.connect(&connect, Millis(0)), Err(Misuse::TopicAliases));
+    assert_eq!(client.connect(&connect, Millis(0)), Err(Misuse::Authentication));
     assert!(client.poll_transmit(Millis(0)).is_none());
 }
 

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use headwater_codec::{Connect, Packet, Publish, QoS, ReasonCode, Version};
-use headwater_session::{Millis, Receipt, State, Transmit, client, server};
+use headwater_codec::{Connect, Packet, Properties, Property, Publish, QoS, ReasonCode, Version};
+use headwater_session::{Millis, Receipt, State, Topic, Transmit, client, server};
 use headwater_testkit::wire::Wire;
 use headwater_topic::TopicName;
+
+/// Fewer than there are topics.
+const ALIASES: u16 = 3;
+
+/// The topic of a message.
+fn topic_of(number: u32) -> String {
+    format!("topic/{}", number % 5)
+}
 
 /// What is sent: a number and a QoS; the payload is the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +49,10 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(version: Version, client_window: usize, server_config: server::Config) -> Self {
-        let config = client::Config { window: client_window, ..client::Config::default() };
+        let config =
+            client::Config { window: client_window, topic_aliases_out: ALIASES, ..client::Config::default() };
+        let server_config =
+            server::Config { topic_alias_maximum: ALIASES, topic_aliases_out: ALIASES, ..server_config };
         Self {
             version,
             now: Millis(0),
@@ -63,9 +74,9 @@ impl Pair {
         let mut connect = Connect::new(self.version, "client");
         connect.keep_alive_secs = 60;
         connect.clean_start = false;
-        let expiry = [headwater_codec::Property::SessionExpiryInterval(3_600)];
+        let properties = [Property::SessionExpiryInterval(3_600), Property::TopicAliasMaximum(ALIASES)];
         if self.version == Version::V5 {
-            connect.properties = headwater_codec::Properties::from(&expiry[..]);
+            connect.properties = Properties::from(&properties);
         }
         self.client.connect(&connect, self.now).unwrap();
         self.server = Some(server::Session::new(self.server_config, self.now));
@@ -85,13 +96,13 @@ impl Pair {
     /// Writes whatever either side wants written.
     pub(crate) fn flush(&mut self) {
         while let Some(transmit) = self.client.poll_transmit(self.now) {
-            for packet in packets(&transmit, self.version) {
+            for packet in packets(transmit, self.version) {
                 self.wire.send_to_server(packet);
             }
         }
         let Some(server) = &mut self.server else { return };
         while let Some(transmit) = server.poll_transmit() {
-            for packet in packets(&transmit, self.version) {
+            for packet in packets(transmit, self.version) {
                 self.wire.send_to_client(packet);
             }
         }
@@ -107,7 +118,9 @@ impl Pair {
                 let resumed = self.kept.take().filter(|_| !connect.clean_start);
                 server.accept(resumed, &server::Accept::default(), self.now).unwrap();
             }
-            Some(server::Event::Publish { publish, receipt }) => self.server_side.take(&publish, receipt),
+            Some(server::Event::Publish { publish, topic, receipt }) => {
+                self.server_side.take(&publish, &topic, receipt)
+            }
             Some(server::Event::Delivered { message, reason }) => {
                 assert!(!reason.is_error() || self.client_side.refused.contains(&message.number));
                 self.server_side.delivered.push(message);
@@ -132,7 +145,9 @@ impl Pair {
                 assert!(connack.session_present || !self.connected_before || self.version == Version::V3_1);
                 self.connected_before = true;
             }
-            Some(client::Event::Publish { publish, receipt }) => self.client_side.take(&publish, receipt),
+            Some(client::Event::Publish { publish, topic, receipt }) => {
+                self.client_side.take(&publish, &topic, receipt)
+            }
             Some(client::Event::Delivered { message, reason }) => {
                 assert!(!reason.is_error() || self.server_side.refused.contains(&message.number));
                 self.client_side.delivered.push(message);
@@ -181,8 +196,10 @@ impl Pair {
 }
 
 impl Side {
-    fn take(&mut self, publish: &Publish<'_>, receipt: Option<Receipt>) {
+    fn take(&mut self, publish: &Publish<'_>, topic: &Topic<'_>, receipt: Option<Receipt>) {
         let number = std::str::from_utf8(publish.payload).unwrap().parse().unwrap();
+        assert_eq!(topic.name().as_str(), topic_of(number), "whatever aliases there were");
+        assert!(!publish.dup() || publish.topic.is_some(), "a resend has its full topic");
         self.received.push(Message { number, qos: publish.delivery.qos() });
         self.receipts.extend(receipt.map(|receipt| (receipt, number)));
     }
@@ -200,17 +217,24 @@ impl Side {
 }
 
 /// What is to be written, one packet each.
-pub(crate) fn packets(transmit: &Transmit<'_, Message>, version: Version) -> Vec<Vec<u8>> {
+pub(crate) fn packets(transmit: Transmit<'_, Message>, version: Version) -> Vec<Vec<u8>> {
     match transmit {
         Transmit::Control(bytes) => split(bytes),
-        Transmit::Publish { message, delivery } => {
+        Transmit::Publish { message, delivery, aliases } => {
             let payload = message.number.to_string();
-            let topic = TopicName::parse("a/b").unwrap();
+            let name = topic_of(message.number);
+            let topic = TopicName::parse(&name).unwrap();
+            let alias = aliases.alias(topic);
+            let properties: Vec<Property<'_>> = alias.iter().map(|alias| alias.property()).collect();
+            let mut publish = Publish::new(topic, payload.as_bytes())
+                .with_delivery(delivery)
+                .with_properties(Properties::from(&properties[..]));
+            if let Some(alias) = alias {
+                publish.topic = publish.topic.filter(|_| !alias.is_known());
+                alias.written();
+            }
             let mut packet = Vec::new();
-            Publish::new(topic, payload.as_bytes())
-                .with_delivery(*delivery)
-                .encode(version, &mut packet)
-                .unwrap();
+            publish.encode(version, &mut packet).unwrap();
             vec![packet]
         }
     }

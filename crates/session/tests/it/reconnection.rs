@@ -37,7 +37,7 @@ fn resumed(outgoing: Vec<InFlight<u32>>, receive_maximum: u16) -> Session<u32> {
 
 fn sent(session: &mut Session<u32>) -> Vec<(u32, Delivery)> {
     let mut all = Vec::new();
-    while let Some(Transmit::Publish { message, delivery }) = session.poll_transmit() {
+    while let Some(Transmit::Publish { message, delivery, .. }) = session.poll_transmit() {
         all.push((*message, delivery));
     }
     all

@@ -141,7 +141,7 @@ fn what_is_in_flight_is_sent_again_in_its_first_order_with_dup() {
         (12, Delivery::AtLeastOnce { packet_id: id(3), dup: true }),
         (13, Delivery::ExactlyOnce { packet_id: id(4), dup: false }),
     ] {
-        let Some(Transmit::Publish { message: sent, delivery: as_sent }) = session.poll_transmit() else {
+        let Some(Transmit::Publish { message: sent, delivery: as_sent, .. }) = session.poll_transmit() else {
             panic!()
         };
         assert_eq!((*sent, as_sent), (message, delivery));

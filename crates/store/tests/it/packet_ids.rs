@@ -72,7 +72,7 @@ impl Link {
         }
         while let Some(transmit) = self.session.poll_transmit() {
             match transmit {
-                Transmit::Publish { message, delivery } => peer.publish(message, delivery),
+                Transmit::Publish { message, delivery, .. } => peer.publish(message, delivery),
                 // CONNACK or PUBREL: four bytes each.
                 Transmit::Control(bytes) => bytes.chunks(4).for_each(|packet| peer.control(packet)),
             }
