@@ -69,12 +69,16 @@ impl<T> Session<T> {
         self.unfinished.extend(self.exchange.outgoing.forget_sent());
     }
 
-    /// The network connection is gone, for whatever reason. What is in flight stays; QoS 0 messages that waited are dropped.
-    pub fn connection_lost(&mut self) {
+    /// Nobody waits for CONNACK any longer, if somebody did: the server may have let us in, and its answer may be lost.
+    pub(super) fn leave_unanswered(&mut self) {
         if let Phase::Asked { .. } = self.phase {
-            // The server may have let us in, and its answer may be lost.
             self.exists |= self.session_expiry_secs > 0;
         }
+    }
+
+    /// The network connection is gone, for whatever reason. What is in flight stays; QoS 0 messages that waited are dropped.
+    pub fn connection_lost(&mut self) {
+        self.leave_unanswered();
         self.phase = Phase::Idle;
         self.exchange.clear_queue();
         self.exchange.incoming.disconnect();
@@ -186,6 +190,7 @@ impl<T> Session<T> {
             let explained = if sayable { reason.into() } else { Explained::new(ReasonCode::SUCCESS) };
             self.exchange.queue_farewell(&explained);
         }
+        self.leave_unanswered();
         self.phase = Phase::Closed;
     }
 }

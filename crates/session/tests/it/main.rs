@@ -13,6 +13,7 @@ mod bad_input;
 mod clauses;
 mod client;
 mod closing;
+mod cuts;
 mod explained;
 mod limits;
 mod offer;
