@@ -65,8 +65,7 @@ impl<T> Session<T> {
     /// Gives the session up; messages that were never sent stay.
     pub(super) fn give_up(&mut self) {
         self.exists = false;
-        self.exchange.incoming.clear();
-        self.unfinished.extend(self.exchange.outgoing.forget_sent());
+        self.unfinished.extend(self.exchange.forget());
     }
 
     /// Nobody waits for CONNACK any longer, if somebody did: the server may have let us in, and its answer may be lost.
@@ -172,7 +171,7 @@ impl<T> Session<T> {
         if !self.is_open() {
             return Err(Misuse::WrongPhase);
         }
-        let packet_id = self.exchange.outgoing.begin_request(request).ok_or(Misuse::Full)?;
+        let packet_id = self.exchange.begin_request(request).ok_or(Misuse::Full)?;
         if let Err(error) = self.exchange.queue(&packet(packet_id)) {
             self.exchange.outgoing.finish_request(packet_id);
             return Err(error);

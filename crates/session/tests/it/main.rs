@@ -19,6 +19,7 @@ mod limits;
 mod offer;
 mod opening;
 mod pair;
+mod persist;
 mod reconnection;
 mod server;
 mod simulation;

@@ -7,6 +7,7 @@
 //! ```
 
 use headwater_codec::{Connect, Packet, Properties, Property, Publish, QoS, ReasonCode, Version};
+use headwater_session::persist::{self, Change};
 use headwater_session::{Millis, Receipt, State, Topic, Transmit, client, server};
 use headwater_testkit::wire::{Direction, Wire};
 use headwater_topic::TopicName;
@@ -36,8 +37,21 @@ pub(crate) struct Side {
     pub(crate) delivered: Vec<Message>,
     /// Messages that were refused at least once.
     pub(crate) refused: Vec<u32>,
+    /// Messages whose receipt was lost with the process: once for each time.
+    pub(crate) forgotten: Vec<u32>,
     /// Numbers of messages that were written out.
     written: Vec<u32>,
+}
+
+/// What the programs have kept of their sessions: a state, and all changes of it, as bytes and back.
+#[derive(Debug, Default)]
+struct Shadows {
+    client: State<Message>,
+    /// `None` until a client was let in.
+    server: Option<State<Message>>,
+    turn: u64,
+    bytes: Vec<u8>,
+    expected: Vec<u8>,
 }
 
 /// How often a deadline ended something.
@@ -63,6 +77,8 @@ pub(crate) struct Pair {
     pub(crate) server_side: Side,
     pub(crate) server_config: server::Config,
     pub(crate) time_outs: TimeOuts,
+    client_config: client::Config,
+    shadows: Option<Shadows>,
     lingering: Option<server::Session<Message>>,
     kept: Option<State<Message>>,
     connected_before: bool,
@@ -87,11 +103,71 @@ impl Pair {
             server_side: Side::default(),
             server_config,
             time_outs: TimeOuts::default(),
+            client_config: config,
+            shadows: None,
             lingering: None,
             kept: None,
             connected_before: false,
             scratch: Vec::new(),
         }
+    }
+
+    /// Both programs keep their sessions where a crash does not reach them. For a pair that has done nothing yet.
+    pub(crate) fn keep(&mut self) {
+        self.client.record_changes(1_000);
+        self.shadows = Some(Shadows::default());
+    }
+
+    /// The client's program crashes, and goes on from what it kept.
+    pub(crate) fn restart_client(&mut self) {
+        self.keep_changes();
+        self.lose_client();
+        let Some(shadows) = &mut self.shadows else { return };
+        self.client_side.forget_receipts();
+        self.client = client::Session::resumed(self.client_config, shadows.client.clone());
+        self.client.record_changes(1_000);
+    }
+
+    /// The server's program does.
+    pub(crate) fn restart_server(&mut self) {
+        self.keep_changes();
+        self.lose_server();
+        let Some(shadows) = &mut self.shadows else { return };
+        self.lingering = None;
+        self.server_side.forget_receipts();
+        self.kept.clone_from(&shadows.server);
+    }
+
+    /// Both keep what has changed; with it they have what the sessions have.
+    fn keep_changes(&mut self) {
+        let Some(shadows) = &mut self.shadows else { return };
+        while let Some(change) = self.client.poll_change().unwrap() {
+            keep_change(change, &mut shadows.client, &mut shadows.bytes);
+        }
+        // To compare them each time would take most of the time.
+        shadows.turn += 1;
+        let compared = shadows.turn % 16 == 0;
+        if compared {
+            shadows.check_client(&self.client.state());
+        }
+        let Some(shadow) = &mut shadows.server else { return };
+        let server = self.server.as_mut().filter(|server| server.is_open()).or(self.lingering.as_mut());
+        let Some(server) = server else { return };
+        while let Some(change) = server.poll_change().unwrap() {
+            keep_change(change, shadow, &mut shadows.bytes);
+        }
+        if compared {
+            shadows.check_server(&server.state());
+        }
+    }
+
+    /// A server's session has ended with this state.
+    fn keep_state(&mut self, state: Option<State<Message>>) {
+        let Some(state) = state else { return };
+        if let Some(shadows) = &mut self.shadows {
+            shadows.check_server(&state);
+        }
+        self.kept = Some(state);
     }
 
     /// A new network connection: CONNECT is on its way. The server may not know that the one before is gone.
@@ -136,9 +212,10 @@ impl Pair {
 
     /// The server is gone from its connection.
     pub(crate) fn lose_server(&mut self) {
+        self.keep_changes();
         if let Some(server) = self.server.take() {
             // A server that never let the client in has nothing of the session.
-            self.kept = server.into_state().or(self.kept.take());
+            self.keep_state(server.into_state());
             self.wire.to_client.end();
             self.wire.to_server.vanish();
         }
@@ -151,6 +228,7 @@ impl Pair {
 
     /// Writes whatever either side wants written.
     pub(crate) fn flush(&mut self) {
+        self.keep_changes();
         let Self { version, scratch, .. } = self;
         if self.is_client_connected {
             while let Some(transmit) = self.client.poll_transmit(self.now) {
@@ -169,6 +247,7 @@ impl Pair {
                 write(transmit, *version, &mut nowhere, &mut self.server_side, scratch);
             }
         }
+        self.keep_changes();
         // Who has closed, and said so, leaves.
         if self.is_client_connected && self.client.is_closed() {
             self.lose_client();
@@ -192,8 +271,15 @@ impl Pair {
                 if let Some(lingering) = self.lingering.take() {
                     // [MQTT-3.1.4-3]: a client that comes again takes its session over.
                     self.kept = lingering.into_state();
+                    if let (Some(shadows), Some(kept)) = (&mut self.shadows, &self.kept) {
+                        shadows.check_server(kept);
+                    }
                 }
                 let resumed = self.kept.take().filter(|_| !connect.clean_start);
+                if let Some(shadows) = &mut self.shadows {
+                    server.record_changes(1_000);
+                    shadows.server = Some(resumed.as_ref().map_or_else(State::default, through_bytes));
+                }
                 server.accept(resumed, &server::Accept::default(), self.now).unwrap();
             }
             Some(server::Event::Publish { publish, topic, receipt }) => {
@@ -255,6 +341,9 @@ impl Pair {
             }
         } else if let Some(kept) = &mut self.kept {
             kept.acknowledge(receipt, reason);
+            if let Some(shadows) = &mut self.shadows {
+                shadows.server = Some(through_bytes(kept));
+            }
         }
         self.flush();
     }
@@ -290,6 +379,11 @@ impl Pair {
             }
         }
         if let Some(server) = &mut self.server {
+            let waits = !server.is_open();
+            assert!(
+                !waits || server.next_deadline().is_some(),
+                "who does not come is not waited for without end"
+            );
             let due = is_due(server.next_deadline());
             assert_eq!(server.handle_timeout(now).is_err(), due);
             self.time_outs.server += u64::from(due);
@@ -299,7 +393,9 @@ impl Pair {
             assert_eq!(lingering.handle_timeout(now).is_err(), due);
             if due {
                 self.time_outs.lingering += 1;
-                self.kept = self.lingering.take().and_then(server::Session::into_state);
+                self.keep_changes();
+                let state = self.lingering.take().and_then(server::Session::into_state);
+                self.keep_state(state);
             }
         }
         self.flush();
@@ -364,6 +460,10 @@ impl Side {
         self.receipts.extend(receipt.map(|receipt| (receipt, number)));
     }
 
+    fn forget_receipts(&mut self) {
+        self.forgotten.extend(self.receipts.drain(..).map(|(_, number)| number));
+    }
+
     fn take_receipt(&mut self, which: usize, reason: ReasonCode) -> Option<Receipt> {
         if self.receipts.is_empty() {
             return None;
@@ -374,6 +474,49 @@ impl Side {
         }
         Some(receipt)
     }
+}
+
+impl Shadows {
+    fn check_client(&mut self, state: &State<Message>) {
+        same(&self.client, state, &mut self.bytes, &mut self.expected);
+    }
+
+    fn check_server(&mut self, state: &State<Message>) {
+        same(self.server.as_ref().unwrap(), state, &mut self.bytes, &mut self.expected);
+    }
+}
+
+fn same(kept: &State<Message>, state: &State<Message>, bytes: &mut Vec<u8>, expected: &mut Vec<u8>) {
+    bytes.clear();
+    persist::encode(kept, bytes, write_message).unwrap();
+    expected.clear();
+    persist::encode(state, expected, write_message).unwrap();
+    assert_eq!(bytes, expected, "a state and its changes are the state of the session: {kept:?} {state:?}");
+}
+
+fn keep_change(change: Change<&Message>, state: &mut State<Message>, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    change.encode(bytes, |message, out| write_message(message, out)).unwrap();
+    let (read, length) = Change::decode(bytes, read_message).unwrap();
+    assert_eq!((read, length), (change.cloned(), bytes.len()));
+    state.apply(read);
+}
+
+fn through_bytes(state: &State<Message>) -> State<Message> {
+    let mut bytes = Vec::new();
+    persist::encode(state, &mut bytes, write_message).unwrap();
+    persist::decode(&bytes, read_message).unwrap()
+}
+
+pub(crate) fn write_message(message: &Message, out: &mut Vec<u8>) {
+    out.push(message.qos as u8);
+    out.extend_from_slice(&message.number.to_be_bytes());
+}
+
+pub(crate) fn read_message(bytes: &[u8]) -> Option<Message> {
+    let (qos, number) = bytes.split_first()?;
+    let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce].into_iter().nth(usize::from(*qos))?;
+    Some(Message { number: u32::from_be_bytes(number.try_into().ok()?), qos })
 }
 
 /// Puts what is to be written on the wire, one packet each.
