@@ -13,7 +13,7 @@ use crate::error::{Misuse, ProtocolError, Refused};
 use crate::explained::{Explained, Kept};
 use crate::incoming::{Arrival, Due, Incoming, Release};
 use crate::outgoing::{Outgoing, Progress, Request};
-use crate::persist::{Change, ChangesLost, Journal, Note};
+use crate::persist::{Journal, Note};
 use crate::state::{Receipt, State};
 use crate::transmit::Transmit;
 
@@ -38,7 +38,7 @@ pub(crate) struct Exchange<T> {
     /// Raised whenever what outlives the connection changes.
     revision: u64,
     /// What changed in it, for who asked for that.
-    journal: Option<Journal>,
+    pub(crate) journal: Option<Journal>,
 }
 
 /// What is to be told to the caller about a PUBLISH.
@@ -145,29 +145,6 @@ impl<T> Exchange<T> {
         if let Some(journal) = &mut self.journal {
             journal.push(note);
         }
-    }
-
-    /// From now on changes are kept until they are told.
-    pub(crate) fn record_changes(&mut self, limit: usize) {
-        self.journal = Some(Journal::new(limit));
-    }
-
-    /// The oldest change that was not told.
-    pub(crate) fn poll_change(&mut self) -> Result<Option<Change<&T>>, ChangesLost> {
-        let Some(note) = self.journal.as_mut().map_or(Ok(None), Journal::pop)? else { return Ok(None) };
-        Ok(Some(match note {
-            Note::Taken { packet_id, exactly_once, taken } => match self.outgoing.message(packet_id, taken) {
-                Some(message) => Change::Taken { packet_id, exactly_once, message },
-                None => Change::Skipped { packet_id },
-            },
-            Note::Written(packet_id) => Change::Written { packet_id },
-            Note::Received(packet_id) => Change::Received { packet_id },
-            Note::Completed(packet_id) => Change::Completed { packet_id },
-            Note::Forgotten => Change::Forgotten,
-            Note::Skipped(packet_id) => Change::Skipped { packet_id },
-            Note::Held(packet_id) => Change::Held { packet_id },
-            Note::Released(packet_id) => Change::Released { packet_id },
-        }))
     }
 
     /// A client asks for something: gives the identifier of the request.

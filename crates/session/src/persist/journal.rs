@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 
 use headwater_codec::PacketId;
 
-use super::ChangesLost;
+use super::{Change, ChangesLost};
+use crate::exchange::Exchange;
 
 /// Changes, oldest first, at most `limit`.
 #[derive(Debug)]
@@ -54,5 +55,30 @@ impl Journal {
             return Err(ChangesLost { limit: self.limit });
         }
         Ok(self.notes.pop_front())
+    }
+}
+
+impl<T> Exchange<T> {
+    /// From now on changes are kept until they are told.
+    pub(crate) fn record_changes(&mut self, limit: usize) {
+        self.journal = Some(Journal::new(limit));
+    }
+
+    /// The oldest change that was not told.
+    pub(crate) fn poll_change(&mut self) -> Result<Option<Change<&T>>, ChangesLost> {
+        let Some(note) = self.journal.as_mut().map_or(Ok(None), Journal::pop)? else { return Ok(None) };
+        Ok(Some(match note {
+            Note::Taken { packet_id, exactly_once, taken } => match self.outgoing.message(packet_id, taken) {
+                Some(message) => Change::Taken { packet_id, exactly_once, message },
+                None => Change::Skipped { packet_id },
+            },
+            Note::Written(packet_id) => Change::Written { packet_id },
+            Note::Received(packet_id) => Change::Received { packet_id },
+            Note::Completed(packet_id) => Change::Completed { packet_id },
+            Note::Forgotten => Change::Forgotten,
+            Note::Skipped(packet_id) => Change::Skipped { packet_id },
+            Note::Held(packet_id) => Change::Held { packet_id },
+            Note::Released(packet_id) => Change::Released { packet_id },
+        }))
     }
 }

@@ -3,7 +3,8 @@
 use headwater_codec::{QoS, ReasonCode, Version};
 use headwater_session::server;
 
-use crate::pair::{Message, Pair};
+use crate::pair::Pair;
+use crate::side::Message;
 
 /// No exchange of one message takes more packets: CONNECT, CONNACK, four of QoS 2, and those that repeat one of them.
 const PACKETS: usize = 9;

@@ -22,4 +22,6 @@ mod pair;
 mod persist;
 mod reconnection;
 mod server;
+mod shadow;
+mod side;
 mod simulation;

@@ -303,3 +303,29 @@ fn a_message_that_was_acknowledged_out_of_turn_is_kept_like_any_other() {
     assert_eq!(session.poll_change(), Ok(None));
     assert_eq!(session.into_state(), Some(state), "as if it ended now");
 }
+
+#[test]
+fn a_change_never_has_the_message_of_a_later_one_under_its_identifier() {
+    let mut state = State::default();
+    // Only two are left.
+    state.avoided_packet_ids = vec![(id(3), PacketId::new(u16::MAX).unwrap())];
+    let mut session = open(Version::V5, server::Config::default(), Some(state));
+    session.record_changes(100);
+    for message in 0_u16..2 {
+        session.publish(u32::from(message), QoS::AtLeastOnce).unwrap();
+        while session.poll_transmit().is_some() {}
+        let done = session.handle(Packet::PubAck(PubAck::new(id(message + 1))), Millis(1));
+        assert!(matches!(done, Ok(Some(server::Event::Delivered { .. }))));
+    }
+    assert_eq!(session.publish(2, QoS::ExactlyOnce), Ok(Some(id(1))));
+    assert_eq!(
+        session.poll_change(),
+        Ok(Some(Change::Skipped { packet_id: id(1) })),
+        "not the message under it now"
+    );
+    let mut last = None;
+    while let Some(change) = session.poll_change().unwrap() {
+        last = Some(change.cloned());
+    }
+    assert_eq!(last, Some(Change::Taken { packet_id: id(1), exactly_once: true, message: 2 }));
+}

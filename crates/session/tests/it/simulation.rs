@@ -4,7 +4,8 @@
 use headwater_codec::{QoS, ReasonCode, Version};
 use headwater_session::{Millis, server};
 
-use crate::pair::{Message, Pair, Side};
+use crate::pair::Pair;
+use crate::side::{Message, Side};
 
 const RUNS: u64 = 100_000;
 const STEPS: usize = 300;
