@@ -12,6 +12,7 @@ mod alias;
 mod bad_input;
 mod broker;
 mod clauses;
+mod client;
 mod clients;
 mod event_sourcing;
 mod groups;
