@@ -19,7 +19,7 @@ const STAGE: &str = "stage";
 
 /// Adds a state to `out`; `write` adds a message. O(state).
 ///
-/// Left out are incoming messages that were not acknowledged, see the [module](self).
+/// Left out are incoming messages that were not acknowledged, see [`persist`](crate::persist).
 ///
 /// # Errors
 ///
