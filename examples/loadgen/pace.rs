@@ -30,7 +30,7 @@ impl Pace {
 
     /// When the message that has so many before it, of all publishers, is due.
     fn nth_ns(self, nth: u64) -> u64 {
-        let since = u128::from(nth) * SEC_NS / u128::from(self.rate);
+        let since = (u128::from(nth) * SEC_NS).div_ceil(self.rate.into());
         self.start_ns.saturating_add(u64::try_from(since).unwrap_or(u64::MAX))
     }
 
@@ -102,10 +102,9 @@ mod tests {
                 publishers: rng.u32(1..100),
             };
             let nth = rng.u64(..1_000_000);
-            let due = pace.nth_ns(nth);
-            assert!(
-                (pace.due_until(due)..=nth + 1).contains(&(nth + 1)) || pace.due_until(due + 1) == nth + 1
-            );
+            let due_ns = pace.nth_ns(nth);
+            assert_eq!(pace.due_until(due_ns), nth + 1);
+            assert!(nth == 0 || pace.due_until(due_ns - 1) == nth);
             let (publisher, turn) = (rng.u32(..pace.publishers), rng.u32(..1_000));
             let nth = u64::from(turn) * u64::from(pace.publishers) + u64::from(publisher);
             assert_eq!(pace.due_ns(publisher, turn), pace.nth_ns(nth));

@@ -57,6 +57,9 @@ pub(crate) async fn run(options: Options) -> Result<Report> {
     while !watched.sending.is_empty() {
         watched.wait().await?;
     }
+    if let Some(bell) = bell {
+        bell.stop();
+    }
     let expected: u64 =
         watched.sent.iter().map(|sent| u64::from(sent.count) * options.receivers(sent.publisher)).sum();
     while watched.plan.received.load(Ordering::Relaxed) < expected && watched.wait().await? {}
@@ -64,9 +67,6 @@ pub(crate) async fn run(options: Options) -> Result<Report> {
     stop.send_replace(true);
     while !watched.receiving.is_empty() {
         watched.wait().await?;
-    }
-    if let Some(bell) = bell {
-        bell.stop();
     }
     watched.bar.finish_and_clear();
     Ok(Report::new(&watched.plan, &watched.sent, &watched.received, processor))
