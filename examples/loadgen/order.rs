@@ -16,19 +16,19 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Takes note of a message.
-    pub(crate) fn note(&mut self, sequence: u32) {
+    /// Takes note of a message; tells whether it had not come before.
+    pub(crate) fn note(&mut self, sequence: u32) -> bool {
         if sequence >= self.next {
             if sequence > self.next {
                 self.missing.insert(self.next, sequence);
             }
             self.next = sequence.saturating_add(1);
-            return;
+            return true;
         }
         let hole = self.missing.range(..=sequence).next_back().map(|(first, behind)| (*first, *behind));
         let Some((first, behind)) = hole.filter(|(_, behind)| sequence < *behind) else {
             self.duplicated += 1;
-            return;
+            return false;
         };
         self.out_of_order += 1;
         self.missing.remove(&first);
@@ -38,6 +38,7 @@ impl Order {
         if sequence + 1 < behind {
             self.missing.insert(sequence + 1, behind);
         }
+        true
     }
 
     /// How many of the messages that were sent did not come.
@@ -60,7 +61,7 @@ mod tests {
             let mut order = Order::default();
             let (mut seen, mut duplicated, mut late) = (Vec::new(), 0, 0);
             for sequence in came {
-                order.note(sequence);
+                assert_eq!(order.note(sequence), !seen.contains(&sequence));
                 if seen.contains(&sequence) {
                     duplicated += 1;
                 } else if seen.iter().any(|other| *other > sequence) {

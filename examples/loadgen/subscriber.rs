@@ -37,7 +37,8 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    fn note(&mut self, payload: &[u8], now_ns: u64, plan: &Plan) {
+    /// Takes note of a message; tells whether it had not come before.
+    fn note(&mut self, payload: &[u8], now_ns: u64, plan: &Plan) -> bool {
         let stamp = Stamp::read(payload).filter(|_| payload.len() == plan.options.size);
         let place = stamp.and_then(|stamp| {
             let order = self.orders.get_mut(usize::try_from(stamp.publisher).ok()?)?.as_mut()?;
@@ -45,14 +46,15 @@ impl Received {
         });
         let Some((stamp, order)) = place else {
             self.strange += 1;
-            return;
+            return false;
         };
-        order.note(stamp.sequence);
+        let is_new = order.note(stamp.sequence);
         if stamp.due_ns >= plan.begin_ns {
             self.measured += 1;
             self.last_ns = now_ns;
             self.latency.record(now_ns.saturating_sub(stamp.due_ns));
         }
+        is_new
     }
 }
 
@@ -86,8 +88,7 @@ impl Subscriber {
             let mut came = 0;
             client.handle(|now_ns, event| {
                 if let Event::Publish { publish, .. } = event {
-                    came += 1;
-                    received.note(publish.payload, now_ns, &plan);
+                    came += u64::from(received.note(publish.payload, now_ns, &plan));
                 }
             })?;
             client.transmit()?;
