@@ -147,6 +147,8 @@ impl Client {
             }
             () = other => {}
         }
+        // Where everything is ready at once the runtime lets one client go on for hundreds of turns, and the others fall behind.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
