@@ -54,6 +54,12 @@ class Client(Ends):
         self.inner.subscribe(filter, qos)
         return self.acks.get(timeout=10)
 
+    def subscribe_from(self, filter, qos, since):
+        properties = Properties(PacketTypes.SUBSCRIBE)
+        properties.UserProperty = ("headwater-from", since)
+        self.inner.subscribe(filter, options=SubscribeOptions(qos=qos), properties=properties)
+        return self.acks.get(timeout=10)
+
     def publish(self, topic, payload, qos=0, retain=False, properties=None):
         self.inner.publish(topic, payload, qos, retain, properties).wait_for_publish(10)
 
@@ -114,6 +120,7 @@ def main():
         listener.close()
         talker.close()
     properties_survive()
+    history()
     print(f"paho-mqtt: {checks} checks passed")
 
 
@@ -136,6 +143,23 @@ def properties_survive():
     check("5.0: response topic", got.ResponseTopic, "answers/here")
     check("5.0: correlation data", got.CorrelationData, b"\x00\xff")
     check("5.0: user properties", got.UserProperty, [("a", "1"), ("mqtt.qos", "9"), ("a", "2")])
+    listener.close()
+    talker.close()
+
+
+def history():
+    """Not of MQTT: what this broker knows by a user property of SUBSCRIBE."""
+    talker, listener = Client(mqtt.MQTTv5, "h-talker"), Client(mqtt.MQTTv5, "h-listener")
+    topic = f"{RUN}/history"
+    for number in range(20):
+        talker.publish(topic, str(number), 1)
+    check("history: an hour ago", listener.subscribe_from(topic, 1, "-PT1H"), [1])
+    for number in range(20, 25):
+        talker.publish(topic, str(number), 1)
+    got = [int(message.payload) for message in listener.take(25)]
+    check("history: the past, then the present", got, list(range(25)))
+    check("history: nothing twice", listener.silent(), True)
+    check("history: no such time", listener.subscribe_from(f"{topic}/2", 1, "yesterday"), [0x83])
     listener.close()
     talker.close()
 

@@ -34,6 +34,8 @@ pub(crate) fn forward(
     source: Source,
 ) {
     let mut subscribers = matching(shared, topic);
+    // Who has asked for the past since it was appended reads it from the log.
+    subscribers.retain(|one| source.offset >= one.subscription.past.until.of(source.partition));
     let groups = shared.groups.matching(topic);
     if subscribers.is_empty() && groups.is_empty() {
         return;

@@ -143,4 +143,4 @@ pub use self::options::StoreOptions;
 pub use self::placement::Placement;
 pub use self::session::{Attach, Attached, Next, Since};
 pub use self::store::{MESSAGES_TOPIC, Store};
-pub use self::subscription::{Earlier, Subscription, Terms};
+pub use self::subscription::{Earlier, Past, Subscription, Terms};

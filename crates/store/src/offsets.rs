@@ -38,6 +38,19 @@ impl Offsets {
         self.named.is_empty()
     }
 
+    /// Each one together with that of `all`.
+    pub(crate) fn each(&self, all: &[u64], choose: impl Fn(u64, u64) -> u64) -> Self {
+        Self::new((0..).zip(all).map(|(partition, offset)| choose(self.of(partition), *offset)))
+    }
+
+    /// The same with another offset of one partition.
+    pub(crate) fn with(&self, partition: u32, offset: u64) -> Self {
+        let others = self.named.iter().filter(|(other, _)| *other != partition).copied();
+        let mut named: Vec<_> = others.chain((offset > 0).then_some((partition, offset))).collect();
+        named.sort_unstable();
+        Self { named: named.into() }
+    }
+
     /// Those that are behind the positions: the others have been passed, and mean no more than 0.
     pub(crate) fn behind(&self, positions: &[u64]) -> Self {
         let is_behind = |(partition, offset): &&(u32, u64)| *offset > at(positions, *partition).unwrap_or(0);
@@ -77,6 +90,9 @@ mod tests {
         assert_eq!(all(&offsets), [5, 0, 7, 9, 0]);
         assert_eq!(all(&offsets.behind(&[4, 0, 7, 10])), [5, 0, 0, 0, 0]);
         assert!(offsets.behind(&[5, 0, 7, 9]).is_empty());
+        assert_eq!(all(&offsets.each(&[6, 1, 6, 9], u64::min)), [5, 0, 6, 9, 0]);
+        assert_eq!(all(&offsets.each(&[6, 1, 6, 9], u64::max)), [6, 1, 7, 9, 0]);
+        assert_eq!(all(&offsets.with(1, 4).with(0, 0)), [0, 4, 7, 9, 0]);
         let mut cut = offsets;
         assert!(cut.cut(&[5, 3, 6, 9]));
         assert_eq!(all(&cut), [5, 0, 6, 9, 0]);

@@ -27,9 +27,18 @@ pub struct Subscription {
     pub starts: Offsets,
     /// What held before, oldest first, as long as messages from then are unread.
     pub earlier: Vec<Earlier>,
-    /// Of one that begins in the past: the first offset that was not there when it was made. Before it messages of QoS 0 are for it
-    /// too, which otherwise come when they are published or not at all. It is not kept with the session.
-    pub history: Offsets,
+    /// The messages of QoS 0 that it gets from the log. It is not kept with the session.
+    pub past: Past,
+}
+
+/// What of the log a subscription asks for that begins in the past: messages of QoS 0 too, which otherwise come when they are published or
+/// not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The first offset that was not read.
+    pub from: Offsets,
+    /// The first offset that was not there when the subscription was made. What is before is not forwarded, even if it was about to be.
+    pub until: Offsets,
 }
 
 /// How messages are sent.
@@ -64,13 +73,34 @@ impl Subscription {
     /// Whether a record is of the past that the subscription has asked for.
     #[must_use]
     pub fn asks_for_past(&self, partition: u32, offset: u64) -> bool {
-        offset >= self.starts.of(partition) && offset < self.history.of(partition)
+        let Past { from, until } = &self.past;
+        offset >= self.starts.of(partition).max(from.of(partition)) && offset < until.of(partition)
+    }
+
+    /// One that begins at these offsets, and takes the place of `self`. What that one still has to get from before them, it gets on its
+    /// own terms [MQTT-3.8.4-4].
+    pub(crate) fn begun_again(&self, terms: Terms, begins: &[u64], ends: &[u64]) -> Self {
+        let mut old = self.clone();
+        for earlier in &mut old.earlier {
+            earlier.until = earlier.until.each(begins, u64::min);
+        }
+        let from = Offsets::new(begins.iter().copied());
+        let starts = self.starts.each(begins, u64::min);
+        let past = Past { from: from.clone(), until: Offsets::new(ends.iter().copied()) };
+        Self { starts, past, ..old.replaced(terms, from) }
     }
 
     /// The same without what is before these offsets.
     pub(crate) fn not_before(&self, offsets: &[u64]) -> Self {
-        let starts = (0..).zip(offsets).map(|(partition, offset)| self.starts.of(partition).max(*offset));
-        Self { starts: Offsets::new(starts), ..self.clone() }
+        let past = Past { from: self.past.from.each(offsets, u64::max), until: self.past.until.clone() };
+        Self { starts: self.starts.each(offsets, u64::max), past, ..self.clone() }
+    }
+
+    /// The same, when the past that it has asked for was read to its end.
+    pub(crate) fn past_read(&self, partition: u32) -> Self {
+        let until = self.past.until.of(partition);
+        let from = self.past.from.with(partition, until.max(self.past.from.of(partition)));
+        Self { past: Past { from, until: self.past.until.clone() }, ..self.clone() }
     }
 
     /// The same on other terms from `ends` on. No message is lost by that.
@@ -101,7 +131,7 @@ impl Subscription {
             terms: self.terms,
             starts: self.starts.behind(positions),
             earlier: earlier.filter(|earlier| !earlier.until.is_empty()).collect(),
-            history: self.history.behind(positions),
+            past: Past { from: self.past.from.behind(positions), until: self.past.until.behind(positions) },
         }
     }
 }

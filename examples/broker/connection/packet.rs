@@ -134,10 +134,12 @@ impl Connection {
                 tracing::info!(client = client.attached.client_id(), error, "subscriptions are refused");
                 let refused = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
                 let reasons = vec![refused; subscribe.filters.iter().count()];
-                return self.session.answer(request, &reasons).map_err(End::Misuse);
+                let answered = self.session.answer_explained(request, &reasons, Some(&error), &[]);
+                return answered.map_err(End::Misuse);
             }
         };
         let (mut reasons, mut new, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+        let mut why = None;
         for SubscribeFilter { filter, options } in subscribe.filters.iter() {
             let reason = if client.attached.subscriptions() >= subscriptions_max
                 && !client.attached.is_subscribed(filter)
@@ -159,6 +161,7 @@ impl Connection {
                     Err(SubscribeError::Read(error)) => return Err(End::Read(error)),
                     Err(error) => {
                         tracing::info!(client = client.attached.client_id(), %error, "a subscription is refused");
+                        why = Some(error.to_string());
                         ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR
                     }
                 }
@@ -182,7 +185,7 @@ impl Connection {
         for (filter, options, existed) in taken {
             self.asks(filter, options, existed);
         }
-        self.session.answer(request, &reasons).map_err(End::Misuse)
+        self.session.answer_explained(request, &reasons, why.as_deref(), &[]).map_err(End::Misuse)
     }
 
     async fn unsubscribe(&mut self, unsubscribe: &Unsubscribe<'_>, request: Request) -> Result<(), End> {

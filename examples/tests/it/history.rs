@@ -9,6 +9,15 @@ use crate::program::Broker;
 use crate::raw::Raw;
 
 fn subscribe_from(client: &mut Raw, filters: &[&str], from: &[&str]) -> Vec<ReasonCode> {
+    subscribe_and_ask_why(client, filters, from).0
+}
+
+/// The reasons, and the reason string.
+fn subscribe_and_ask_why(
+    client: &mut Raw,
+    filters: &[&str],
+    from: &[&str],
+) -> (Vec<ReasonCode>, Option<String>) {
     let filters: Vec<_> = filters
         .iter()
         .map(|filter| SubscribeFilter::new(TopicFilter::parse(filter).unwrap(), QoS::AtLeastOnce))
@@ -19,7 +28,7 @@ fn subscribe_from(client: &mut Raw, filters: &[&str], from: &[&str]) -> Vec<Reas
     client.send(&Packet::Subscribe(subscribe));
     let frame = client.read().expect("SUBACK");
     let Packet::SubAck(suback) = frame.packet(client.version).unwrap() else { panic!("{frame:?}") };
-    suback.reasons.iter().collect()
+    (suback.reasons.iter().collect(), suback.properties.reason_string().map(str::to_owned))
 }
 
 #[test]
@@ -59,12 +68,13 @@ fn what_is_no_beginning_is_refused_and_nothing_is_subscribed() {
     let broker = Broker::start(folder.path(), &[]);
     let mut client = Raw::connect(&broker, Version::V5, "asks", 0);
     let refused = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
-    assert_eq!(subscribe_from(&mut client, &["a", "b"], &["yesterday"]), [refused, refused]);
+    let (reasons, why) = subscribe_and_ask_why(&mut client, &["a", "b"], &["yesterday"]);
+    assert_eq!(reasons, [refused, refused]);
+    assert!(why.as_ref().is_some_and(|why| why.contains("'yesterday'") && why.contains("-PT1H")), "{why:?}");
     assert_eq!(subscribe_from(&mut client, &["a"], &["earliest", "earliest"]), [refused]);
-    assert_eq!(
-        subscribe_from(&mut client, &["$share/g/a", "c"], &["earliest"]),
-        [refused, ReasonCode::GRANTED_QOS_1]
-    );
+    let (reasons, why) = subscribe_and_ask_why(&mut client, &["$share/g/a", "c"], &["earliest"]);
+    assert_eq!(reasons, [refused, ReasonCode::GRANTED_QOS_1]);
+    assert!(why.as_ref().is_some_and(|why| why.contains("shared subscription")), "{why:?}");
     let mut publisher = Raw::connect(&broker, Version::V5, "publisher", 0);
     publisher.publish("a", b"not for it");
     publisher.publish("c", b"for it");

@@ -22,7 +22,7 @@ use crate::lock::{lock, write};
 use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::Shared;
-use crate::subscription::{Subscription, Terms};
+use crate::subscription::{Past, Subscription, Terms};
 
 /// A session whose client is connected: the connection's handle to what is for it.
 ///
@@ -111,13 +111,7 @@ impl Attached {
                 Some(old) => old.replaced(terms, limit),
                 None => {
                     let filter = TopicFilterBuf::from(filter);
-                    Subscription {
-                        filter,
-                        terms,
-                        starts: limit,
-                        earlier: Vec::new(),
-                        history: Offsets::default(),
-                    }
+                    Subscription { filter, terms, starts: limit, earlier: Vec::new(), past: Past::default() }
                 }
             });
             let subscriber =
@@ -367,9 +361,9 @@ impl Attached {
         let shared_state = lock(&self.core.state);
         let positions = shared_state.positions(&dispatched);
         // The past is asked for by a connection: what of it is sent at most once does not come to the next one.
-        let kept = |subscription: &Arc<Subscription>| {
-            let history = Offsets::default();
-            Subscription { history, ..subscription.behind(&positions) }
+        let kept = |subscription: &Arc<Subscription>| Subscription {
+            past: Past::default(),
+            ..subscription.behind(&positions)
         };
         let subscriptions = shared_state.subscriptions.iter().map(kept);
         // What was not sent goes to other members.

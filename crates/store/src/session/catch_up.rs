@@ -62,7 +62,12 @@ impl Attached {
         if lag.next >= lane.position() {
             let found = self.not_dispatched(lag, lane)?;
             let mut state = lock(&self.core.state);
-            state.caught.extend(found);
+            // Not among what is read: what is dispatched from now on must not come before it.
+            found.into_iter().for_each(|delivery| state.inbox.push(delivery));
+            if state.subscriptions.iter().any(|one| one.past.until.of(lag.partition) > lag.next) {
+                let read = state.subscriptions.iter().map(|one| Arc::new(one.past_read(lag.partition)));
+                state.subscriptions = read.collect();
+            }
             state.follow.set(lag.partition, Follow::Live { pushed: lag.next });
         }
         Ok(())
@@ -71,7 +76,7 @@ impl Attached {
     /// What of the past that a subscription has asked for is not durable, and was published with QoS 0: the dispatcher passes it over.
     fn not_dispatched(&self, lag: &Lag, lane: &MessageLane) -> Result<Vec<Delivery>, ReadError> {
         let (mut found, mut next) = (Vec::new(), lag.next);
-        let asked = lag.subscriptions.iter().map(|one| one.history.of(lag.partition)).max().unwrap_or(0);
+        let asked = lag.subscriptions.iter().map(|one| one.past.until.of(lag.partition)).max().unwrap_or(0);
         let end = asked.min(lane.partition.appended_end());
         while next < end {
             let fetched =

@@ -22,7 +22,7 @@ use crate::dispatch::Subscriber;
 use crate::error::SubscribeError;
 use crate::lock::{lock, write};
 use crate::offsets::Offsets;
-use crate::subscription::{Subscription, Terms};
+use crate::subscription::{Past, Subscription, Terms};
 
 /// From when on a subscription wants messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,8 @@ impl Attached {
     /// * Retained messages are not sent because of it, whatever its options say: they are among what comes.
     /// * What expires before it is sent is not. What retention has deleted is not there.
     /// * Other subscriptions of the session do not get again what they had. They wait until what is before is sent.
-    /// * One with the same filter is replaced whole: all comes again, on the new terms.
+    /// * One with the same filter is replaced: from the beginning that is asked for, all comes again, on the new terms. What it has not sent
+    ///   from before that comes as it asked, and is not lost [MQTT-3.8.4-4].
     ///
     /// It costs a look at the time index of each partition, and then a reading of the log from there, in pieces, by [`next`](Self::next).
     ///
@@ -67,37 +68,42 @@ impl Attached {
         let starts = self.starts(since)?;
         // Before the session is locked: what is dispatched in between is in the inbox then.
         let dispatched = self.shared.dispatched();
+        let old = {
+            let state = lock(&self.core.state);
+            state.subscriptions.iter().find(|old| old.filter.as_filter() == filter).cloned()
+        };
         let (subscription, ends) = {
             // Under the lock of the tree: a QoS 0 message that comes after the ends finds the subscription.
             let mut tree = write(&self.shared.subscriptions);
             let ends: Vec<u64> = self.shared.lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-            let subscription = Arc::new(Subscription {
-                filter: TopicFilterBuf::from(filter),
-                terms: Terms { options, id },
-                starts: Offsets::new(starts.iter().copied()),
-                earlier: Vec::new(),
-                history: Offsets::new(ends.iter().copied()),
+            let terms = Terms { options, id };
+            let subscription = Arc::new(match &old {
+                Some(old) => old.begun_again(terms, &starts, &ends),
+                None => {
+                    let filter = TopicFilterBuf::from(filter);
+                    let from = Offsets::new(starts.iter().copied());
+                    let past = Past { from: from.clone(), until: Offsets::new(ends.iter().copied()) };
+                    Subscription { filter, terms, starts: from, earlier: Vec::new(), past }
+                }
             });
             let subscriber =
                 Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&subscription) };
             tree.subscribe(filter, self.core.key, subscriber);
             (subscription, ends)
         };
-        let (existed, moved) = {
+        let moved: Vec<_> = {
             let mut state = lock(&self.core.state);
-            let before = state.subscriptions.len();
             let others: Vec<_> = state
                 .subscriptions
                 .iter()
                 .filter(|other| other.filter.as_filter() != filter)
                 .cloned()
                 .collect();
-            let existed = others.len() < before;
             state.replays.retain(|replay| replay.subscription.filter.as_filter() != filter);
             let positions = state.go_back(&dispatched, &starts, &ends);
             let moved: Vec<_> = others.iter().map(|other| Arc::new(other.not_before(&positions))).collect();
             state.subscriptions = moved.iter().cloned().chain([subscription]).collect();
-            (existed, moved)
+            moved
         };
         // The dispatcher goes by these.
         let mut tree = write(&self.shared.subscriptions);
@@ -105,7 +111,7 @@ impl Attached {
             let subscriber = Subscriber { session: Arc::clone(&self.core), subscription: Arc::clone(&one) };
             tree.subscribe(one.filter.as_filter(), self.core.key, subscriber);
         }
-        Ok(Subscribed { existed })
+        Ok(Subscribed { existed: old.is_some() })
     }
 
     /// The first offset of each partition that is wanted.

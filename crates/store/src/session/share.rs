@@ -16,7 +16,7 @@ use crate::group::{Fate, Group, Occasion};
 use crate::lock::lock;
 use crate::offsets::Offsets;
 use crate::store::Shared;
-use crate::subscription::{Subscription, Terms};
+use crate::subscription::{Past, Subscription, Terms};
 
 impl Attached {
     /// A delivery is done with: the exchange is complete, whatever the client said to it [MQTT-4.8.2-6], or the message was given up.
@@ -135,7 +135,7 @@ impl State {
             terms: *terms,
             starts: Offsets::default(),
             earlier: Vec::new(),
-            history: Offsets::default(),
+            past: Past::default(),
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Subscriptions that begin in the past: what the log has comes first, then what is published, without a gap and without a double.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_session::State;
 use headwater_store::{Since, SubscribeError};
 use headwater_topic::{TopicFilter, TopicName};
 
-use crate::bed::{Bed, Client, got};
+use crate::bed::{Bed, Client, got, options, seen};
 
 fn since(client: &mut Client, filter: &str, qos: u8, id: u32, since: Since) {
     let options = SubscribeOptions::new(QoS::from_u8(qos).unwrap());
@@ -192,7 +193,7 @@ fn nothing_is_lost_over_crashes() {
 
 fn life(seed: u64, crashes: bool) -> (usize, usize) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut bed = Bed::new();
+    let mut bed = Bed::with(options().catch_up_bytes(rng.usize(1..2_000)));
     let mut client = bed.lasting("s");
     let (mut published, mut asked, mut had) = (Vec::<Published>::new(), Vec::<Asked>::new(), Had::default());
     let (mut crashed, mut left, mut backwards) = (0, 0, 0);
@@ -215,13 +216,13 @@ fn life(seed: u64, crashes: bool) -> (usize, usize) {
             75..90 => {
                 let Some(filter) = filters.pop() else { continue };
                 let id = u32::try_from(asked.len()).unwrap() + 1;
-                // Only what is durable is found by its time.
-                bed.run();
-                published.iter_mut().for_each(|one| _ = one.durable.get_or_insert(true));
                 let (from, begins) = match rng.u32(0..3) {
                     0 => (published.len(), None),
                     1 => (0, Some(Since::Earliest)),
                     _ => {
+                        // Only what is durable is found by its time.
+                        bed.run();
+                        published.iter_mut().for_each(|one| _ = one.durable.get_or_insert(true));
                         let ms = bed.now_ms - rng.i64(-1..5) * 1_000;
                         let first = published.iter().position(|one| one.ms >= ms);
                         (first.unwrap_or(published.len()), Some(Since::Moment { ms }))
@@ -260,4 +261,115 @@ fn life(seed: u64, crashes: bool) -> (usize, usize) {
     had.take(&mut client, usize::MAX);
     had.check(&published, &asked, crashed, left);
     (backwards, had.0.values().map(Vec::len).sum())
+}
+
+#[test]
+fn a_message_of_qos_0_of_the_past_is_not_overtaken_and_what_follows_does_not_come_again() {
+    let bed = Bed::new();
+    for (number, qos) in [0, 0, 2].into_iter().enumerate() {
+        bed.publish("a", &number.to_string(), qos);
+    }
+    let mut client = bed.lasting("s");
+    since(&mut client, "a", 2, 1, Since::Earliest);
+    // Nothing is durable: it goes live with one more of QoS 0 in its hands.
+    assert_eq!(client.next().as_ref().map(seen), Some(got("a", "0", 0, false)));
+    bed.run();
+    assert_eq!(client.next().as_ref().map(seen), Some(got("a", "1", 0, false)));
+    assert_eq!(client.next().as_ref().map(seen), Some(got("a", "2", 2, false)));
+    since(&mut client, "+", 2, 2, Since::Earliest);
+    let of_second = SubscriptionId::new(2).unwrap();
+    let again: Vec<_> =
+        client.deliveries().into_iter().map(|one| (seen(&one).1, one.subscription_ids)).collect();
+    assert_eq!(again, ["0", "1", "2"].map(|number| (number.to_owned(), vec![of_second])));
+}
+
+#[test]
+fn a_message_of_qos_0_comes_once_also_if_the_inbox_is_full_after_it() {
+    let bed = Bed::with(options().inbox_max(1));
+    for (number, qos) in [1, 1, 1, 0].into_iter().enumerate() {
+        bed.publish("a", &number.to_string(), qos);
+    }
+    let mut client = bed.lasting("s");
+    since(&mut client, "a", 1, 1, Since::Earliest);
+    assert_eq!(client.drain(), [got("a", "3", 0, false)]);
+    bed.run();
+    assert_eq!(client.drain(), ["0", "1", "2"].map(|number| got("a", number, 1, false)));
+    // Nor does what comes later.
+    bed.publish("a", "4", 0);
+    assert_eq!(client.drain(), [got("a", "4", 0, false)]);
+}
+
+#[test]
+fn a_message_of_qos_0_that_is_not_durable_comes_once_to_each_subscription_that_asks() {
+    let bed = Bed::new();
+    bed.publish("a", "0", 0);
+    let mut client = bed.lasting("s");
+    for (filter, id) in [("a", 1), ("+", 2), ("#", 3)] {
+        since(&mut client, filter, 1, id, Since::Earliest);
+        let ids: Vec<_> = client.deliveries().iter().flat_map(|one| one.subscription_ids.clone()).collect();
+        assert_eq!(ids, [SubscriptionId::new(id).unwrap()]);
+    }
+}
+
+#[test]
+fn who_replaces_a_subscription_by_one_that_begins_later_loses_nothing_of_what_it_missed() {
+    // [MQTT-3.8.4-4]
+    for (then, stays) in [(2, true), (0, true), (2, false), (0, false)] {
+        let mut bed = Bed::new();
+        let mut client = bed.lasting("s");
+        client.subscribe("a", 1);
+        let _ = client.leave();
+        bed.publish_numbers("a", 0..3, 2);
+        bed.now_ms += 10_000;
+        bed.publish_numbers("a", 3..5, 2);
+        client = bed.lasting("s");
+        since(&mut client, "a", then, 1, Since::Moment { ms: bed.now_ms - 5_000 });
+        if !stays {
+            let _ = client.leave();
+            bed = bed.reopen();
+            client = bed.lasting("s");
+        }
+        bed.publish_numbers("a", 5..6, 2);
+        let mut expected: Vec<_> = [0, 1, 2].map(|number| got("a", &number.to_string(), 1, false)).into();
+        let asked = (3..6).map(|number| got("a", &number.to_string(), then, false));
+        // What is sent at most once is not kept for one that is away.
+        expected.extend(asked.skip(if stays || then > 0 { 0 } else { 2 }));
+        assert_eq!(client.drain(), expected, "{then} {stays}");
+    }
+}
+
+#[test]
+fn a_message_of_qos_0_that_is_published_during_subscribe_comes_once() {
+    let bed = Bed::new();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                bed.publish("a", &number.to_string(), 0);
+                number += 1;
+                // So few wait that no inbox is full.
+                if number % 64 == 0 {
+                    bed.run();
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..2_000 {
+                let mut client = bed.attach("s", true, 0);
+                since(&mut client, "a", 0, 1, Since::Moment { ms: i64::MAX });
+                let had: Vec<u32> = (0..200)
+                    .filter_map(|_| client.next())
+                    .map(|one| String::from_utf8(one.message.payload.to_vec()).unwrap().parse().unwrap())
+                    .collect();
+                let different: BTreeSet<_> = had.iter().collect();
+                assert_eq!(different.len(), had.len(), "{had:?}");
+            }
+        }));
+        over.store(true, Ordering::Relaxed);
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    });
 }

@@ -38,8 +38,7 @@ use self::fields::{
 };
 pub use self::outgoing::OutgoingRecord;
 pub use self::owed::OwedRecord;
-use crate::offsets::Offsets;
-use crate::subscription::{Earlier, Subscription};
+use crate::subscription::{Earlier, Past, Subscription};
 
 /// The version that this code writes.
 const VERSION: u8 = 4;
@@ -228,7 +227,7 @@ fn decode_subscription(input: &mut &[u8]) -> Result<Subscription, SnapshotError>
     let earlier = take_all(input, "earlier", 9, |input| {
         Ok(Earlier { terms: take_terms(input)?, until: take_offsets(input, "until")? })
     })?;
-    Ok(Subscription { filter, terms, starts, earlier, history: Offsets::default() })
+    Ok(Subscription { filter, terms, starts, earlier, past: Past::default() })
 }
 
 #[cfg(test)]
@@ -260,7 +259,7 @@ mod tests {
                     },
                     starts: Offsets::new([1, 2, 3]),
                     earlier: Vec::new(),
-                    history: Offsets::default(),
+                    past: Past::default(),
                 },
                 Subscription {
                     filter: filter("+"),
@@ -270,7 +269,7 @@ mod tests {
                         terms: Terms { options: SubscribeOptions::new(QoS::AtLeastOnce), id: None },
                         until: Offsets::new([0, 4, 10]),
                     }],
-                    history: Offsets::default(),
+                    past: Past::default(),
                 },
             ],
             owed: vec![
