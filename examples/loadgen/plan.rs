@@ -52,6 +52,11 @@ impl Plan {
         rate.map(|rate| Pace { start_ns: self.start_ns, rate, publishers })
     }
 
+    /// Whether what comes now counts in the rate of what comes.
+    pub(crate) fn is_measured(&self, now_ns: u64) -> bool {
+        now_ns >= self.begin_ns && self.end_ns.is_none_or(|end_ns| now_ns < end_ns)
+    }
+
     /// How much has happened: it stands still when nothing does.
     pub(crate) fn progress(&self) -> u64 {
         [&self.sent, &self.acknowledged, &self.received]

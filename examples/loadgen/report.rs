@@ -51,8 +51,8 @@ impl Report {
         };
         let measured_sent = sent.iter().map(|sent| sent.measured).sum();
         let measured_received = received.iter().map(|received| received.measured).sum();
-        let last_sent = sent.iter().map(|sent| sent.last_ns).max();
-        let last_received = received.iter().map(|received| received.last_ns).max();
+        let last_sent = sent.iter().map(|sent| sent.last_ns).max().max(plan.end_ns);
+        let last_received = plan.end_ns.or(received.iter().map(|received| received.last_ns).max());
         let per_sec = |count: u64, last_ns: Option<u64>| {
             let ns = last_ns.unwrap_or(0).saturating_sub(plan.begin_ns);
             if ns == 0 { 0.0 } else { count as f64 * 1e9 / ns as f64 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use headwater::codec::QoS;
 use headwater_examples::show;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{Notify, watch};
@@ -23,6 +24,8 @@ use crate::subscriber::{Received, Subscriber};
 const TICK: Duration = Duration::from_millis(100);
 /// When nothing happens for so long, nothing more will.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Messages of QoS 0 that come so long after the last was sent are of no use: a broker may have queued them for minutes.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Connects, publishes, waits for what is on its way, and gives the figures.
 pub(crate) async fn run(options: Options) -> Result<Report> {
@@ -62,7 +65,11 @@ pub(crate) async fn run(options: Options) -> Result<Report> {
     }
     let expected: u64 =
         watched.sent.iter().map(|sent| u64::from(sent.count) * options.receivers(sent.publisher)).sum();
-    while watched.plan.received.load(Ordering::Relaxed) < expected && watched.wait().await? {}
+    let (over, waits) = (Instant::now(), options.qos != QoS::AtMostOnce);
+    while watched.plan.received.load(Ordering::Relaxed) < expected
+        && (waits || over.elapsed() < LATE)
+        && watched.wait().await?
+    {}
     let processor = watched.processor()?;
     stop.send_replace(true);
     while !watched.receiving.is_empty() {
@@ -79,8 +86,8 @@ struct Watched {
     receiving: JoinSet<Result<Received>>,
     sent: Vec<Sent>,
     received: Vec<Received>,
-    /// The broker's processor time at the beginning of what is measured.
-    used: Option<Duration>,
+    /// The broker's processor time at the beginning and at the end of what is measured.
+    used: [Option<Duration>; 2],
     bar: ProgressBar,
     progress: u64,
     moved: Instant,
@@ -104,7 +111,7 @@ impl Watched {
             receiving: JoinSet::new(),
             sent: Vec::new(),
             received: Vec::new(),
-            used,
+            used: [used, None],
             bar,
             progress: 0,
             moved: Instant::now(),
@@ -114,13 +121,22 @@ impl Watched {
 
     /// Waits a while, or until a client is done; tells whether something still happens.
     async fn wait(&mut self) -> Result<bool> {
-        let begin = self.plan.clock.moment(self.plan.begin_ns);
-        let pid = self.plan.options.broker_pid.filter(|_| self.used.is_none());
+        let (plan, used) = (Arc::clone(&self.plan), &mut self.used);
+        let next = match used {
+            [None, _] => Some(plan.begin_ns),
+            [Some(_), None] => plan.end_ns,
+            _ => None,
+        };
+        let moment = plan.clock.moment(next.unwrap_or(u64::MAX / 2));
+        let pid = plan.options.broker_pid.filter(|_| next.is_some());
         tokio::select! {
             Some(sent) = self.sending.join_next() => self.sent.push(sent??),
             Some(received) = self.receiving.join_next() => self.received.push(received??),
-            () = tokio::time::sleep_until(begin.into()), if pid.is_some() => {
-                self.used = pid.map(processor::used).transpose()?;
+            () = tokio::time::sleep_until(moment.into()), if pid.is_some() => {
+                let place = used.iter_mut().find(|used| used.is_none());
+                if let (Some(place), Some(pid)) = (place, pid) {
+                    *place = Some(processor::used(pid)?);
+                }
             }
             () = tokio::time::sleep(TICK) => {}
         }
@@ -138,9 +154,11 @@ impl Watched {
         Ok(self.moved.elapsed() < self.patience)
     }
 
-    /// The processor time that the broker has used since the beginning of what is measured.
+    /// The processor time that the broker has used while it was measured.
     fn processor(&self) -> Result<Option<Duration>> {
-        let Some((pid, before)) = self.plan.options.broker_pid.zip(self.used) else { return Ok(None) };
-        Ok(Some(processor::used(pid)?.saturating_sub(before)))
+        let [before, after] = self.used;
+        let Some((pid, before)) = self.plan.options.broker_pid.zip(before) else { return Ok(None) };
+        let after = after.map_or_else(|| processor::used(pid), Ok)?;
+        Ok(Some(after.saturating_sub(before)))
     }
 }

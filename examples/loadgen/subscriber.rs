@@ -26,9 +26,9 @@ pub(crate) struct Subscriber {
 pub(crate) struct Received {
     /// The order of what came from each publisher that is heard here, by its number.
     pub(crate) orders: Vec<Option<Order>>,
-    /// Those that were sent behind the warm-up.
+    /// Those that came while it was measured, whenever they were sent.
     pub(crate) measured: u64,
-    /// When the last one came.
+    /// When the last of these came.
     pub(crate) last_ns: u64,
     /// Messages that nobody of this program has sent to it, or not so.
     pub(crate) strange: u64,
@@ -49,9 +49,11 @@ impl Received {
             return false;
         };
         let is_new = order.note(stamp.sequence);
-        if stamp.due_ns >= plan.begin_ns {
+        if plan.is_measured(now_ns) {
             self.measured += 1;
             self.last_ns = now_ns;
+        }
+        if stamp.due_ns >= plan.begin_ns {
             self.latency.record(now_ns.saturating_sub(stamp.due_ns));
         }
         is_new

@@ -72,7 +72,7 @@ impl Latency {
 pub(crate) fn print(throughput: &[Throughput], latency: &[Latency], per_sync: Option<f64>) {
     if !throughput.is_empty() {
         println!(
-            "\nMessages received a second; microseconds of the broker's processor time for each; lost:\n"
+            "\nMessages received a second; microseconds of the broker's processor time for each; lost, or 10 s late:\n"
         );
         println!(
             "| load | mosquitto | ours | ratio | mosquitto, us | ours, us | ratio | lost | lost, ours |"
