@@ -88,8 +88,7 @@ pub struct AuthData<'a> {
 
 impl<'a> AuthData<'a> {
     /// No data and no explanation: a step that only says that it was taken.
-    pub const EMPTY: Self =
-        Self { data: None, words: Words { reason_string: None, user_properties: &[] } };
+    pub const EMPTY: Self = Self { data: None, words: Words { reason_string: None, user_properties: &[] } };
 
     /// Data without explanation. More than 65,535 bytes cannot be encoded.
     #[must_use]
@@ -165,11 +164,7 @@ impl Authentication {
     }
 
     /// Whether a packet of the peer names the method of CONNECT, or none if that had none.
-    pub(crate) fn check(
-        &self,
-        packet: PacketType,
-        properties: &Properties<'_>,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn check(&self, packet: PacketType, properties: &Properties<'_>) -> Result<(), ProtocolError> {
         match (self.method.as_deref(), packet) {
             // [MQTT-4.12.0-6] [MQTT-4.12.0-7]
             (None, PacketType::Auth) => Err(ProtocolError::UnexpectedAuth),
@@ -200,6 +195,7 @@ impl Authentication {
         let mut properties: Vec<_> = self.properties(data).collect();
         let needed = properties.len();
         words.push_onto(&mut properties);
-        exchange.queue_explained(&properties, needed, |properties| Packet::Auth(Auth::new(reason, properties)))
+        exchange
+            .queue_explained(&properties, needed, |properties| Packet::Auth(Auth::new(reason, properties)))
     }
 }

@@ -47,6 +47,13 @@ pub enum ProtocolError {
         /// What was announced to the peer.
         receive_maximum: u16,
     },
+    /// Before 5.0: one more QoS 2 message would make more of them wait for PUBREL than are held, those of earlier connections included, see
+    /// [`Config::held_max`](crate::server::Config::held_max). In 5.0 it is refused by PUBREC.
+    #[error("{held} messages of QoS 2 wait for PUBREL, and there is room for no more; send PUBREL first")]
+    HeldMaximumExceeded {
+        /// How many there are.
+        held: usize,
+    },
     /// A topic alias above the announced maximum.
     #[error("topic alias {alias}, {maximum} is the highest allowed")]
     TopicAliasInvalid {
@@ -166,6 +173,7 @@ impl ProtocolError {
             Self::KeepAliveTimeout => ReasonCode::KEEP_ALIVE_TIMEOUT,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::HeldMaximumExceeded { .. } => ReasonCode::QUOTA_EXCEEDED,
             Self::TopicAliasInvalid { .. } => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::QosNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
             Self::WildcardSubscriptionsNotSupported => ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED,

@@ -28,10 +28,7 @@ use crate::error::{Misuse, ProtocolError};
 use crate::time::Millis;
 
 impl<T> Session<T> {
-    pub(super) fn handle_auth<'p>(
-        &mut self,
-        auth: Auth<'p>,
-    ) -> Result<Option<Event<'p, T>>, ProtocolError> {
+    pub(super) fn handle_auth<'p>(&mut self, auth: Auth<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
         self.auth.check(PacketType::Auth, &auth.properties)?;
         let reason = auth.reason;
         self.auth.step = match (reason, self.auth.step) {

@@ -128,7 +128,7 @@ impl<T> Session<T> {
         let topic = self.exchange.aliases_in.resolve(&publish)?;
         match self.exchange.publish(&publish, self.receive_maximum)? {
             Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
-            Delivered::Before => Ok(None),
+            Delivered::Nothing => Ok(None),
         }
     }
 

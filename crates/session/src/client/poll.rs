@@ -42,9 +42,14 @@ impl<T> Session<T> {
     /// was not over in time; the session is closed.
     pub fn handle_timeout(&mut self, now: Millis) -> Result<(), ProtocolError> {
         let is_over = |deadline: Option<Millis>| deadline.is_some_and(|deadline| now >= deadline);
-        // Before CONNACK the server's turn is over by the time for CONNECT: that is below.
-        let waits_for_us = matches!(self.auth.step, Step::Ours { .. });
-        if is_over(self.auth.deadline()) && (waits_for_us || self.is_open()) {
+        let authentication_is_late = match (self.phase, self.auth.step) {
+            (Phase::Open { .. }, _) | (Phase::Asked { .. }, Step::Ours { .. }) => {
+                is_over(self.auth.deadline())
+            }
+            // Before CONNACK the server answers by the time for CONNECT: that is below.
+            _ => false,
+        };
+        if authentication_is_late {
             let error = ProtocolError::AuthTimeout;
             // [MQTT-4.12.1-2]
             self.disconnect(error.reason_code());

@@ -44,7 +44,11 @@ impl<T> Session<T> {
         self.exchange.queue(&Packet::Connect(*connect))?;
         self.exchange.version = connect.version;
         self.receive_maximum = properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
-        self.exchange.incoming.begin(self.receive_maximum, connect.version == Version::V5);
+        self.exchange.incoming.begin(
+            self.receive_maximum,
+            self.config.held_max.get(),
+            connect.version == Version::V5,
+        );
         self.exchange.aliases_in.begin(properties.topic_alias_maximum().unwrap_or(0));
         self.keep_alive_secs = connect.keep_alive_secs;
         self.session_expiry_secs = match connect.version {
@@ -80,6 +84,7 @@ impl<T> Session<T> {
     pub fn connection_lost(&mut self) {
         self.leave_unanswered();
         self.phase = Phase::Idle;
+        self.auth = Authentication::default();
         self.exchange.clear_queue();
         self.exchange.incoming.disconnect();
         self.exchange.outgoing.disconnect();

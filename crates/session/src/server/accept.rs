@@ -98,7 +98,8 @@ impl<T> Session<T> {
         if let Some(state) = resumed {
             self.exchange.restore(state);
         }
-        self.exchange.incoming.begin(self.config.receive_maximum.get(), self.exchange.version == Version::V5);
+        let (receive_maximum, held_max) = (self.config.receive_maximum.get(), self.config.held_max.get());
+        self.exchange.incoming.begin(receive_maximum, held_max, self.exchange.version == Version::V5);
         self.exchange.aliases_in.begin(self.config.topic_alias_maximum);
         self.exchange.aliases_out.begin(self.client.topic_alias_maximum, self.config.topic_aliases_out);
         self.exchange.resume(self.client.receive_maximum);

@@ -118,7 +118,7 @@ impl<T> Session<T> {
         }
         match self.exchange.publish(&publish, self.config.receive_maximum.get())? {
             Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
-            Delivered::Before => Ok(None),
+            Delivered::Nothing => Ok(None),
         }
     }
 

@@ -16,7 +16,9 @@ mod poll;
 mod query;
 mod say;
 
-use headwater_codec::{Auth, Connect, Disconnect, PacketId, Publish, ReasonCode, Subscribe, Unsubscribe, Version};
+use headwater_codec::{
+    Auth, Connect, Disconnect, PacketId, Publish, ReasonCode, Subscribe, Unsubscribe, Version,
+};
 
 pub use self::accept::Accept;
 pub use self::config::Config;
@@ -36,8 +38,9 @@ use crate::time::Millis;
 /// [`next_deadline`](Self::next_deadline), call [`handle_timeout`](Self::handle_timeout). While [`wants_packet`](Self::wants_packet) says
 /// no, the next packet waits.
 ///
-/// Memory is bounded by [`Config::window`] messages out, [`Config::receive_maximum`] identifiers in, and the control packets that
-/// were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
+/// Memory is bounded by [`Config::window`] messages out; in, by [`Config::receive_maximum`] receipts of a connection, with the words of those
+/// acknowledged early, and [`Config::held_max`] identifiers of QoS 2 over all connections; by the authentication method, of at most 64 KiB;
+/// and by the control packets that were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
 ///
 /// # Examples
 ///

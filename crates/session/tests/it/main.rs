@@ -9,12 +9,16 @@
 )]
 
 mod alias;
+mod auth;
+mod auth_client;
+mod auth_phases;
 mod bad_input;
 mod clauses;
 mod client;
 mod closing;
 mod cuts;
 mod explained;
+mod held;
 mod limits;
 mod offer;
 mod opening;
