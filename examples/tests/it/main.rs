@@ -9,6 +9,7 @@
 )]
 
 mod alias;
+mod auth;
 mod bad_input;
 mod broker;
 mod clauses;
