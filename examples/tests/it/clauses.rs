@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use headwater::codec::{
-    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, PacketType, Properties, Property, PubRel, Publish,
-    QoS, ReasonCode, Unsubscribe, Version, Will,
+    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, PacketType, Properties, Property, PubRel,
+    Publish, QoS, ReasonCode, Unsubscribe, Version, Will,
 };
 use headwater::topic::{TopicFilter, TopicName};
 

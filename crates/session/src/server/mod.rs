@@ -116,7 +116,8 @@ pub enum Event<'p, T> {
     ///
     /// One whose properties have an authentication method asks for enhanced authentication (5.0, section 4.12), and may send data for it:
     /// answer with [`Session::challenge`], with [`Accept::authenticated`], or refuse it, by
-    /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD) where the method is not known [MQTT-4.12.0-1].
+    /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD) where the method is not known [MQTT-4.12.0-1]. CONNECT is not kept
+    /// meanwhile: what is needed of it when the client is let in, the caller copies.
     Connect(Connect<'p>),
     /// The client's step in its authentication; its properties have the data.
     ///

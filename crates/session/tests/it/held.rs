@@ -111,7 +111,7 @@ fn a_5_0_client_is_refused_nothing_of_its_receive_maximum_when_nothing_is_left_o
 fn what_is_refused_counts_in_the_window_and_only_until_its_pubrec() {
     // Section 4.9: 0x93 is about this connection alone.
     let earlier = |number| Incoming { packet_id: id(number), receipt: None };
-    let state = || Some(State::new(Vec::new(), (101..=104).map(earlier).collect()));
+    let state = || Some(State::new(Vec::new(), (5_001..=5_004).map(earlier).collect()));
     let mut session = connected(Version::V5, config(2, 4), state());
     for number in 1..=1_000 {
         assert_eq!(session.handle(publish(exactly_once(number)), Millis(1)), Ok(None));
@@ -192,7 +192,8 @@ fn a_client_bounds_what_its_server_makes_it_hold() {
         let mut client = client::Session::<u32>::new(config);
         let mut number = 0;
         for connection in 1..=4 {
-            let properties = [Property::ReceiveMaximum(3.try_into().unwrap())];
+            let properties =
+                [Property::ReceiveMaximum(3.try_into().unwrap()), Property::SessionExpiryInterval(100)];
             let mut connect = Connect::new(version, "client");
             connect.clean_start = false;
             if version == Version::V5 {

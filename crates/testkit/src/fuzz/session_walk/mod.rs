@@ -151,9 +151,7 @@ impl Walk {
             }
             2..=4 => self.transmit(),
             5 | 6 => self.acknowledge(one, two),
-            7..=9 => {
-                with_packet(one, two, self.packet_version(), self.method, |packet| self.handle(packet))
-            }
+            7..=9 => with_packet(one, two, self.packet_version(), self.method, |packet| self.handle(packet)),
             10 => self.open(one),
             11 => self.pass(self.now.after(u64::from(one) * 100)),
             12 => self.pass(self.role.next_deadline().unwrap_or(self.now)),
@@ -291,15 +289,14 @@ impl Walk {
         self.queued_bytes_max += QUEUED_BYTES_EACH * self.out.len();
         match &mut self.role {
             Role::Client(session) => {
-                let connected =
-                    with_connect(self.version, flags, self.method, |connect| {
-                        let connected = session.connect(connect, self.now);
-                        if connected.is_ok() {
-                            self.agreed = connect.properties.authentication_method().map(String::from);
-                            self.steps = 0;
-                        }
-                        connected
-                    });
+                let connected = with_connect(self.version, flags, self.method, |connect| {
+                    let connected = session.connect(connect, self.now);
+                    if connected.is_ok() {
+                        self.agreed = connect.properties.authentication_method().map(String::from);
+                        self.steps = 0;
+                    }
+                    connected
+                });
                 if connected.is_ok() && flags & 1 != 0 {
                     let written = self.out.iter().filter(|(_, message)| message.1);
                     let written: Vec<PacketId> = written.map(|(packet_id, _)| *packet_id).collect();
@@ -379,7 +376,8 @@ impl Walk {
                     }
                     // [MQTT-3.1.2-30]
                     let is_early = is_client && agreed.is_some() && !is_open && !closed;
-                    let may_be_early = [PacketType::Connect, PacketType::Auth].contains(&packet.packet_type());
+                    let may_be_early =
+                        [PacketType::Connect, PacketType::Auth].contains(&packet.packet_type());
                     assert!(!is_early || may_be_early, "{packet:?} before CONNACK");
                 }),
                 Transmit::Publish { message, delivery, aliases } => {
