@@ -1,5 +1,6 @@
 //! What can go wrong, an enum an operation.
 
+use headwater_codec::ReasonCode;
 use headwater_log::{AppendError, ReadError, SyncError, TopicError};
 
 use crate::session::SnapshotError;
@@ -103,6 +104,12 @@ pub enum PublishError {
         retained: usize,
         /// What they take.
         bytes: u64,
+    },
+    /// The hook refuses it.
+    #[error("the hook refuses the message: {reason}")]
+    Refused {
+        /// What the publisher is to be told (5.0). Before, it cannot be told [MQTT-3.3.5-2].
+        reason: ReasonCode,
     },
     /// The log did not take it.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use headwater_log::TopicOptions;
 
+use crate::hook::{Hook, Incoming, Verdict};
 use crate::route::Route;
 
 /// How a store keeps messages.
@@ -40,6 +41,7 @@ pub struct StoreOptions {
     /// Rules may be others whenever the store is opened. What was stored before stays where it is, and reaches who waits for it. But order
     /// holds within a partition: who was away while the rules changed may get what one topic had before and after in any order.
     pub routes: Vec<Route>,
+    pub(crate) hook: Option<Hook>,
 }
 
 /// What the record of a retained message has more than that of the message: the header that names its place, with the name of a log topic, and
@@ -61,6 +63,7 @@ impl Default for StoreOptions {
             retained_bytes_max: 256 << 20,
             sessions_max: 100_000,
             routes: Vec::new(),
+            hook: None,
         }
     }
 }
@@ -125,6 +128,36 @@ impl StoreOptions {
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
         self
+    }
+
+    /// The same with this hook, which is asked about each message before it is stored: it lets it pass, changed or not, or stops it. Without
+    /// one nothing is asked.
+    ///
+    /// It is called by whoever publishes, from several threads at a time; it must be quick, and must not call the store. If it panics, so does
+    /// [`Store::publish`](crate::Store::publish), with nothing stored and nothing broken.
+    ///
+    /// # Examples
+    ///
+    /// Devices may publish below their own name only, and the log says in which building they are:
+    ///
+    /// ```
+    /// use headwater_codec::ReasonCode;
+    /// use headwater_store::{StoreOptions, Verdict};
+    ///
+    /// let options = StoreOptions::default().hook(|message| {
+    ///     let device = message.topic().as_str().split('/').nth(1).unwrap_or_default().to_owned();
+    ///     if device != message.client_id() {
+    ///         return Verdict::Refuse(ReasonCode::NOT_AUTHORIZED);
+    ///     }
+    ///     match message.add_header("building", "north") {
+    ///         Ok(()) => Verdict::Pass,
+    ///         Err(_) => Verdict::Drop,
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn hook(self, decide: impl Fn(&mut Incoming<'_>) -> Verdict + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Hook::new(decide)), ..self }
     }
 
     /// The options of the log topic of retained messages. What the topic of all messages takes fits there too: otherwise a message

@@ -1,5 +1,6 @@
 //! The store: messages in, and what makes them safe.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -16,6 +17,7 @@ use crate::delivery::{Origin, Source};
 use crate::dispatch::{self, Subscriber};
 use crate::error::{OpenError, PublishError};
 use crate::group::Groups;
+use crate::hook::{Incoming, Verdict};
 use crate::lane::{Lane, MessageLane};
 use crate::lock::{lock, read};
 use crate::message::{Beside, Message, with_record};
@@ -100,7 +102,11 @@ impl Store {
     /// `payload` makes the payload owned, without a copy if the caller has it as [`Bytes`]; it is called only if somebody gets the message
     /// at once. `client_id` is the publisher's, `now_ms` the time of arrival in milliseconds since 1970-01-01 UTC.
     ///
-    /// Costs one append; for QoS 0, a walk over the subscriptions besides; with routing rules, a look at each until one matches. Makes no system call but when the log needs space.
+    /// Costs one append; for QoS 0, a walk over the subscriptions besides; with routing rules, a look at each until one matches. Makes no
+    /// system call but when the log needs space.
+    ///
+    /// A [hook](StoreOptions::hook) is asked first, and what it says is done. If it panics, so does this: nothing was stored, and the store is as it
+    /// was.
     ///
     /// # Errors
     ///
@@ -112,9 +118,40 @@ impl Store {
         client_id: &str,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
+        let Some(hook) = &self.shared.options.hook else {
+            return self.take(publish, payload, Vec::new(), client_id, now_ms);
+        };
+        let mut incoming = Incoming::new(publish, client_id).ok_or(PublishError::NoTopic)?;
+        // Nothing is locked: a panic leaves all as it is.
+        match hook.decide(&mut incoming) {
+            Verdict::Pass => {}
+            Verdict::Drop => {
+                Counters::add(&self.shared.counters.hook_dropped, 1);
+                return Ok(Placement::default());
+            }
+            Verdict::Refuse(reason) => {
+                Counters::add(&self.shared.counters.hook_dropped, 1);
+                return Err(PublishError::Refused { reason });
+            }
+        }
+        incoming.lend(|publish, changed, headers| {
+            self.take(publish, || changed.unwrap_or_else(payload), headers, client_id, now_ms)
+        })
+    }
+
+    /// Takes a message as it is, with headers for those who read the log.
+    fn take(
+        &self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        headers: Vec<(&str, Cow<'_, str>)>,
+        client_id: &str,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
         let shared = &*self.shared;
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let routed = shared.topics.route(topic, client_id);
+        let mut routed = shared.topics.route(topic, client_id);
+        routed.headers.extend(headers);
         let lane = shared.topics.lane(routed.home, routed.key.as_bytes());
         let partition = lane.ok_or(PublishError::PartitionsAdded)?;
         let lane = shared.lane(partition).ok_or(PublishError::PartitionsAdded)?;
