@@ -39,6 +39,11 @@ use crate::time::Millis;
 /// [`next_deadline`](Self::next_deadline), [`handle_timeout`](Self::handle_timeout). When the connection breaks,
 /// [`connection_lost`](Self::connection_lost), and again `connect` on the next one.
 ///
+/// Memory is bounded by [`Config::window`] messages out; in, by the receive maximum of CONNECT, for receipts of a connection with the words of
+/// those acknowledged early (before 5.0 the server is held back only by [`wants_packet`](Self::wants_packet), at 65,535), and by
+/// [`Config::held_max`] identifiers of QoS 2 over all connections; by the authentication method, of at most 64 KiB; and by requests without an
+/// answer and control packets that were not yet taken.
+///
 /// # Examples
 ///
 /// ```

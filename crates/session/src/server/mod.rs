@@ -40,7 +40,8 @@ use crate::time::Millis;
 ///
 /// Memory is bounded by [`Config::window`] messages out; in, by [`Config::receive_maximum`] receipts of a connection, with the words of those
 /// acknowledged early, and [`Config::held_max`] identifiers of QoS 2 over all connections; by the authentication method, of at most 64 KiB;
-/// and by the control packets that were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
+/// and by the control packets that were not yet taken: a caller that cannot write should stop reading when
+/// [`queued_bytes`](Self::queued_bytes) passes its limit.
 ///
 /// # Examples
 ///
