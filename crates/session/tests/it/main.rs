@@ -12,6 +12,7 @@ mod alias;
 mod auth;
 mod auth_client;
 mod auth_phases;
+mod auth_table;
 mod bad_input;
 mod clauses;
 mod client;
