@@ -45,7 +45,7 @@ impl<T> Session<T> {
         Ok(Some(Event::Auth(auth)))
     }
 
-    /// Answers an [`Event::Auth`](super::Event::Auth) with 0x18: AUTH with 0x18 [MQTT-4.12.0-3], the method of CONNECT and this data. A
+    /// Answers an [`Event::Auth`] with 0x18: AUTH with 0x18 [MQTT-4.12.0-3], the method of CONNECT and this data. A
     /// client that is not content with the server calls [`disconnect`](Self::disconnect) instead.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl<T> Session<T> {
     /// Authenticates again on the open connection: AUTH with 0x19, the method of CONNECT [MQTT-4.12.1-1] and this data. Messages go on
     /// meanwhile.
     ///
-    /// The server asks for more by [`Event::Auth`](super::Event::Auth) with 0x18, is content by one with 0x00, and ends the connection if it
+    /// The server asks for more by [`Event::Auth`] with 0x18, is content by one with 0x00, and ends the connection if it
     /// is not; a client that is not content with the server calls [`disconnect`](Self::disconnect) [MQTT-4.12.1-2]. The whole exchange
     /// has [`Config::response_timeout_millis`](super::Config::response_timeout_millis).
     ///

@@ -70,7 +70,7 @@ impl<T> Session<T> {
     }
 
     /// Asks the client for more: AUTH with 0x18 [MQTT-4.12.0-2], the method of CONNECT and this data. After
-    /// [`Event::Connect`](super::Event::Connect) of a client that names a method, and after [`Event::Auth`](super::Event::Auth).
+    /// [`Event::Connect`] of a client that names a method, and after [`Event::Auth`].
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl<T> Session<T> {
     }
 
     /// Tells a client that it has authenticated itself again: AUTH with 0x00, the method of CONNECT and this data. After an
-    /// [`Event::Auth`](super::Event::Auth) behind CONNACK. One that failed is answered by [`disconnect`](Self::disconnect), with
+    /// [`Event::Auth`] behind CONNACK. One that failed is answered by [`disconnect`](Self::disconnect), with
     /// [`NOT_AUTHORIZED`](ReasonCode::NOT_AUTHORIZED) for instance [MQTT-4.12.1-2].
     ///
     /// # Errors

@@ -9,10 +9,9 @@ pub(super) fn read_control(mut bytes: &[u8], version: Version, mut then: impl Fn
     while !bytes.is_empty() {
         let first = frame::first(bytes, &Limits::default());
         let packet = if let Ok(Status::Complete(packet)) = first { packet } else { &[] };
-        match Packet::decode(packet, version) {
-            Ok(packet) => then(packet),
-            Err(error) => panic!("{bytes:?} begins with no packet of {version:?}: {error}"),
-        }
+        let packet_read = Packet::decode(packet, version);
+        assert!(packet_read.is_ok(), "{bytes:?} begins with no packet of {version:?}: {packet_read:?}");
+        packet_read.into_iter().for_each(&mut then);
         bytes = bytes.get(packet.len()..).unwrap_or_default();
     }
 }
