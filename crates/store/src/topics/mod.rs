@@ -81,15 +81,12 @@ impl Topics {
 
         let messages = open_messages(log, options, known.first().map(|(_, first)| first.first_lane))?;
         let mut opening = Opening::default();
-        let mut to_write = Vec::new();
+        let mut to_write: Vec<(&str, Registered)> = Vec::new();
         opening.add(messages, None)?;
-        for (name, mut registered) in known {
+        for (name, registered) in known {
             let partitions = registered.partitions();
             let topic = open_as_messages(log, options, &name, Some(partitions))?;
-            // Who deletes a topic begins it anew; without this, what comes would be taken for what was there before the store.
-            if registered.cut(topic.partitions().map(|one| one.appended_end())) {
-                to_write.push((name, registered.clone()));
-            }
+            // If it was deleted, its starts are behind its end: sessions that get them are cut, as after a loss of power.
             opening.add(topic, Some(&registered))?;
         }
         for name in new {
@@ -104,12 +101,12 @@ impl Topics {
             let starts = topic.partitions().map(|one| one.appended_end()).collect();
             let registered = Registered { first_lane: opening.next_lane()?, starts };
             opening.add(topic, Some(&registered))?;
-            to_write.push((name.into(), registered));
+            to_write.push((name, registered));
         }
         if let Some(registry) = registry.filter(|_| !to_write.is_empty()) {
             let partition = only_partition(&registry)?;
             for (name, registered) in &to_write {
-                partition.append(&Record::new(&registered.encode()).key(&**name), Ack::Appended)?;
+                partition.append(&Record::new(&registered.encode()).key(*name), Ack::Appended)?;
             }
             partition.sync()?;
         }

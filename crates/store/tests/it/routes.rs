@@ -161,8 +161,10 @@ fn what_was_in_a_topic_before_the_first_rule_is_no_message() {
     client.subscribe("#", 1);
     let _ = client.leave();
     let foreign = bed.log.create_topic("alpha", messages().partitions(2)).unwrap();
+    let headers = [Header::new(header::QOS, "1")];
     for number in 0..20 {
-        foreign.append(&Record::new("foreign").key(&format!("a/{number}")), Ack::Appended).unwrap();
+        let key = format!("a/{number}");
+        foreign.append(&Record::new("foreign").key(&key).headers(&headers), Ack::Appended).unwrap();
     }
     let bed = reopen_with(bed, options().route(alpha()));
     bed.publish_numbers("a/1", 0..3, 1);
@@ -179,8 +181,9 @@ fn a_topic_that_was_deleted_begins_anew_and_loses_nothing_that_comes() {
     client.subscribe("#", 1);
     let _ = client.leave();
     let foreign = bed.log.create_topic("alpha", messages().partitions(1)).unwrap();
+    let headers = [Header::new(header::QOS, "1")];
     for _ in 0..20 {
-        foreign.append(&Record::new("foreign").key("a/1"), Ack::Appended).unwrap();
+        foreign.append(&Record::new("foreign").key("a/1").headers(&headers), Ack::Appended).unwrap();
     }
     let bed = reopen_with(bed, options().route(alpha()));
     bed.log.delete_topic("alpha").unwrap();
