@@ -26,5 +26,6 @@ mod program;
 mod promises;
 mod raw;
 mod replay;
+mod routes;
 mod shared;
 mod sys;
