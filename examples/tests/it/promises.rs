@@ -81,7 +81,7 @@ fn an_append_that_fails_is_not_acknowledged_and_the_broker_lives_on() {
         }
         assert!(taken < 200, "a file of 4 MiB has no room for that");
     };
-    assert_eq!(refused, Some(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR));
+    assert_eq!(refused, Some(ReasonCode::QUOTA_EXCEEDED));
     assert!(taken > 10, "{taken}");
     client.send(&Packet::PingReq);
     assert_eq!(client.read().unwrap().packet(Version::V5), Ok(Packet::PingResp));
