@@ -24,6 +24,7 @@ mod kill;
 mod mutate;
 mod mutations;
 mod nostd;
+mod promises;
 mod python;
 mod size;
 mod strace;
