@@ -1,4 +1,5 @@
-//! The examples against other people's programs: mosquitto's clients, paho-mqtt, MQTT.js and kafka-python, which are installed here.
+//! The examples against other people's programs: mosquitto's clients, paho-mqtt, aiomqtt, gmqtt, MQTT.js and kafka-python, which are installed
+//! here.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,6 +17,8 @@ const CHECKS: &[Check] = &[
     Check { name: "quickstart", program: Program::Example("quickstart"), arguments: &[], broker: false },
     Check { name: "mosquitto", program: Program::Shell("mosquitto.sh"), arguments: &[], broker: true },
     Check { name: "paho", program: Program::Python("paho_client.py"), arguments: &[], broker: true },
+    Check { name: "aiomqtt", program: Program::Python("aiomqtt_client.py"), arguments: &[], broker: true },
+    Check { name: "gmqtt", program: Program::Python("gmqtt_client.py"), arguments: &[], broker: true },
     Check { name: "mqttjs", program: Program::Node("mqttjs_client.mjs"), arguments: &[], broker: true },
     Check {
         name: "shared",
