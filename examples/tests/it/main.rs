@@ -14,6 +14,7 @@ mod broker;
 mod clauses;
 mod client;
 mod clients;
+mod clients_v5;
 mod event_sourcing;
 mod groups;
 mod history;
