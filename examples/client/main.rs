@@ -71,7 +71,12 @@ fn connection(
         match socket.read(&mut buffer) {
             Ok(0) => return Err(std::io::Error::from(ErrorKind::UnexpectedEof).into()),
             Ok(count) => frames.extend(buffer.get(..count).unwrap_or_default()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            // Nothing came in time, or the process was stopped and goes on.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(error) => return Err(error.into()),
         }
         while let Some(frame) = frames.next_frame()? {

@@ -10,9 +10,11 @@
 //! | `cargo x kill [ROUNDS]` | the log on a real disk with appenders, a producer and members of groups, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
+//! | `cargo x broker-bench [--quick] [--rounds N] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod bed;
+mod broker_bench;
 mod ci;
 mod clients;
 mod command;
@@ -56,13 +58,14 @@ fn run() -> Result<()> {
         ["strace"] => strace::run(&root),
         ["kill"] => kill::run(&root, KILLS),
         ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
+        ["broker-bench", rest @ ..] => broker_bench::run(&root, rest),
         ["mutate", words @ ..] => mutate::run(&root, words),
         ["kafka", rest @ ..] => kafka::run(&root, rest).map(drop),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
             "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kafka [--version V], \
-             mutate [WORD ...], clients [NAME ...]"
+             mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [WORD ...]"
         ),
     }
 }

@@ -12,7 +12,8 @@ use crate::alias;
 use crate::error::{Misuse, ProtocolError, Refused};
 use crate::explained::{Explained, Kept};
 use crate::incoming::{Arrival, Due, Incoming, Release};
-use crate::outgoing::{Outgoing, Progress};
+use crate::outgoing::{Outgoing, Progress, Request};
+use crate::persist::{Journal, Note};
 use crate::state::{Receipt, State};
 use crate::transmit::Transmit;
 
@@ -36,6 +37,8 @@ pub(crate) struct Exchange<T> {
     unknown_acknowledgements: u32,
     /// Raised whenever what outlives the connection changes.
     revision: u64,
+    /// What changed in it, for who asked for that.
+    pub(crate) journal: Option<Journal>,
 }
 
 /// What is to be told to the caller about a PUBLISH.
@@ -60,6 +63,7 @@ impl<T> Exchange<T> {
             lent: Vec::new(),
             unknown_acknowledgements: 0,
             revision: 0,
+            journal: None,
         }
     }
 
@@ -118,6 +122,11 @@ impl<T> Exchange<T> {
             return None;
         }
         let (message, delivery) = self.outgoing.poll()?;
+        if let (Some(journal), Some(packet_id), false) =
+            (&mut self.journal, delivery.packet_id(), delivery.dup())
+        {
+            journal.push(Note::Written(packet_id));
+        }
         let aliases = self.aliases_out.lend(delivery.dup());
         Some(Transmit::Publish { message, delivery, aliases })
     }
@@ -127,17 +136,40 @@ impl<T> Exchange<T> {
         self.revision
     }
 
-    fn changed(&mut self) {
+    fn changed(&mut self, note: Note) {
         self.revision += 1;
+        self.note(note);
+    }
+
+    fn note(&mut self, note: Note) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(note);
+        }
+    }
+
+    /// A client asks for something: gives the identifier of the request.
+    pub(crate) fn begin_request(&mut self, request: Request) -> Option<PacketId> {
+        let packet_id = self.outgoing.begin_request(request)?;
+        self.changed(Note::Skipped(packet_id));
+        Some(packet_id)
+    }
+
+    /// The peer has forgotten the session: gives back what it may have had.
+    pub(crate) fn forget(&mut self) -> Vec<T> {
+        self.changed(Note::Forgotten);
+        self.incoming.clear();
+        self.outgoing.forget_sent()
     }
 
     /// The caller sends a message.
     pub(crate) fn send(&mut self, message: T, qos: QoS) -> Result<Option<PacketId>, Refused<T>> {
         match self.outgoing.publish(message, qos) {
             Ok(None) => Ok(None),
-            Ok(packet_id) => {
-                self.changed();
-                Ok(packet_id)
+            Ok(Some(packet_id)) => {
+                let taken = self.outgoing.taken(packet_id).unwrap_or_default();
+                let exactly_once = qos == QoS::ExactlyOnce;
+                self.changed(Note::Taken { packet_id, exactly_once, taken });
+                Ok(Some(packet_id))
             }
             Err(message) => Err(Refused { message, misuse: Misuse::Full }),
         }
@@ -146,7 +178,7 @@ impl<T> Exchange<T> {
     /// The caller gives a message up.
     pub(crate) fn discard(&mut self, packet_id: PacketId) -> Option<T> {
         let message = self.outgoing.discard(packet_id)?;
-        self.changed();
+        self.changed(Note::Completed(packet_id));
         Some(message)
     }
 
@@ -161,7 +193,8 @@ impl<T> Exchange<T> {
             Arrival::New(receipt) => {
                 // One of QoS 1 is sent again as a new one: there is nothing to keep.
                 if publish.qos() == QoS::ExactlyOnce {
-                    self.changed();
+                    // Told when the caller has it: until then the peer holds the message.
+                    self.revision += 1;
                 }
                 Ok(Delivered::New(Some(receipt)))
             }
@@ -191,8 +224,9 @@ impl<T> Exchange<T> {
         }
         // Kept only where it is said: nothing is before 5.0.
         let words = if self.version == Version::V5 { explained.words.keep() } else { None };
-        if self.incoming.release(receipt, reason, words) {
-            self.changed();
+        if let Some(packet_id) = self.incoming.release(receipt, reason, words) {
+            let freed = reason.is_error();
+            self.changed(if freed { Note::Released(packet_id) } else { Note::Held(packet_id) });
         }
         if open {
             self.acknowledge_due();
@@ -271,11 +305,11 @@ impl<T> Exchange<T> {
         };
         match progress {
             Progress::Complete(message) => {
-                self.changed();
+                self.changed(Note::Completed(packet_id));
                 Ok(Some((message, reason)))
             }
             Progress::Release => {
-                self.changed();
+                self.changed(Note::Received(packet_id));
                 self.pubrel(packet_id, ReasonCode::SUCCESS);
                 Ok(None)
             }
@@ -297,7 +331,7 @@ impl<T> Exchange<T> {
     fn released(&mut self, packet_id: PacketId) -> Result<(), ProtocolError> {
         let reason = match self.incoming.pubrel(packet_id) {
             Release::Done => {
-                self.changed();
+                self.changed(Note::Released(packet_id));
                 ReasonCode::SUCCESS
             }
             Release::Unknown => {

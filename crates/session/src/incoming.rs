@@ -157,24 +157,24 @@ impl Incoming {
     }
 
     /// The caller is done with a message. Acknowledgements that may leave now come out of [`due`](Self::due). O(receive maximum), O(1)
-    /// for the oldest. Tells whether something changes that must be kept.
+    /// for the oldest. Gives the identifier of which something changes that must be kept.
     pub(crate) fn release(
         &mut self,
         receipt: Receipt,
         reason: ReasonCode,
         words: Option<Box<Words>>,
-    ) -> bool {
+    ) -> Option<PacketId> {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.receipt == receipt) {
             waiting.released = Some(reason);
             waiting.words = words;
-            return waiting.qos == QoS::ExactlyOnce;
+            return (waiting.qos == QoS::ExactlyOnce).then_some(waiting.packet_id);
         }
         // A QoS 2 message of an earlier connection whose PUBLISH has not been sent again: PUBREC will follow when it is.
         let kept = self.received.iter().find(|(_, state)| state.receipt == Some(receipt)).map(|(id, _)| *id);
         if let Some(packet_id) = kept {
             self.settle(packet_id, reason);
         }
-        kept.is_some()
+        kept
     }
 
     fn settle(&mut self, packet_id: PacketId, reason: ReasonCode) {
@@ -246,11 +246,18 @@ impl Incoming {
 
     /// The QoS 2 identifiers that must outlive the connection.
     pub(crate) fn kept(&self) -> Vec<Kept> {
-        let keep = |(packet_id, state): (&PacketId, &Received)| Kept {
-            packet_id: *packet_id,
-            receipt: state.receipt,
+        // What is released and waits for its turn is settled when the connection ends, and so it is here. Rarely there are any.
+        let settled = |one: &Waiting| one.released.map(|reason| (one.receipt, reason));
+        let settled: BTreeMap<Receipt, ReasonCode> = self.waiting.iter().filter_map(settled).collect();
+        let keep = |(packet_id, state): (&PacketId, &Received)| {
+            let reason = state.receipt.and_then(|receipt| settled.get(&receipt));
+            if reason.is_some_and(|reason| reason.is_error()) {
+                return None;
+            }
+            let receipt = state.receipt.filter(|_| reason.is_none());
+            Some(Kept { packet_id: *packet_id, receipt })
         };
-        self.received.iter().map(keep).collect()
+        self.received.iter().filter_map(keep).collect()
     }
 
     /// The receipt after the last one given out: no later session may give out an earlier one.

@@ -63,7 +63,7 @@
 //!
 //! QoS 0, 1 and 2 in both directions, resending in order after a reconnection, receive maximum both ways, keep alive, session expiry, the
 //! limits that CONNACK announces, in both roles, topic aliases both ways, reason strings and user properties in CONNACK, PUBACK, PUBREC,
-//! SUBACK, UNSUBACK and DISCONNECT. Not yet: enhanced authentication by AUTH; words in PUBREL and PUBCOMP, which the session sends by
+//! SUBACK, UNSUBACK and DISCONNECT, states and their changes as bytes ([`persist`]). Not yet: enhanced authentication by AUTH; words in PUBREL and PUBCOMP, which the session sends by
 //! itself.
 //!
 //! What a client encodes itself is not seen by its session: [`client::Session::check`] tells whether the server takes a PUBLISH.
@@ -83,6 +83,7 @@ mod explained;
 mod ids;
 mod incoming;
 mod outgoing;
+pub mod persist;
 pub mod server;
 mod state;
 mod time;

@@ -39,6 +39,8 @@ struct Entry<T> {
     stage: Stage,
     /// Its place in the order of sending; PUBREL has one of its own.
     turn: u64,
+    /// The first of these.
+    taken: u64,
     /// Written out at least once, on whatever connection.
     sent: bool,
     /// Counted in `unacknowledged`.
@@ -114,7 +116,8 @@ impl<T> Outgoing<T> {
         };
         let Some(packet_id) = self.free_id() else { return Err(message) };
         let turn = self.next_turn();
-        self.entries.insert(packet_id, Entry { message, stage, turn, sent: false, counted: false });
+        let entry = Entry { message, stage, turn, taken: turn, sent: false, counted: false };
+        self.entries.insert(packet_id, entry);
         self.ready.push_back(Ready::Stored(packet_id, turn));
         Ok(Some(packet_id))
     }
@@ -281,7 +284,8 @@ impl<T> Outgoing<T> {
             let turn = self.next_turn();
             // What was received was sent.
             let sent = sent || stage == Stage::PubComp;
-            self.entries.entry(packet_id).or_insert(Entry { message, stage, turn, sent, counted: false });
+            let entry = Entry { message, stage, turn, taken: turn, sent, counted: false };
+            self.entries.entry(packet_id).or_insert(entry);
         }
     }
 
@@ -303,9 +307,27 @@ impl<T> Outgoing<T> {
 
     /// The peer has forgotten the session: gives back the messages that it may have had, in order; those never sent stay.
     pub(crate) fn forget_sent(&mut self) -> Vec<T> {
-        let (sent, unsent): (Vec<_>, Vec<_>) = self.take().into_iter().partition(|in_flight| in_flight.sent);
-        self.restore(unsent);
-        sent.into_iter().map(|in_flight| in_flight.message).collect()
+        self.ready.clear();
+        self.lent = None;
+        self.unacknowledged = 0;
+        for entry in self.entries.values_mut() {
+            entry.counted = false;
+        }
+        let sent = self.entries.iter().filter(|(_, entry)| entry.sent);
+        let mut sent: Vec<(u64, PacketId)> = sent.map(|(id, entry)| (entry.turn, *id)).collect();
+        sent.sort_unstable();
+        let forget = |(_, id)| self.entries.remove(&id).map(|entry| entry.message);
+        sent.into_iter().filter_map(forget).collect()
+    }
+
+    /// The turn in which the message under this identifier was taken.
+    pub(crate) fn taken(&self, packet_id: PacketId) -> Option<u64> {
+        self.entries.get(&packet_id).map(|entry| entry.taken)
+    }
+
+    /// The message that was taken in this turn, if its exchange is not complete.
+    pub(crate) fn message(&self, packet_id: PacketId, taken: u64) -> Option<&T> {
+        self.entries.get(&packet_id).filter(|entry| entry.taken == taken).map(|entry| &entry.message)
     }
 
     /// A copy of what is in flight, in order.

@@ -38,6 +38,11 @@ fn codec_encode() {
 }
 
 #[test]
+fn session_walk() {
+    replay("session_walk", fuzz::session_walk);
+}
+
+#[test]
 fn topic_match() {
     replay("topic_match", fuzz::topic);
 }

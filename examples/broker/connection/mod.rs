@@ -132,7 +132,11 @@ impl Connection {
         writer: &mut (impl AsyncWrite + Unpin),
         stopping: &mut tokio::sync::watch::Receiver<bool>,
     ) -> Result<(), End> {
-        self.handle_frames().await?;
+        if self.handle_frames().await? {
+            // Those who get these messages may wait for this thread, which the runtime would leave to a client that always has more for
+            // hundreds of turns: their inboxes would overflow meanwhile.
+            tokio::task::yield_now().await;
+        }
         self.acknowledge()?;
         let more = self.deliver()?;
         self.transmit();

@@ -17,12 +17,13 @@ use crate::hub::count;
 use crate::sys;
 
 impl Connection {
-    /// Handles the whole packets that are there.
-    pub(super) async fn handle_frames(&mut self) -> Result<(), End> {
+    /// Handles the whole packets that are there; tells whether there were any.
+    pub(super) async fn handle_frames(&mut self) -> Result<bool, End> {
+        let mut any = false;
         while self.may_read() && !self.session.is_closed() {
             let frame = match self.frames.next_frame() {
                 Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(()),
+                Ok(None) => break,
                 Err(error) => return Err(self.reject(None, error)),
             };
             // The next packet has a time of its own, even if it has begun already.
@@ -31,8 +32,9 @@ impl Connection {
             // What the client is owed for this packet may already be there.
             self.acknowledge()?;
             self.transmit();
+            any = true;
         }
-        Ok(())
+        Ok(any)
     }
 
     async fn handle_frame(&mut self, frame: &Frame) -> Result<(), End> {

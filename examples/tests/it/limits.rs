@@ -296,3 +296,26 @@ fn no_session_stays_longer_than_is_allowed() {
         assert!(ended, "{client_id}");
     }
 }
+
+/// A client that always has more does not keep the others from their turn: what is sent at once fits into the buffers of a subscriber that
+/// gets its own, many times into its inbox if it does not.
+#[test]
+fn a_flood_of_qos_0_does_not_starve_who_subscribed_on_the_same_thread() {
+    const MESSAGES: usize = 6_000;
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start_with_one_thread(folder.path());
+    let mut subscriber = Raw::connect(&broker, Version::V5, "subscriber", 0);
+    subscriber.subscribe("flood", QoS::AtMostOnce);
+    let mut publisher = Raw::connect(&broker, Version::V5, "publisher", 0);
+    let mut flood = Vec::new();
+    for number in 0..MESSAGES {
+        let payload = format!("{number:08}");
+        let publish = Publish::new(TopicName::parse("flood").unwrap(), payload.as_bytes());
+        publish.encode(Version::V5, &mut flood).unwrap();
+    }
+    publisher.stream.write_all(&flood).unwrap();
+    for number in 0..MESSAGES {
+        assert_eq!(subscriber.receive(), format!("{number:08}").as_bytes());
+    }
+    assert!(broker.stop().1.contains(" 0 dropped"));
+}

@@ -20,6 +20,7 @@ mod groups;
 mod history;
 mod kill;
 mod limits;
+mod loadgen;
 mod logtool;
 mod program;
 mod raw;

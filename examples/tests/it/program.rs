@@ -46,6 +46,14 @@ impl Broker {
         Self::spawn(command, data.to_owned(), options, address)
     }
 
+    /// All connections on one thread.
+    pub(crate) fn start_with_one_thread(data: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = command(data, address);
+        command.env("TOKIO_WORKER_THREADS", "1");
+        Self::spawn(command, data.to_owned(), Vec::new(), address)
+    }
+
     /// Where nothing that it says can be written.
     pub(crate) fn start_mute(data: &Path) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -54,6 +54,8 @@ impl Raw {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(count) => self.frames.extend(&buffer[..count]),
+                // The process was stopped and goes on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 // Closed with bytes of ours unread.
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}"),
@@ -113,6 +115,7 @@ impl Raw {
             let mut buffer = [0; 4_096];
             match self.stream.read(&mut buffer) {
                 Ok(count) => self.frames.extend(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
                 Err(error) => panic!("{error}"),
             }

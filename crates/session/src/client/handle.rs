@@ -143,7 +143,7 @@ impl<T> Session<T> {
     /// Queues what the protocol wants said about an error, and closes.
     fn fail(&mut self, error: &ProtocolError) {
         // Before 5.0 a DISCONNECT would say that all is well.
-        if self.exchange.version == Version::V5 {
+        if self.exchange.version == Version::V5 && self.is_open() {
             self.disconnect(error.reason_code());
         }
         self.phase = Phase::Closed;

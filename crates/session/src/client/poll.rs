@@ -46,6 +46,7 @@ impl<T> Session<T> {
             Phase::Idle | Phase::Closed => false,
         };
         if late {
+            self.leave_unanswered();
             self.phase = Phase::Closed;
             return Err(ProtocolError::ResponseTimeout);
         }

@@ -65,16 +65,19 @@ impl<T> Session<T> {
     /// Gives the session up; messages that were never sent stay.
     pub(super) fn give_up(&mut self) {
         self.exists = false;
-        self.exchange.incoming.clear();
-        self.unfinished.extend(self.exchange.outgoing.forget_sent());
+        self.unfinished.extend(self.exchange.forget());
+    }
+
+    /// Nobody waits for CONNACK any longer, if somebody did: the server may have let us in, and its answer may be lost.
+    pub(super) fn leave_unanswered(&mut self) {
+        if let Phase::Asked { .. } = self.phase {
+            self.exists |= self.session_expiry_secs > 0;
+        }
     }
 
     /// The network connection is gone, for whatever reason. What is in flight stays; QoS 0 messages that waited are dropped.
     pub fn connection_lost(&mut self) {
-        if let Phase::Asked { .. } = self.phase {
-            // The server may have let us in, and its answer may be lost.
-            self.exists |= self.session_expiry_secs > 0;
-        }
+        self.leave_unanswered();
         self.phase = Phase::Idle;
         self.exchange.clear_queue();
         self.exchange.incoming.disconnect();
@@ -168,7 +171,7 @@ impl<T> Session<T> {
         if !self.is_open() {
             return Err(Misuse::WrongPhase);
         }
-        let packet_id = self.exchange.outgoing.begin_request(request).ok_or(Misuse::Full)?;
+        let packet_id = self.exchange.begin_request(request).ok_or(Misuse::Full)?;
         if let Err(error) = self.exchange.queue(&packet(packet_id)) {
             self.exchange.outgoing.finish_request(packet_id);
             return Err(error);
@@ -186,6 +189,7 @@ impl<T> Session<T> {
             let explained = if sayable { reason.into() } else { Explained::new(ReasonCode::SUCCESS) };
             self.exchange.queue_farewell(&explained);
         }
+        self.leave_unanswered();
         self.phase = Phase::Closed;
     }
 }

@@ -3,6 +3,7 @@
 use headwater_codec::{PacketId, QoS, Version};
 
 use super::{Phase, Session};
+use crate::persist::{Change, ChangesLost};
 use crate::state::State;
 
 impl<T> Session<T> {
@@ -62,6 +63,24 @@ impl<T> Session<T> {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.exchange.revision()
+    }
+
+    /// From now on, what changes in [`state`](Self::state) is kept for [`poll_change`](Self::poll_change), at most `limit` changes of some 24
+    /// bytes. Begin with [`state`](Self::state), taken now; before [`accept`](Self::accept), with the state that is handed to it.
+    pub fn record_changes(&mut self, limit: usize) {
+        self.exchange.record_changes(limit);
+    }
+
+    /// The next change of the state, `None` when all are told; see [`persist`](crate::persist). O(log messages in flight).
+    ///
+    /// One that a packet depends on, for instance that an incoming message is held, must be where a crash does not reach it before the
+    /// packet is written: poll for changes first, and then to transmit.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangesLost`] when more waited than the limit: take the state again; changes from now on are kept.
+    pub fn poll_change(&mut self) -> Result<Option<Change<&T>>, ChangesLost> {
+        self.exchange.poll_change()
     }
 
     /// Whether the next packet may be read.

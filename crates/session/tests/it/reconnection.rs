@@ -247,3 +247,31 @@ fn qos_0_messages_that_waited_are_gone_with_the_connection() {
     client.connection_lost();
     assert!(client.publish(2, QoS::AtLeastOnce).is_ok());
 }
+
+#[test]
+fn a_server_whose_connack_came_too_late_may_have_a_session() {
+    let connack = || Packet::ConnAck(headwater_codec::ConnAck::accepted(true));
+    let properties = [Property::SessionExpiryInterval(100)];
+    let mut connect = Connect::new(Version::V5, "client");
+    connect.properties = Properties::from(&properties[..]);
+    connect.clean_start = false;
+    for given_up in [
+        |client: &mut client::Session<u32>| _ = client.handle_timeout(Millis(10_000)).unwrap_err(),
+        |client: &mut client::Session<u32>| client.disconnect(ReasonCode::SUCCESS),
+    ] {
+        let mut client = client::Session::<u32>::new(client::Config::default());
+        client.connect(&connect, Millis(0)).unwrap();
+        given_up(&mut client);
+        client.connection_lost();
+        client.connect(&connect, Millis(20_000)).unwrap();
+        let event = client.handle(connack(), Millis(20_000)).unwrap();
+        assert!(matches!(event, Some(client::Event::Connected { .. })), "{event:?}");
+    }
+    // What is not believed once is not believed the next time either.
+    let mut client = client::Session::<u32>::new(client::Config::default());
+    for _ in 0..2 {
+        client.connect(&connect, Millis(0)).unwrap();
+        assert_eq!(client.handle(connack(), Millis(0)), Err(ProtocolError::SessionPresentUnexpected));
+        client.connection_lost();
+    }
+}

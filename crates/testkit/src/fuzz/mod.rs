@@ -8,6 +8,7 @@
 //!  codec_stream      split, limits | a stream                         any split, any of the three framings: the same frames
 //!  codec_round_trip  revision | a packet                              every sink gets the same bytes, and they read the same
 //!  codec_encode      revision, kind, limits | fields of a packet      what is written reads equal; what is not has a reason
+//!  session_walk      role, version, sizes | steps of three bytes    identifiers, window, quota, exactly once, the state and its changes
 //!  topic_match       a topic name, filters, in lines                  one-off match and both trees agree with a naive matcher
 //!  topic_retained    names that come and go, filters, in lines        pages give what a list gives; relations contradict no name
 //!  log_compressed    codec, number of records | compressed records      what is taken reads the same in every codec; nothing above the limit
@@ -29,6 +30,7 @@ mod packet;
 mod places;
 mod retained;
 mod round_trip;
+mod session_walk;
 mod sinks;
 mod stream;
 mod topic;
@@ -41,6 +43,7 @@ pub use log_producers::log_producers;
 pub use packet::packet;
 pub use retained::retained;
 pub use round_trip::round_trip;
+pub use session_walk::session_walk;
 pub use stream::stream;
 pub use topic::topic;
 
