@@ -11,6 +11,7 @@
 mod alias;
 mod bad_input;
 mod broker;
+mod broker_kill;
 mod clauses;
 mod client;
 mod clients;
