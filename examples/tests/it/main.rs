@@ -9,11 +9,14 @@
 )]
 
 mod alias;
+mod auth;
 mod bad_input;
 mod broker;
+mod broker_kill;
 mod clauses;
 mod client;
 mod clients;
+mod clients_v5;
 mod event_sourcing;
 mod groups;
 mod guide;

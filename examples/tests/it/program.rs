@@ -110,6 +110,14 @@ impl Broker {
         self.process.wait().unwrap();
     }
 
+    /// Starts the same broker, and kills it so long after that, whether it has come to listen or not.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        let mut command = command(&self.data, self.address);
+        self.process = command.args(&self.options).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        self.kill();
+    }
+
     /// The same broker again, on the same port and folder.
     pub(crate) fn restart(&mut self) {
         let again = Self::launch(self.data.clone(), self.options.clone(), self.address);
