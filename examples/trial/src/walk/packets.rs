@@ -44,7 +44,7 @@ pub(super) fn number(payload: &[u8]) -> Option<u32> {
 }
 
 fn at<T: Copy>(list: &[T], index: u8) -> T {
-    list[usize::from(index) % list.len()]
+    list.iter().copied().cycle().nth(usize::from(index)).expect("something is in each list")
 }
 
 /// Low identifiers, so that they meet those in flight.
