@@ -41,6 +41,14 @@ pub enum OpenError {
         /// Why.
         error: SnapshotError,
     },
+    /// How far the messages of clients were in their sessions cannot be read back.
+    #[error("record {offset} of __headwater_sessions, a checkpoint: {error}")]
+    Checkpoint {
+        /// The record.
+        offset: u64,
+        /// Why.
+        error: SnapshotError,
+    },
     /// A session, or the group of a shared subscription, belongs to a log with another number of partitions.
     #[error(
         "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"
@@ -111,6 +119,9 @@ pub enum AttachError {
     /// The log did not take a record of the session.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A QoS 2 message of the client cannot be made durable, so it is not known whether it is to come again.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
 }
 
 /// A lane could not do its work.

@@ -147,7 +147,7 @@ impl Retained {
         }
         let place = format!("{}:{}", source.0, source.1);
         let append = |record: &Record<'_>| self.partition.append(record, Ack::Appended);
-        let Some(offset) = with_record(publish, client_id, timestamp_ms, Some(&place), append).transpose()?
+        let Some(offset) = with_record(publish, client_id, timestamp_ms, None, Some(&place), append).transpose()?
         else {
             return Ok(None);
         };
@@ -217,7 +217,7 @@ mod tests {
         let publish = Publish::new(name, b"x").with_properties(Properties::new(&properties));
         let partition = only_partition(&topic).unwrap();
         let append = |record: &Record<'_>| partition.append(record, Ack::Durable);
-        with_record(&publish, "me", 0, None, append).unwrap().unwrap();
+        with_record(&publish, "me", 0, None, None, append).unwrap().unwrap();
 
         let retained = Retained::open(&topic, &[]).unwrap();
         let kept = read(&retained.kept);

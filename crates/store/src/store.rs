@@ -22,7 +22,7 @@ use crate::message::{Message, with_record};
 use crate::options::StoreOptions;
 use crate::placement::Placement;
 use crate::retained::{self, Retained};
-use crate::session::{self, Sessions};
+use crate::session::{self, Checkpoint, Core, Loaded, Sessions};
 
 /// The log topic of all messages.
 pub const MESSAGES_TOPIC: &str = "mqtt";
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) retained: Retained,
     /// Snapshots of sessions, keyed by client identifier.
     pub(crate) session_log: Partition,
+    pub(crate) checkpoint: Checkpoint,
     next_session_key: AtomicU64,
     pub(crate) sessions: Mutex<Sessions>,
     /// Subscriptions of connected sessions.
@@ -71,7 +72,8 @@ impl Store {
         let session_topic = single(log, session::TOPIC, session_options)?;
         let session_log = only_partition(&session_topic)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
-        let (sessions, groups) = session::load(&session_topic, &session_log, &ends, now_ms)?;
+        let Loaded { sessions, groups, checkpoint } =
+            session::load(&session_topic, &session_log, &lanes, &ends, now_ms)?;
         // A key each for what was read back.
         let keys = sessions.len().saturating_add(groups.len());
         Ok(Self {
@@ -81,6 +83,7 @@ impl Store {
                 lanes,
                 retained,
                 session_log,
+                checkpoint: Checkpoint::new(checkpoint),
                 next_session_key: AtomicU64::new(u64::try_from(keys).unwrap_or(u64::MAX)),
                 sessions: Mutex::new(sessions),
                 subscriptions: RwLock::new(SubscriptionTree::new()),
@@ -108,42 +111,7 @@ impl Store {
         client_id: &str,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
-        let shared = &*self.shared;
-        let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
-        let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
-        if lane.is_stopped() {
-            return Err(PublishError::LaneStopped { partition });
-        }
-        let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
-        let mut placement = Placement::default();
-        let offset = {
-            // Plain messages need no order beside that of the log.
-            let _order = publish.retain.then(|| lock(&lane.retaining));
-            let copy = if publish.retain {
-                let payload = Bytes::copy_from_slice(publish.payload);
-                Message::from_publish(publish, payload, client_id, now_ms)
-            } else {
-                None
-            };
-            let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
-            let _room =
-                room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
-            let appended = with_record(publish, client_id, now_ms, None, append);
-            let offset = appended.ok_or(PublishError::NoTopic)??;
-            if let Some(message) = copy {
-                placement.retained =
-                    shared.retained.publish(publish, message, client_id, now_ms, (partition, offset))?;
-            }
-            offset
-        };
-        placement.message = Some((partition, offset));
-        if publish.qos() == QoS::AtMostOnce {
-            let source = Source { origin: Origin::Messages, partition, offset };
-            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
-            dispatch::forward(shared, topic, message, source);
-        }
-        Ok(placement)
+        self.shared.publish(publish, payload, Publisher { client_id, holds: None }, now_ms)
     }
 
     /// Whether all of it is durable.
@@ -206,7 +174,67 @@ impl Store {
     }
 }
 
+/// Who publishes.
+pub(crate) struct Publisher<'a> {
+    pub(crate) client_id: &'a str,
+    /// The session that keeps the packet identifier, of a QoS 2 message, until it is released.
+    pub(crate) holds: Option<&'a Core>,
+}
+
 impl Shared {
+    pub(crate) fn publish(
+        &self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        publisher: Publisher<'_>,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
+        let topic = publish.topic.ok_or(PublishError::NoTopic)?;
+        let Publisher { client_id, holds } = publisher;
+        let partition = self.messages.partition_for_key(topic.as_str().as_bytes());
+        let lane = self.lane(partition).ok_or(PublishError::NoTopic)?;
+        if lane.is_stopped() {
+            return Err(PublishError::LaneStopped { partition });
+        }
+        let packet_id = holds.and(publish.packet_id());
+        if let Some(core) = holds {
+            // Before the append, so that a checkpoint never passes it.
+            lock(&core.state).held.begin(partition, lane.partition.appended_end());
+        }
+        let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
+        let mut placement = Placement::default();
+        let offset = {
+            // Plain messages need no order beside that of the log.
+            let _order = publish.retain.then(|| lock(&lane.retaining));
+            let copy = if publish.retain {
+                let payload = Bytes::copy_from_slice(publish.payload);
+                Message::from_publish(publish, payload, client_id, now_ms)
+            } else {
+                None
+            };
+            let room = copy.as_ref().map(|message| self.retained.admit(message, &self.options));
+            let _room =
+                room.transpose().inspect_err(|_| Counters::add(&self.counters.retained_refused, 1))?;
+            let appended = with_record(publish, client_id, now_ms, packet_id, None, append);
+            let offset = appended.ok_or(PublishError::NoTopic)??;
+            if let Some(message) = copy {
+                placement.retained =
+                    self.retained.publish(publish, message, client_id, now_ms, (partition, offset))?;
+            }
+            offset
+        };
+        placement.message = Some((partition, offset));
+        if let Some((core, packet_id)) = holds.zip(packet_id) {
+            lock(&core.state).held.put(packet_id, (partition, offset));
+        }
+        if publish.qos() == QoS::AtMostOnce {
+            let source = Source { origin: Origin::Messages, partition, offset };
+            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
+            dispatch::forward(self, topic, message, source);
+        }
+        Ok(placement)
+    }
+
     pub(crate) fn lane(&self, partition: u32) -> Option<&MessageLane> {
         self.lanes.get(usize::try_from(partition).ok()?)
     }

@@ -2,29 +2,34 @@
 
 use std::borrow::Cow;
 
-use headwater_codec::{Property, Publish, QoS};
+use headwater_codec::{PacketId, Property, Publish, QoS};
 use headwater_log::{Header, Record};
 
 use super::header;
 
 /// Lends the record of a message to `append`. The usual message, one without user properties, costs no allocation.
 ///
-/// `None` if the packet has no topic name: a topic alias is resolved before. `source` is for the retained topic: a header of its own.
+/// `None` if the packet has no topic name: a topic alias is resolved before. `packet_id` is for a publisher that is known by it after a
+/// crash, `source` for the retained topic: a header each.
 pub(crate) fn with_record<R>(
     publish: &Publish<'_>,
     client_id: &str,
     timestamp_ms: i64,
+    packet_id: Option<PacketId>,
     source: Option<&str>,
     append: impl FnOnce(&Record<'_>) -> R,
 ) -> Option<R> {
     let topic = publish.topic?;
-    let mut decimal = Decimal::default();
+    let (mut decimal, mut packet_id_decimal) = (Decimal::default(), Decimal::default());
     let mut list = List::default();
     list.push(Header::new(header::QOS, qos_text(publish.qos())));
     if publish.retain {
         list.push(Header::new(header::RETAIN, "true"));
     }
     list.push(Header::new(header::CLIENT_ID, client_id));
+    if let Some(packet_id) = packet_id {
+        list.push(Header::new(header::PACKET_ID, packet_id_decimal.write(packet_id.get().into())));
+    }
     let properties = publish.properties;
     if let Some(text) = properties.payload_format_indicator() {
         list.push(Header::new(header::PAYLOAD_FORMAT_INDICATOR, if text { "1" } else { "0" }));
@@ -79,16 +84,16 @@ fn user_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The headers of our own, without the heap: there are nine kinds, and each stands once.
+/// The headers of our own, without the heap: there are ten kinds, and each stands once.
 #[derive(Debug)]
 struct List<'a> {
-    headers: [Header<'a>; 9],
+    headers: [Header<'a>; 10],
     len: usize,
 }
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { headers: [Header { key: "", value: None }; 9], len: 0 }
+        Self { headers: [Header { key: "", value: None }; 10], len: 0 }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use headwater_codec::QoS;
 
 use super::follow::{Follow, Follows};
+use super::incoming::Held;
 use super::inbox::Inbox;
 use super::packet_ids::PacketIds;
 use super::replay::Replay;
@@ -56,6 +57,9 @@ pub(crate) struct State {
     /// Groups of its own that are behind.
     pub(crate) to_read: VecDeque<Arc<Group>>,
     pub(crate) packet_ids: PacketIds,
+    pub(crate) held: Held,
+    /// Where what was saved last is in the log.
+    pub(super) saved_at: Option<u64>,
     /// What was saved last; for a session that is away, all there is.
     pub(crate) saved: Option<Snapshot>,
 }
@@ -71,6 +75,7 @@ impl fmt::Debug for State {
             .field("subscriptions", &self.subscriptions)
             .field("shares", &self.shares)
             .field("packet_ids", &self.packet_ids)
+            .field("held", &self.held)
             .field("saved", &self.saved)
             .finish_non_exhaustive()
     }
@@ -92,6 +97,8 @@ impl Core {
             ended: Vec::new(),
             to_read: VecDeque::new(),
             packet_ids: PacketIds::default(),
+            held: Held::default(),
+            saved_at: None,
             saved,
         };
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }

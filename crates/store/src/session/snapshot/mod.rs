@@ -1,7 +1,7 @@
 //! A session as bytes: the value of a record in `__headwater_sessions`.
 //!
 //! ```text
-//! version u8 = 4
+//! version u8 = 5
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
 //!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
@@ -15,16 +15,18 @@
 //!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared, 8: first) | topic u8 (0: messages, 1: retained) |
 //!     partition u32 | offset u64 | if first, where the retained message is among all: partition u32 | offset u64 |
 //!     identifiers u32, then for each: u32 | if shared, its filter u32 (its place above)
-//! incoming u32, then for each: packet identifier u16
+//! incoming u32, then for each: packet identifier u16 | 0; or 1, partition u32 | offset u64
+//! 1, where records of the client begin that are not in it: offsets; or 0, of one whose client is away
 //!
 //! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files. Version 3 is the same without first places, version 2 without
-//! shared filters too.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 4 ends after the incoming identifiers, which have no places; version
+//! 3 is the same without first places, version 2 without shared filters too.
 
 pub(crate) mod fields;
+mod incoming;
 mod outgoing;
 mod owed;
 
@@ -36,12 +38,14 @@ use self::fields::{
     put_count, put_offsets, put_terms, put_text, take_all, take_offsets, take_packet_id, take_terms,
     take_text, take_u8, take_u16, take_u32, take_u64,
 };
+pub use self::incoming::IncomingRecord;
 pub use self::outgoing::OutgoingRecord;
 pub use self::owed::OwedRecord;
+use crate::offsets::Offsets;
 use crate::subscription::{Earlier, Past, Subscription};
 
 /// The version that this code writes.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 /// The oldest one that it reads.
 const VERSION_MIN: u8 = 2;
 
@@ -69,7 +73,10 @@ pub struct Snapshot {
     /// Messages below the positions whose exchange is not complete, in the order of sending.
     pub outgoing: Vec<OutgoingRecord>,
     /// QoS 2 messages of the client that wait for PUBREL.
-    pub incoming: Vec<PacketId>,
+    pub incoming: Vec<IncomingRecord>,
+    /// While the session is connected: records of the client from here on, in `mqtt`, are not in it. `None` before version 5 too: then
+    /// nothing is known of what was released since.
+    pub incoming_from: Option<Offsets>,
 }
 
 /// A value of `__headwater_sessions` cannot be read: a session, or the group of a shared subscription.
@@ -111,6 +118,7 @@ impl Snapshot {
             shares: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
+            incoming_from: None,
         }
     }
 
@@ -163,8 +171,12 @@ impl Snapshot {
             record.encode(&mut out);
         }
         put_count(&mut out, self.incoming.len());
-        for packet_id in &self.incoming {
-            out.put_u16(packet_id.get());
+        for record in &self.incoming {
+            record.encode(&mut out);
+        }
+        out.put_u8(u8::from(self.incoming_from.is_some()));
+        if let Some(from) = &self.incoming_from {
+            put_offsets(&mut out, from);
         }
         out
     }
@@ -195,7 +207,18 @@ impl Snapshot {
             if version == 2 { Vec::new() } else { take_all(input, "shared filters", 3, take_filter)? };
         let outgoing = |input: &mut &[u8]| OutgoingRecord::decode(input, shares.len());
         let outgoing = take_all(input, "outgoing", 21, outgoing)?;
-        let incoming = take_all(input, "incoming", 2, take_packet_id)?;
+        let incoming = match version {
+            2..=4 => take_all(input, "incoming", 2, IncomingRecord::decode_4)?,
+            _ => take_all(input, "incoming", 3, IncomingRecord::decode)?,
+        };
+        let incoming_from = match version {
+            2..=4 => None,
+            _ => match take_u8(input, "incoming flag")? {
+                0 => None,
+                1 => Some(take_offsets(input, "incoming from")?),
+                _ => return Err(SnapshotError::Invalid { field: "incoming flag" }),
+            },
+        };
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
         }
@@ -211,6 +234,7 @@ impl Snapshot {
             shares,
             outgoing,
             incoming,
+            incoming_from,
         })
     }
 }
@@ -238,7 +262,6 @@ mod tests {
 
     use super::*;
     use crate::delivery::{Origin, Source};
-    use crate::offsets::Offsets;
     use crate::subscription::Terms;
 
     fn example() -> Snapshot {
@@ -291,7 +314,8 @@ mod tests {
                 subscription_ids: vec![SubscriptionId::new(1).unwrap()],
                 share: None,
             }],
-            incoming: vec![PacketId::new(1).unwrap()],
+            incoming: vec![IncomingRecord { packet_id: PacketId::new(1).unwrap(), place: None }],
+            incoming_from: None,
         }
     }
 
@@ -305,6 +329,8 @@ mod tests {
         snapshot.shares = vec![TopicFilterBuf::parse("$share/g/t/#").unwrap()];
         snapshot.outgoing[0].share = Some(0);
         snapshot.outgoing[0].first = Some((1, u64::MAX));
+        snapshot.incoming[0].place = Some((3, 9));
+        snapshot.incoming_from = Some(Offsets::new([0, 4]));
         assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
     }
 
@@ -323,10 +349,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_version_2_or_3_is_read_and_one_of_version_1_is_not() {
+    fn a_session_of_version_2_to_4_is_read_and_one_of_version_1_is_not() {
         let mut bytes = example().encode();
-        bytes[0] = 3;
-        assert_eq!(Snapshot::decode(&bytes), Ok(example()));
+        // That the incoming identifier has no place, and that there is no beginning of what is not in it.
+        assert_eq!(bytes.split_off(bytes.len() - 2), [0, 0]);
+        for version in [4, 3] {
+            bytes[0] = version;
+            assert_eq!(Snapshot::decode(&bytes), Ok(example()));
+        }
         // The number of shared filters, before one exchange with one identifier, and one incoming identifier.
         let place = bytes.len() - (4 + 4 + 21 + 4 + 4 + 2);
         assert_eq!(bytes.drain(place..place + 4).collect::<Vec<u8>>(), [0; 4]);
