@@ -62,6 +62,7 @@ impl Connection {
     pub(super) fn transmit(&mut self) {
         let version = self.session.version();
         let limit = usize::try_from(self.session.peer_packet_size_max()).unwrap_or(usize::MAX);
+        self.look_at_changes();
         // Control packets are small and bounded by what was read; messages wait while there is much to write.
         while self.outbox.len() <= OUTBOX_BYTES_MAX {
             match self.session.poll_transmit() {

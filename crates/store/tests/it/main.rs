@@ -14,6 +14,8 @@ mod bed;
 mod clauses;
 mod crash;
 mod delivery;
+mod exactly_once;
+mod exactly_once_world;
 mod history;
 mod live;
 mod mapping;
