@@ -86,7 +86,7 @@ impl Connection {
     }
 
     fn publish(&mut self, frame: &Frame, publish: &Publish<'_>, receipt: Option<Receipt>) -> Result<(), End> {
-        let Some(client) = &self.client else { return Ok(()) };
+        let Some(client) = &mut self.client else { return Ok(()) };
         count(&self.hub.counters.received);
         if publish.topic.is_some_and(sys::is_reserved) {
             count(&self.hub.counters.reserved);

@@ -15,6 +15,7 @@ mod clauses;
 mod client;
 mod clients;
 mod event_sourcing;
+mod exactly_once;
 mod groups;
 mod history;
 mod kill;

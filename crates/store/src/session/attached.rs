@@ -277,7 +277,7 @@ impl Attached {
     ///
     /// [`PublishError`]: the message must not be acknowledged.
     pub fn publish(
-        &self,
+        &mut self,
         publish: &Publish<'_>,
         payload: impl FnOnce() -> Bytes,
         now_ms: i64,

@@ -44,9 +44,6 @@ impl Snapshot {
         let held = self.incoming.len();
         self.incoming.retain(|record| record.place.is_none_or(|place| is_before(place, ends.messages)));
         changed |= self.incoming.len() != held;
-        if let Some(from) = &mut self.incoming_from {
-            changed |= from.cut(ends.messages);
-        }
         self.outgoing.retain_mut(|record| {
             let first = record.first.filter(|first| is_before(*first, ends.messages));
             changed |= first != record.first;

@@ -404,6 +404,11 @@ impl World {
         Self::on(Bed::on(disk, options, now_ms), peers)
     }
 
+    /// Nothing more is published.
+    pub(crate) fn stop(&mut self) {
+        self.peers.iter_mut().for_each(|peer| peer.queue.clear());
+    }
+
     /// Goes on until nothing is under way any more.
     pub(crate) fn finish(&mut self) {
         for _ in 0..10_000 {
@@ -465,9 +470,11 @@ impl World {
         }
     }
 
-    /// What came to a client with RETAIN.
-    pub(crate) fn retained(&self, at: usize) -> &[String] {
-        &self.peers[at].retained
+    /// What came to a client with RETAIN, sorted.
+    pub(crate) fn retained(&self, at: usize) -> Vec<String> {
+        let mut retained = self.peers[at].retained.clone();
+        retained.sort_unstable();
+        retained
     }
 }
 

@@ -16,6 +16,7 @@ mod crash;
 mod delivery;
 mod exactly_once;
 mod exactly_once_world;
+mod held;
 mod history;
 mod live;
 mod mapping;
