@@ -147,7 +147,8 @@ impl Retained {
         }
         let place = format!("{}:{}", source.0, source.1);
         let append = |record: &Record<'_>| self.partition.append(record, Ack::Appended);
-        let Some(offset) = with_record(publish, client_id, timestamp_ms, None, Some(&place), append).transpose()?
+        let Some(offset) =
+            with_record(publish, client_id, timestamp_ms, None, Some(&place), append).transpose()?
         else {
             return Ok(None);
         };

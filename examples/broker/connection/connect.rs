@@ -67,7 +67,6 @@ impl Connection {
             will: Will::of(connect, client_id),
             saved_revision,
             unsaved_since: None,
-            save_failed_at: None,
             seat,
         });
         self.hub.store.durable(&placement).await.map_err(End::Store)?;

@@ -83,8 +83,6 @@ struct Client {
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
-    /// When the log did not take it: it is tried again a while later.
-    save_failed_at: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
 }
@@ -146,6 +144,8 @@ impl Connection {
             tokio::task::yield_now().await;
         }
         self.acknowledge()?;
+        // Before messages that wait at the gate.
+        self.transmit();
         let more = self.deliver()?;
         self.transmit();
         self.tell();
@@ -193,21 +193,18 @@ impl Connection {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are, or what the gate waits for.
+    /// Ready when the oldest message that is not acknowledged is durable, or what the gate waits for.
     fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
         let store = &self.hub.store;
         let message = self.pending.front().map(|(_, placement)| store.durable(placement));
-        let reserving = self.client.as_ref().and_then(|client| client.attached.reserving());
-        let ids = reserving.map(|placement| store.durable(&placement));
         let gate = self.gate.placement().map(|placement| store.durable(placement));
-        match (message, ids, gate) {
-            (None, None, None) => Box::pin(pending()),
-            (Some(one), None, None) | (None, Some(one), None) | (None, None, Some(one)) => Box::pin(one),
-            (message, ids, gate) => Box::pin(async move {
+        match (message, gate) {
+            (None, None) => Box::pin(pending()),
+            (Some(one), None) | (None, Some(one)) => Box::pin(one),
+            (Some(message), Some(gate)) => Box::pin(async move {
                 tokio::select! {
-                    result = of(message) => result,
-                    result = of(ids) => result,
-                    result = of(gate) => result,
+                    result = message => result,
+                    result = gate => result,
                 }
             }),
         }
@@ -284,7 +281,6 @@ impl Connection {
         {
             tracing::warn!(client = client.attached.client_id(), %error, "the session was not saved");
             client.unsaved_since = Some(now);
-            client.save_failed_at = Some(now);
         }
     }
 
@@ -292,7 +288,6 @@ impl Connection {
     fn save_now(&mut self) -> Result<Placement, AppendError> {
         let Some(client) = &mut self.client else { return Ok(Placement::default()) };
         client.unsaved_since = None;
-        client.save_failed_at = None;
         let expiry_secs = self.session.session_expiry_secs();
         let mut placement = Placement::default();
         if expiry_secs > 0 {
@@ -300,14 +295,6 @@ impl Connection {
         }
         client.saved_revision = self.session.revision();
         Ok(placement)
-    }
-}
-
-/// Never ready if there is nothing to wait for.
-async fn of(waiting: Option<impl Future<Output = Result<(), SyncError>>>) -> Result<(), SyncError> {
-    match waiting {
-        Some(waiting) => waiting.await,
-        None => pending().await,
     }
 }
 

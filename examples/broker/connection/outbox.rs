@@ -39,7 +39,8 @@ impl Outbox {
     /// The number of bytes that may be written.
     fn open(&self) -> usize {
         let until_closed = self.closed_from.map(|place| place.saturating_sub(self.taken));
-        let until_closed = until_closed.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        let until_closed =
+            until_closed.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
         self.len.min(until_closed)
     }
 

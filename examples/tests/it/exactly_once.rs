@@ -63,7 +63,12 @@ impl Peer {
     fn run(mut self, stop: &AtomicBool) -> Self {
         let mut number = 0;
         loop {
-            assert!(Instant::now() < self.deadline, "{} does not come to an end: {:?}", self.name, self.sending);
+            assert!(
+                Instant::now() < self.deadline,
+                "{} does not come to an end: {:?}",
+                self.name,
+                self.sending
+            );
             if self.connection.is_none() && !self.connect() {
                 continue;
             }
@@ -123,7 +128,8 @@ impl Peer {
     fn publish(&mut self, topic: usize, payload: &str) {
         let used: BTreeSet<PacketId> = self.sending.iter().map(|one| one.0).collect();
         let packet_id = (1..).map(|id| PacketId::new(id).unwrap()).find(|id| !used.contains(id)).unwrap();
-        let (topic, payload) = (format!("t/{}/{topic}", self.name), format!("{} {topic} {payload}", self.name));
+        let (topic, payload) =
+            (format!("t/{}/{topic}", self.name), format!("{} {topic} {payload}", self.name));
         self.published.push(payload.clone());
         self.sending.push((packet_id, topic.clone(), payload.clone(), false));
         self.send_publish(packet_id, &topic, &payload, false);
@@ -131,7 +137,8 @@ impl Peer {
 
     fn send_publish(&mut self, packet_id: PacketId, topic: &str, payload: &str, dup: bool) {
         let delivery = Delivery::ExactlyOnce { packet_id, dup };
-        let publish = Publish::new(TopicName::parse(topic).unwrap(), payload.as_bytes()).with_delivery(delivery);
+        let publish =
+            Publish::new(TopicName::parse(topic).unwrap(), payload.as_bytes()).with_delivery(delivery);
         self.send(&Packet::Publish(publish));
     }
 
@@ -164,13 +171,16 @@ impl Peer {
     }
 
     fn handle(&mut self, frame: &Frame) {
-        let place = |sending: &[(PacketId, String, String, bool)], id| sending.iter().position(|one| one.0 == id);
+        let place =
+            |sending: &[(PacketId, String, String, bool)], id| sending.iter().position(|one| one.0 == id);
         match frame.packet(Version::V5).unwrap() {
             Packet::Publish(publish) => {
                 let payload = String::from_utf8(publish.payload.to_vec()).unwrap();
                 let packet_id = publish.packet_id().expect("QoS 2");
                 match self.held.get(&packet_id) {
-                    Some(same) => assert_eq!(*same, payload, "{}: its identifier is held for another", self.name),
+                    Some(same) => {
+                        assert_eq!(*same, payload, "{}: its identifier is held for another", self.name)
+                    }
                     None => {
                         self.received.push(payload.clone());
                         self.held.insert(packet_id, payload);
@@ -224,7 +234,8 @@ fn histories(broker: &mut Broker) -> Vec<Peer> {
 fn assert_once(mut expected: Vec<String>, mut found: Vec<String>, what: &str) {
     expected.sort();
     found.sort();
-    let twice: Vec<&String> = found.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).collect();
+    let twice: Vec<&String> =
+        found.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).collect();
     let missing: Vec<&String> = expected.iter().filter(|one| found.binary_search(one).is_err()).collect();
     assert!(twice.is_empty() && missing.is_empty(), "{what}: twice {twice:?}, missing {missing:?}");
     assert_eq!(found, expected, "{what}");
@@ -245,4 +256,85 @@ fn qos_2_is_in_the_log_once_and_comes_once_though_the_broker_is_killed_ten_times
     for peer in peers {
         assert_once(published.clone(), peer.received, &peer.name);
     }
+}
+
+fn lasting(broker: &Broker) -> Raw {
+    Raw::connect(broker, Version::V5, "c", 3_600)
+}
+
+fn publish(id: u16, payload: &str, dup: bool, client: &mut Raw) {
+    let delivery = Delivery::ExactlyOnce { packet_id: PacketId::new(id).unwrap(), dup };
+    let publish = Publish::new(TopicName::parse("t/x").unwrap(), payload.as_bytes()).with_delivery(delivery);
+    client.send(&Packet::Publish(publish));
+}
+
+/// What comes next: the letter of its kind, its identifier, and of a PUBLISH whether it has DUP.
+fn next(client: &mut Raw) -> (char, u16, bool) {
+    let frame = client.read().expect("a packet");
+    match frame.packet(Version::V5).unwrap() {
+        Packet::Publish(publish) => ('P', publish.packet_id().unwrap().get(), publish.delivery.dup()),
+        Packet::PubRec(pubrec) => ('C', pubrec.packet_id.get(), pubrec.reason.is_error()),
+        Packet::PubRel(pubrel) => ('L', pubrel.packet_id.get(), pubrel.reason.is_error()),
+        Packet::PubComp(pubcomp) => ('M', pubcomp.packet_id.get(), pubcomp.reason.is_error()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_message_that_is_sent_again_after_a_kill_is_in_the_log_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = Broker::start(folder.path(), &[]);
+    let mut client = lasting(&broker);
+    publish(7, "first", false, &mut client);
+    assert_eq!(next(&mut client), ('C', 7, false));
+    broker.kill();
+    broker.restart();
+    let mut client = lasting(&broker);
+    publish(7, "first", true, &mut client);
+    assert_eq!(next(&mut client), ('C', 7, false));
+    assert_eq!(logged(folder.path()), ["first"]);
+}
+
+#[test]
+fn an_identifier_that_was_released_before_a_kill_names_a_new_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = Broker::start(folder.path(), &[]);
+    for payload in ["first", "second"] {
+        let mut client = lasting(&broker);
+        publish(7, payload, false, &mut client);
+        assert_eq!(next(&mut client), ('C', 7, false));
+        client.send(&Packet::PubRel(PubRel::new(PacketId::new(7).unwrap())));
+        assert_eq!(next(&mut client), ('M', 7, false));
+        broker.kill();
+        broker.restart();
+    }
+    assert_eq!(logged(folder.path()), ["first", "second"]);
+}
+
+#[test]
+fn what_was_sent_before_a_kill_is_sent_again_under_its_identifier_and_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = Broker::start(folder.path(), &[]);
+    lasting(&broker).subscribe("t/#", QoS::ExactlyOnce);
+    let mut client = lasting(&broker);
+    let mut publisher = Raw::connect(&broker, Version::V5, "publisher", 0);
+    publisher.publish_at("t/1", b"x", QoS::ExactlyOnce);
+    let (kind, id, dup) = next(&mut client);
+    assert_eq!((kind, dup), ('P', false));
+    broker.kill();
+    broker.restart();
+    let mut client = lasting(&broker);
+    assert_eq!(next(&mut client), ('P', id, true));
+    client.send(&Packet::PubRec(PubRec::new(PacketId::new(id).unwrap())));
+    assert_eq!(next(&mut client), ('L', id, false));
+    broker.kill();
+    broker.restart();
+    let mut client = lasting(&broker);
+    assert_eq!(next(&mut client), ('L', id, false), "and no PUBLISH");
+    client.send(&Packet::PubComp(PubComp::new(PacketId::new(id).unwrap())));
+    // Nothing but what is new comes behind it.
+    let mut publisher = Raw::connect(&broker, Version::V5, "publisher", 0);
+    publisher.publish_at("t/1", b"y", QoS::ExactlyOnce);
+    let (kind, _, dup) = next(&mut client);
+    assert_eq!((kind, dup), ('P', false));
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_codec::{Publish, QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::{InFlight, Stage, State, server};
+use headwater_session::{InFlight, Stage, State};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::core::Core;
 use super::follow::Follows;
 use super::inbox::Inbox;
-use super::packet_ids::BLOCK;
 use super::replay::Replay;
 use super::share::{UnderWay, shares_of};
 use super::snapshot::{OutgoingRecord, Snapshot};
@@ -294,8 +293,6 @@ impl Attached {
     /// a PUBLISH of QoS 2 that was not sent before, a PUBREL that answers PUBREC, a PUBCOMP, a PUBREC that refuses a message. One save does
     /// for all that came together; [`poll_change`](headwater_session::server::Session::poll_change) tells of them.
     ///
-    /// It also reserves packet identifiers, see [`reserve_packet_ids`](Self::reserve_packet_ids).
-    ///
     /// # Errors
     ///
     /// [`AppendError`] when the log does not take it.
@@ -331,30 +328,6 @@ impl Attached {
         saved.and(left).and(kept)
     }
 
-    /// Lets the client's connection give out the packet identifiers that are saved, so that after a crash none of them is taken for
-    /// another message [MQTT-4.3.3-10]. Returns `true` if they run out: then [`save`](Self::save). Call it before messages are sent, and
-    /// again when [`reserving`](Self::reserving) is durable.
-    ///
-    /// A session that does not outlive its connection has nothing to reserve.
-    pub fn reserve_packet_ids(&self, session: &mut server::Session<Delivery>) -> bool {
-        let mut state = lock(&self.core.state);
-        if state.saved.is_none() {
-            return false;
-        }
-        if let Some(through) = state.packet_ids.through(self.shared.session_log.durable_end()) {
-            session.reserve_packet_ids(through);
-        }
-        session.packet_ids_left() < usize::from(BLOCK / 2) && state.packet_ids.pending().is_none()
-    }
-
-    /// What must be durable before more packet identifiers may be given out, until [`reserve_packet_ids`](Self::reserve_packet_ids) has seen
-    /// that it is; `None` if nothing is being saved.
-    #[must_use]
-    pub fn reserving(&self) -> Option<Placement> {
-        let session = lock(&self.core.state).packet_ids.pending()?;
-        Some(Placement { session: Some(session), ..Placement::default() })
-    }
-
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
         let state = &mut *state;
@@ -380,9 +353,6 @@ impl Attached {
             let session = state.saved_at.filter(|offset| *offset >= self.shared.session_log.durable_end());
             return Ok(Placement { session, ..placement });
         };
-        if let Some(through) = snapshot.reserved_packet_id {
-            state.packet_ids.push(offset, through);
-        }
         state.held.saved(&snapshot);
         state.saved_at = Some(offset);
         state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
@@ -412,7 +382,6 @@ impl Attached {
             expiry_secs,
             disconnected_at,
             last_packet_id: state.last_packet_id,
-            reserved_packet_id: disconnected_at.is_none().then(|| state.packet_id_ahead(BLOCK)).flatten(),
             avoided_packet_ids: state.avoided_packet_ids.clone(),
             subscriptions: subscriptions.chain(shared_state.shared_subscriptions()).collect(),
             positions,

@@ -130,7 +130,11 @@ impl Snapshot {
             // PUBREL swallows the next message under it; a message may come twice instead.
             self.incoming.clear();
         }
-        // What was saved before it was sent may have been sent: DUP says so [MQTT-3.3.1-1]. What is shared and was not sent goes to others.
+        self.may_be_sent();
+    }
+
+    /// What was saved before it was sent may have been sent: DUP says so [MQTT-3.3.1-1]. What is shared and was not sent goes to others.
+    pub(super) fn may_be_sent(&mut self) {
         for record in self.outgoing.iter_mut().filter(|record| record.share.is_none()) {
             record.sent = true;
         }

@@ -22,7 +22,6 @@ mod history;
 mod inbox;
 mod incoming;
 mod load;
-mod packet_ids;
 mod replay;
 mod share;
 mod snapshot;

@@ -33,7 +33,14 @@ fn a_message_of_qos_2_comes_once_whenever_the_broker_dies() {
                 crashes += 1;
             } else if rng.u32(0..100) < haste {
                 // All goes on: identifiers are used again and again.
-                let steps = [Step::Send(at), Step::Read(at), Step::Read(at), Step::Turn(at), Step::Take(at), Step::Take(at)];
+                let steps = [
+                    Step::Send(at),
+                    Step::Read(at),
+                    Step::Read(at),
+                    Step::Turn(at),
+                    Step::Take(at),
+                    Step::Take(at),
+                ];
                 steps.into_iter().for_each(|step| world.step(step));
                 if rng.bool() {
                     world.bed.run();
@@ -92,7 +99,8 @@ fn a_short_history_survives_a_crash_at_each_step_with_each_thing_lost_and_kept()
                     continue;
                 }
                 let mut rng = fastrand::Rng::with_seed(number as u64);
-                let mut after = World::on(Bed::on(disk, one_partition, world.bed.now_ms), world.peers.clone());
+                let mut after =
+                    World::on(Bed::on(disk, one_partition, world.bed.now_ms), world.peers.clone());
                 // In a third of them it dies again, somewhere on the way.
                 if number % 3 == 1 {
                     let steps: Vec<Step> = (0..3).flat_map(|_| round(lanes)).collect();

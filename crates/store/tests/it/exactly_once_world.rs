@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_codec::{
-    Connect, Delivery as Sending, FrameReader, Limits, Packet, PacketId, Properties, Property, PubComp, PubRec,
-    PubRel, Publish, QoS, ReasonCode, Version,
+    Connect, Delivery as Sending, FrameReader, Limits, Packet, PacketId, Properties, Property, PubComp,
+    PubRec, PubRel, Publish, QoS, ReasonCode, Version,
 };
 use headwater_log::ReadUpTo;
 use headwater_session::persist::Change;
@@ -109,7 +109,8 @@ impl Peer {
         while let Some(frame) = frames.next_frame().unwrap() {
             match frame.packet(Version::V5).unwrap() {
                 Packet::PubRec(PubRec { packet_id, reason, .. }) => {
-                    let place = self.sending.iter().position(|one| one.packet_id == packet_id).expect("in use");
+                    let place =
+                        self.sending.iter().position(|one| one.packet_id == packet_id).expect("in use");
                     if reason.is_error() {
                         assert_eq!(self.sending.remove(place).topic, REFUSED);
                     } else {
@@ -120,7 +121,8 @@ impl Peer {
                     }
                 }
                 Packet::PubComp(PubComp { packet_id, .. }) => {
-                    let place = self.sending.iter().position(|one| one.packet_id == packet_id).expect("in use");
+                    let place =
+                        self.sending.iter().position(|one| one.packet_id == packet_id).expect("in use");
                     assert!(self.sending.remove(place).received);
                 }
                 Packet::PubRel(PubRel { packet_id, .. }) => {
@@ -227,9 +229,6 @@ impl Link {
             }
             self.session.acknowledge(*receipt, ReasonCode::SUCCESS).unwrap();
             self.pending.pop_front();
-        }
-        if self.client.attached.reserve_packet_ids(&mut self.session) {
-            let _ = self.save();
         }
         while self.session.room(QoS::ExactlyOnce) > 0 {
             match self.client.attached.next(bed.now_ms).unwrap() {

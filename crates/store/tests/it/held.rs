@@ -175,6 +175,8 @@ fn version_4(value: &[u8]) -> Vec<u8> {
     // That there is a beginning, without an offset; that the identifier has no place.
     assert_eq!(bytes.split_off(bytes.len() - 6), [0, 1, 0, 0, 0, 0]);
     bytes[0] = 4;
+    // The last identifier that was reserved: none.
+    bytes.splice(15..15, [0, 0]);
     bytes
 }
 

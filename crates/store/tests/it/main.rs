@@ -20,7 +20,6 @@ mod held;
 mod history;
 mod live;
 mod mapping;
-mod packet_ids;
 mod retained;
 mod retained_limits;
 mod retained_pages;

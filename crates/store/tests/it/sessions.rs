@@ -199,7 +199,11 @@ fn identifiers_that_are_held_survive_a_crash() {
     drop(client);
     let bed = bed.crash(1);
     let client = bed.lasting("c");
-    assert_eq!(client.resumed.unwrap().incoming, incoming(), "without a save nobody has learned that one is free");
+    assert_eq!(
+        client.resumed.unwrap().incoming,
+        incoming(),
+        "without a save nobody has learned that one is free"
+    );
 
     let _ =
         client.attached.detach(&State::new(Vec::new(), incoming()), client.expiry_secs, bed.now_ms).unwrap();

@@ -26,7 +26,8 @@ pub(in super::super) fn fold(
 ) -> Result<Vec<Box<str>>, OpenError> {
     let mut changed = Vec::new();
     for (partition, lane) in (0..).zip(lanes) {
-        let begins = snapshots.values().filter_map(|snapshot| Some(snapshot.incoming_from.as_ref()?.of(partition)));
+        let begins =
+            snapshots.values().filter_map(|snapshot| Some(snapshot.incoming_from.as_ref()?.of(partition)));
         let Some(begin) = begins.min() else { return Ok(changed) };
         let mut next = begin.max(checkpoint.of(partition));
         while next < lane.partition.appended_end() {
@@ -43,7 +44,9 @@ pub(in super::super) fn fold(
                 let record = match record {
                     Ok(record) => record,
                     // Not written here.
-                    Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => continue,
+                    Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => {
+                        continue;
+                    }
                     Err(error) => return Err(OpenError::Read { topic: MESSAGES_TOPIC, error }),
                 };
                 let Some((client_id, packet_id)) = held(&record) else { continue };

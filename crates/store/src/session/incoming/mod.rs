@@ -57,7 +57,9 @@ impl Held {
             match kept.receipt {
                 None => Some(IncomingRecord { packet_id: kept.packet_id, place: None }),
                 // One that was not stored is not held.
-                Some(_) => place.map(|place| IncomingRecord { packet_id: kept.packet_id, place: Some(place) }),
+                Some(_) => {
+                    place.map(|place| IncomingRecord { packet_id: kept.packet_id, place: Some(place) })
+                }
             }
         };
         incoming.iter().filter_map(record).collect()

@@ -3,7 +3,7 @@
 //! ```text
 //! version u8 = 5
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
-//!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
+//!     avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
 //! subscriptions u32, then for each:
 //!     filter: length u16, UTF-8 | terms | starts: offsets |
@@ -22,13 +22,15 @@
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files. Version 4 ends after the incoming identifiers, which have no places; version
-//! 3 is the same without first places, version 2 without shared filters too.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 4 has, behind the last packet identifier, the last one that was
+//! reserved, u16 (0: none), and ends with the incoming identifiers, which have no places; version 3 is the same without first places, version 2
+//! without shared filters too.
 
 pub(crate) mod fields;
 mod incoming;
 mod outgoing;
 mod owed;
+mod reserved;
 
 use bytes::BufMut;
 use headwater_codec::PacketId;
@@ -58,9 +60,7 @@ pub struct Snapshot {
     pub disconnected_at: Option<i64>,
     /// The last packet identifier that was given out when this was saved.
     pub last_packet_id: Option<PacketId>,
-    /// While the session is connected: the last one that may be given out before it is saved again.
-    pub reserved_packet_id: Option<PacketId>,
-    /// Identifiers that the client may hold since a crash, first and last of each range: they are not given out.
+    /// Identifiers that the client may hold since a crash before version 5, first and last of each range: they are not given out.
     pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
     /// The first offset that has not been examined for it, a partition each.
     pub positions: Vec<u64>,
@@ -110,7 +110,6 @@ impl Snapshot {
             expiry_secs: 0,
             disconnected_at: None,
             last_packet_id: None,
-            reserved_packet_id: None,
             avoided_packet_ids: Vec::new(),
             positions,
             subscriptions: Vec::new(),
@@ -137,7 +136,6 @@ impl Snapshot {
         out.put_u32(self.expiry_secs);
         out.put_i64(self.disconnected_at.unwrap_or(-1));
         out.put_u16(self.last_packet_id.map_or(0, PacketId::get));
-        out.put_u16(self.reserved_packet_id.map_or(0, PacketId::get));
         put_count(&mut out, self.avoided_packet_ids.len());
         for (first, last) in &self.avoided_packet_ids {
             out.put_u16(first.get());
@@ -194,12 +192,18 @@ impl Snapshot {
         }
         let expiry_secs = take_u32(input, "expiry")?;
         let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
-        let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
-        let reserved_packet_id = PacketId::new(take_u16(input, "reserved packet identifier")?);
-        let avoided_packet_ids = take_all(input, "avoided", 4, |input| {
+        let mut last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
+        let reserved = match version {
+            2..=4 => PacketId::new(take_u16(input, "reserved packet identifier")?),
+            _ => None,
+        };
+        let mut avoided_packet_ids = take_all(input, "avoided", 4, |input| {
             let range = (take_packet_id(input)?, take_packet_id(input)?);
             (range.0 <= range.1).then_some(range).ok_or(SnapshotError::Invalid { field: "avoided" })
         })?;
+        if let Some(reserved) = reserved {
+            reserved::avoid(&mut last_packet_id, reserved, &mut avoided_packet_ids);
+        }
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
@@ -226,7 +230,6 @@ impl Snapshot {
             expiry_secs,
             disconnected_at,
             last_packet_id,
-            reserved_packet_id,
             avoided_packet_ids,
             positions,
             subscriptions,
@@ -270,7 +273,6 @@ mod tests {
             expiry_secs: 3_600,
             disconnected_at: Some(1_700_000_000_000),
             last_packet_id: PacketId::new(4_096),
-            reserved_packet_id: PacketId::new(8_192),
             avoided_packet_ids: vec![(PacketId::MIN, PacketId::MIN)],
             positions: vec![7, 0, u64::MAX],
             subscriptions: vec![
@@ -353,10 +355,20 @@ mod tests {
         let mut bytes = example().encode();
         // That the incoming identifier has no place, and that there is no beginning of what is not in it.
         assert_eq!(bytes.split_off(bytes.len() - 2), [0, 0]);
+        // The last identifier that was reserved: none, for the client is away.
+        bytes.splice(15..15, [0, 0]);
         for version in [4, 3] {
             bytes[0] = version;
             assert_eq!(Snapshot::decode(&bytes), Ok(example()));
         }
+        bytes[15..17].copy_from_slice(&8_192_u16.to_be_bytes());
+        let connected = Snapshot::decode(&bytes).unwrap();
+        assert_eq!(connected.last_packet_id, PacketId::new(8_192));
+        assert_eq!(
+            connected.avoided_packet_ids[1..],
+            [(PacketId::new(4_097).unwrap(), PacketId::new(8_192).unwrap())]
+        );
+        bytes[15..17].copy_from_slice(&[0, 0]);
         // The number of shared filters, before one exchange with one identifier, and one incoming identifier.
         let place = bytes.len() - (4 + 4 + 21 + 4 + 4 + 2);
         assert_eq!(bytes.drain(place..place + 4).collect::<Vec<u8>>(), [0; 4]);
@@ -378,7 +390,7 @@ mod tests {
     fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
         let mut bytes = example().encode();
         // The number of positions.
-        bytes[25..29].copy_from_slice(&u32::MAX.to_be_bytes());
+        bytes[23..27].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
     }
 }
