@@ -7,28 +7,44 @@ use headwater_log::{Header, Record};
 
 use super::header;
 
+/// What a record has that the message does not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// The key; `None`: the topic.
+    pub(crate) key: Option<&'a str>,
+    /// For a publisher that is known by it after a crash.
+    pub(crate) packet_id: Option<PacketId>,
+    /// For the retained topic: where the same message is among all.
+    pub(crate) source: Option<&'a str>,
+    /// Headers for those who read the log.
+    pub(crate) added: &'a [(&'a str, Cow<'a, str>)],
+}
+
 /// Lends the record of a message to `append`. The usual message, one without user properties, costs no allocation.
 ///
-/// `None` if the packet has no topic name: a topic alias is resolved before. `packet_id` is for a publisher that is known by it after a
-/// crash, `source` for the retained topic: a header each.
+/// `None` if the packet has no topic name: a topic alias is resolved before.
 pub(crate) fn with_record<R>(
     publish: &Publish<'_>,
     client_id: &str,
     timestamp_ms: i64,
-    packet_id: Option<PacketId>,
-    source: Option<&str>,
+    beside: Beside<'_>,
     append: impl FnOnce(&Record<'_>) -> R,
 ) -> Option<R> {
-    let topic = publish.topic?;
-    let (mut decimal, mut packet_id_decimal) = (Decimal::default(), Decimal::default());
+    let topic = publish.topic?.as_str();
+    let key = beside.key.unwrap_or(topic);
+    let [mut decimal, mut packet_id, mut added] = [Decimal::default(); 3];
     let mut list = List::default();
+    // First, for who looks for the topic alone.
+    if key != topic {
+        list.push(Header::new(header::TOPIC, topic));
+    }
     list.push(Header::new(header::QOS, qos_text(publish.qos())));
     if publish.retain {
         list.push(Header::new(header::RETAIN, "true"));
     }
     list.push(Header::new(header::CLIENT_ID, client_id));
-    if let Some(packet_id) = packet_id {
-        list.push(Header::new(header::PACKET_ID, packet_id_decimal.write(packet_id.get().into())));
+    if let Some(id) = beside.packet_id {
+        list.push(Header::new(header::PACKET_ID, packet_id.write(id.get().into())));
     }
     let properties = publish.properties;
     if let Some(text) = properties.payload_format_indicator() {
@@ -46,10 +62,14 @@ pub(crate) fn with_record<R>(
     if let Some(correlation_data) = properties.correlation_data() {
         list.push(Header::new(header::CORRELATION_DATA, correlation_data));
     }
-    if let Some(source) = source {
+    if let Some(source) = beside.source {
         list.push(Header::new(header::SOURCE, source));
     }
-    let mut record = Record::new(publish.payload).key(topic.as_str()).timestamp(timestamp_ms);
+    if !beside.added.is_empty() {
+        let count = u32::try_from(beside.added.len()).unwrap_or(u32::MAX);
+        list.push(Header::new(header::ADDED, added.write(count)));
+    }
+    let mut record = Record::new(publish.payload).key(key).timestamp(timestamp_ms);
     let user: Vec<(Cow<'_, str>, &str)> = properties
         .iter()
         .filter_map(|property| match property {
@@ -57,11 +77,12 @@ pub(crate) fn with_record<R>(
             _ => None,
         })
         .collect();
-    if user.is_empty() {
+    if user.is_empty() && beside.added.is_empty() {
         record = record.headers(list.as_slice());
         return Some(append(&record));
     }
     let mut headers = list.as_slice().to_vec();
+    headers.extend(beside.added.iter().map(|(name, value)| Header::new(name, &**value)));
     headers.extend(user.iter().map(|(name, value)| Header::new(name, *value)));
     record = record.headers(&headers);
     Some(append(&record))
@@ -84,16 +105,16 @@ fn user_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The headers of our own, without the heap: there are ten kinds, and each stands once.
+/// The headers of our own, without the heap: there are twelve kinds, and each stands once.
 #[derive(Debug)]
 struct List<'a> {
-    headers: [Header<'a>; 10],
+    headers: [Header<'a>; 12],
     len: usize,
 }
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { headers: [Header { key: "", value: None }; 10], len: 0 }
+        Self { headers: [Header { key: "", value: None }; 12], len: 0 }
     }
 }
 
@@ -111,7 +132,7 @@ impl<'a> List<'a> {
 }
 
 /// A decimal number without the heap.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Decimal {
     digits: [u8; 10],
 }

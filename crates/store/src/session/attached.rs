@@ -282,7 +282,7 @@ impl Attached {
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
         let is_held = publish.qos() == QoS::ExactlyOnce && lock(&self.core.state).saved.is_some();
-        let holds = is_held.then_some(&*self.core);
+        let holds = publish.packet_id().filter(|_| is_held).map(|packet_id| (&*self.core, packet_id));
         self.shared.publish(publish, payload, Publisher { client_id: self.client_id(), holds }, now_ms)
     }
 

@@ -16,13 +16,14 @@ use crate::lane::MessageLane;
 use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::{Shared, read_back};
+use crate::topics::Beginnings;
 
 /// Sessions by client identifier.
 pub(crate) type Sessions = HashMap<Box<str>, Arc<Core>>;
 
 /// What the records say, those of sessions and those of groups.
-struct Saved {
-    partitions: usize,
+struct Saved<'a> {
+    beginnings: &'a Beginnings,
     snapshots: HashMap<Box<str>, Snapshot>,
     groups: HashMap<Box<str>, GroupRecord>,
     checkpoint: Offsets,
@@ -36,15 +37,19 @@ pub(crate) struct Loaded {
     pub(crate) checkpoint: Offsets,
 }
 
-impl Saved {
-    /// A record of a log with another number of partitions is of another log.
-    fn check(&self, offset: u64, positions: &[u64]) -> Result<(), OpenError> {
-        let (found, partitions) = (positions.len(), self.partitions);
-        if found == partitions { Ok(()) } else { Err(OpenError::Partitions { offset, found, partitions }) }
+impl Saved<'_> {
+    /// Gives the positions of a record from before some of the log topics those of their beginnings. A record with a number of
+    /// partitions that the store never had is of another log.
+    fn complete(&self, offset: u64, positions: &mut Vec<u64>) -> Result<(), OpenError> {
+        if self.beginnings.complete(positions) {
+            return Ok(());
+        }
+        let (found, partitions) = (positions.len(), self.beginnings.lanes());
+        Err(OpenError::Partitions { offset, found, partitions })
     }
 }
 
-impl Fold for Saved {
+impl Fold for Saved<'_> {
     type Error = OpenError;
 
     fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), OpenError> {
@@ -55,8 +60,8 @@ impl Fold for Saved {
                 self.groups.remove(text);
                 return Ok(());
             };
-            let group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
-            self.check(offset, &group.positions)?;
+            let mut group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
+            self.complete(offset, &mut group.positions)?;
             self.groups.insert(text.into(), group);
         } else if key == incoming::KEY {
             let offsets = record.value.map(Checkpoint::decode).transpose();
@@ -67,8 +72,9 @@ impl Fold for Saved {
                 self.snapshots.remove(client_id);
                 return Ok(());
             };
-            let snapshot = Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
-            self.check(offset, &snapshot.positions)?;
+            let mut snapshot =
+                Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
+            self.complete(offset, &mut snapshot.positions)?;
             self.snapshots.insert(client_id.into(), snapshot);
         }
         Ok(())
@@ -82,15 +88,16 @@ pub(crate) fn load(
     log: &Partition,
     lanes: &[MessageLane],
     ends: &Ends<'_>,
+    beginnings: &Beginnings,
     now_ms: i64,
 ) -> Result<Loaded, OpenError> {
     let saved = Saved {
-        partitions: ends.messages.len(),
+        beginnings,
         snapshots: HashMap::new(),
         groups: HashMap::new(),
         checkpoint: Offsets::default(),
     };
-    let Saved { mut snapshots, groups, checkpoint, .. } = read_back(topic, TOPIC, saved)?;
+    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, TOPIC, saved)?;
     let mut to_write: HashSet<Box<str>> = HashSet::new();
     for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
         snapshot.end_by_crash(now_ms);
@@ -100,8 +107,13 @@ pub(crate) fn load(
             to_write.insert(client_id.clone());
         }
     }
+    // One of a log topic that was deleted and begins anew would pass what comes.
+    let lowered = checkpoint.cut(ends.messages);
+    if lowered {
+        log.append(&Record::new(&Checkpoint::encode(&checkpoint)).key(incoming::KEY), Ack::Appended)?;
+    }
     // They are written too: the next checkpoint passes what was found.
-    to_write.extend(incoming::fold(&mut snapshots, lanes, &checkpoint)?);
+    to_write.extend(incoming::fold(&mut snapshots, lanes, beginnings, &checkpoint)?);
     snapshots.values_mut().for_each(|snapshot| snapshot.incoming_from = None);
     for client_id in &to_write {
         let Some(snapshot) = snapshots.get(client_id) else { continue };
@@ -115,7 +127,7 @@ pub(crate) fn load(
         })
         .collect();
     let (groups, groups_changed) = group::load(log, groups, &sessions, ends.messages)?;
-    if !to_write.is_empty() || groups_changed {
+    if !to_write.is_empty() || groups_changed || lowered {
         log.sync()?;
     }
     Ok(Loaded { sessions, groups, checkpoint })

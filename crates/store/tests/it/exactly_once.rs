@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use headwater_store::Route;
 use headwater_testkit::sim_disk::{Bounds, SimDisk};
 
 use crate::bed::{Bed, options};
@@ -20,7 +21,10 @@ fn a_message_of_qos_2_comes_once_whenever_the_broker_dies() {
     let mut crashes = 0;
     for seed in 0..RUNS {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let small = options().inbox_max(rng.usize(1..8)).catch_up_bytes(rng.usize(1..2_000));
+        let mut small = options().inbox_max(rng.usize(1..8)).catch_up_bytes(rng.usize(1..2_000));
+        if rng.bool() {
+            small = small.route(Route::new("t/2").unwrap().topic("others").unwrap());
+        }
         let topics = ["t/1", "t/2", "refused", "t/3", "t/4"];
         let mut world = World::new(Bed::with(small), &["a", "b"], 200, &topics);
         // Lives from a few packets to hundreds.
@@ -81,7 +85,7 @@ fn a_short_history_survives_a_crash_at_each_step_with_each_thing_lost_and_kept()
     // The lanes: messages, retained messages, sessions. What is synced before what decides what a power failure leaves of one
     // without the other.
     for (history, lanes) in [[0, 2].as_slice(), &[2, 0], &[0, 0, 2], &[2]].into_iter().enumerate() {
-        let mut world = World::new(Bed::with(one_partition), &["a", "b"], 2, &["t/1"]);
+        let mut world = World::new(Bed::with(one_partition.clone()), &["a", "b"], 2, &["t/1"]);
         for step in (0..14).flat_map(|turn| {
             // Where only sessions are synced, messages are now and then.
             let mut steps = round(lanes);
@@ -100,7 +104,7 @@ fn a_short_history_survives_a_crash_at_each_step_with_each_thing_lost_and_kept()
                 }
                 let mut rng = fastrand::Rng::with_seed(number as u64);
                 let mut after =
-                    World::on(Bed::on(disk, one_partition, world.bed.now_ms), world.peers.clone());
+                    World::on(Bed::on(disk, one_partition.clone(), world.bed.now_ms), world.peers.clone());
                 // In a third of them it dies again, somewhere on the way.
                 if number % 3 == 1 {
                     let steps: Vec<Step> = (0..3).flat_map(|_| round(lanes)).collect();

@@ -437,7 +437,7 @@ impl World {
     /// Each message is in the log once and came to each client once, in order.
     pub(crate) fn judge(&self, what: &str) {
         let mut logged = Vec::new();
-        for partition in self.bed.store.messages().partitions() {
+        for partition in self.bed.store.topics().flat_map(|topic| topic.partitions().collect::<Vec<_>>()) {
             let mut next = partition.start_offset();
             while next < partition.appended_end() {
                 let fetched = partition.read_up_to(ReadUpTo::Appended, next, 1 << 20).unwrap();

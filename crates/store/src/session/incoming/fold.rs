@@ -11,6 +11,7 @@ use crate::lane::MessageLane;
 use crate::message::header;
 use crate::offsets::Offsets;
 use crate::store::MESSAGES_TOPIC;
+use crate::topics::Beginnings;
 
 /// How much is read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -22,6 +23,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub(in super::super) fn fold(
     snapshots: &mut HashMap<Box<str>, Snapshot>,
     lanes: &[MessageLane],
+    beginnings: &Beginnings,
     checkpoint: &Offsets,
 ) -> Result<Vec<Box<str>>, OpenError> {
     let mut changed = Vec::new();
@@ -29,7 +31,8 @@ pub(in super::super) fn fold(
         let begins =
             snapshots.values().filter_map(|snapshot| Some(snapshot.incoming_from.as_ref()?.of(partition)));
         let Some(begin) = begins.min() else { return Ok(changed) };
-        let mut next = begin.max(checkpoint.of(partition));
+        // What was in a log topic before the store used it is no message.
+        let mut next = begin.max(checkpoint.of(partition)).max(beginnings.of(partition));
         while next < lane.partition.appended_end() {
             let fetched = match lane.partition.read_up_to(ReadUpTo::Appended, next, CHUNK_BYTES) {
                 Ok(fetched) => fetched,
