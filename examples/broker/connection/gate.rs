@@ -180,10 +180,15 @@ mod tests {
 
         /// Nothing comes before the session is durable, and then this.
         async fn waits_for_the_session(&mut self, expected: PacketType) {
-            for _ in 0..10 {
-                assert_eq!(self.within(&["mqtt"], Duration::from_millis(20)).await, None, "too early");
+            for _ in 0..5 {
+                // So that the connection has its turns. The answer comes behind what waits.
+                self.send(&Packet::PingReq).await;
+                assert_eq!(self.within(&["mqtt"], Duration::from_millis(40)).await, None, "too early");
             }
             assert_eq!(self.next(&["sessions"]).await, expected);
+            for _ in 0..5 {
+                assert_eq!(self.next(&["mqtt"]).await, PacketType::PingResp);
+            }
         }
     }
 
