@@ -180,6 +180,7 @@ mod tests {
 
         /// Nothing comes before the session is durable, and then this.
         async fn waits_for_the_session(&mut self, expected: PacketType) {
+            assert_eq!(self.within(&["mqtt"], Duration::from_millis(100)).await, None, "too early");
             for _ in 0..5 {
                 // So that the connection has its turns. The answer comes behind what waits.
                 self.send(&Packet::PingReq).await;
