@@ -9,20 +9,25 @@
 )]
 
 mod alias;
+mod auth;
 mod bad_input;
 mod broker;
+mod broker_kill;
 mod clauses;
 mod client;
 mod clients;
+mod clients_v5;
 mod event_sourcing;
 mod exactly_once;
 mod groups;
+mod guide;
 mod history;
 mod kill;
 mod limits;
 mod loadgen;
 mod logtool;
 mod program;
+mod promises;
 mod raw;
 mod replay;
 mod routes;
