@@ -209,7 +209,10 @@ proptest! {
     }
 }
 
-fn parts(record: &StoredRecord) -> (Option<&[u8]>, Option<&[u8]>, Vec<(&str, Option<&[u8]>)>) {
+/// Key, value and headers.
+type Parts<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Vec<(&'a str, Option<&'a [u8]>)>);
+
+fn parts(record: &StoredRecord) -> Parts<'_> {
     let headers = record.headers.iter().map(|header| (header.key, header.value)).collect();
     (record.key.as_deref(), record.value.as_deref(), headers)
 }
