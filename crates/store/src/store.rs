@@ -215,7 +215,7 @@ impl Shared {
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
         let Some(hook) = &self.options.hook else {
-            return self.take(publish, payload, Vec::new(), publisher, now_ms);
+            return self.take(publish, None, payload, &[], publisher, now_ms);
         };
         let mut incoming = Incoming::new(publish, publisher.client_id).ok_or(PublishError::NoTopic)?;
         // Nothing is locked: a panic leaves all as it is.
@@ -231,24 +231,26 @@ impl Shared {
             }
         }
         incoming.lend(|publish, changed, headers| {
-            self.take(publish, || changed.unwrap_or_else(payload), headers, publisher, now_ms)
+            self.take(publish, changed, payload, &headers, publisher, now_ms)
         })
     }
 
-    /// Takes a message as it is, with headers for those who read the log.
+    /// Takes a message as it is: its payload owned, if it is that already, and with headers for those who read the log.
     fn take(
         &self,
         publish: &Publish<'_>,
+        owned: Option<Bytes>,
         payload: impl FnOnce() -> Bytes,
-        headers: Vec<(&str, Cow<'_, str>)>,
+        headers: &[(&str, Cow<'_, str>)],
         publisher: Publisher<'_>,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
         let Publisher { client_id, holds } = publisher;
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let mut routed = self.topics.route(topic, client_id);
-        routed.headers.extend(headers);
-        let lane = self.topics.lane(routed.home, routed.key.as_bytes());
+        let routed = self.topics.route(topic, client_id);
+        let key = routed.as_ref().map(|routed| &*routed.key);
+        let home = routed.as_ref().map_or(0, |routed| routed.home);
+        let lane = self.topics.lane(home, key.unwrap_or(topic.as_str()).as_bytes());
         let partition = lane.ok_or(PublishError::PartitionsAdded)?;
         let lane = self.lane(partition).ok_or(PublishError::PartitionsAdded)?;
         if lane.is_stopped() {
@@ -273,7 +275,8 @@ impl Shared {
             let _room =
                 room.transpose().inspect_err(|_| Counters::add(&self.counters.retained_refused, 1))?;
             let packet_id = holds.map(|(_, packet_id)| packet_id);
-            let beside = Beside { key: Some(&routed.key), packet_id, source: None, added: &routed.headers };
+            let of_rule = routed.as_ref().map_or(&[][..], |routed| &routed.headers);
+            let beside = Beside { key, packet_id, source: None, added: [of_rule, headers] };
             let appended = with_record(publish, client_id, now_ms, beside, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
             if let Some(message) = copy {
@@ -289,7 +292,7 @@ impl Shared {
         }
         if publish.qos() == QoS::AtMostOnce {
             let source = Source { origin: Origin::Messages, partition, offset };
-            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
+            let message = || Message::from_publish(publish, owned.unwrap_or_else(payload), client_id, now_ms);
             dispatch::forward(self, topic, message, source);
         }
         Ok(placement)
