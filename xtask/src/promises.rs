@@ -9,8 +9,9 @@ pub(crate) const DOCUMENT: &str = "docs/testing.md";
 /// Tables whose rows are a promise, what is done, and `crate::module::test` or `later: ...`.
 const OF_MQTT: [&str; 2] = ["## The session's promises", "## The broker's promises"];
 
-/// Tables of the log: what is in backquotes and has a path is a test of that crate.
-const OF_THE_LOG: [&str; 3] = ["## The log's promises", "## What the log takes and refuses", "## The faults, and their tests"];
+/// Tables of the log: what is in backquotes and has a path is a test of that crate, or of the examples.
+const OF_THE_LOG: [&str; 3] =
+    ["## The log's promises", "## What the log takes and refuses", "## The faults, and their tests"];
 
 /// Compares the document with the sources.
 pub(crate) fn check(document: &str, sources: &[Source], findings: &mut Vec<String>) {
@@ -41,8 +42,8 @@ pub(crate) fn check(document: &str, sources: &[Source], findings: &mut Vec<Strin
     for row in OF_THE_LOG.iter().flat_map(|heading| rows(document, heading)) {
         // Every second piece is in backquotes.
         for name in row.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
-            let test = format!("log::{}", name.replace("::tests::", "::"));
-            if !exists(&test, sources) && !exists(&format!("log::{name}"), sources) {
+            let name = name.replace("::tests::", "::");
+            if !["log", "examples"].iter().any(|krate| exists(&format!("{krate}::{name}"), sources)) {
                 findings.push(format!("{DOCUMENT}: there is no test {name}"));
             }
         }
@@ -66,10 +67,11 @@ mod tests {
             source("crates/session/tests/it/bad.rs", "#[test]\nfn refuses() {}\n"),
             source("crates/log/src/format/deep.rs", "    #[test]\n    fn holds() {}\n"),
         ];
-        let table = |heading: &str, row: &str| format!("{heading}\n\n| a | b | c |\n|---|---|---|\n| x | y | {row} |\n\n");
-        let document = table(OF_MQTT[0], session)
-            + &table(OF_MQTT[1], "later: users")
-            + &table(OF_THE_LOG[0], log);
+        let table = |heading: &str, row: &str| {
+            format!("{heading}\n\n| a | b | c |\n|---|---|---|\n| x | y | {row} |\n\n")
+        };
+        let document =
+            table(OF_MQTT[0], session) + &table(OF_MQTT[1], "later: users") + &table(OF_THE_LOG[0], log);
         let mut findings = Vec::new();
         check(&document, &sources, &mut findings);
         findings
@@ -77,13 +79,18 @@ mod tests {
 
     #[test]
     fn rows_whose_tests_exist_and_rows_that_come_later_pass() {
-        assert_eq!(findings("`session::bad::refuses`", "`format::deep::tests::holds`, `cargo x kill`"), [""; 0]);
+        assert_eq!(
+            findings("`session::bad::refuses`", "`format::deep::tests::holds`, `cargo x kill`"),
+            [""; 0]
+        );
         assert_eq!(findings("`session::bad::refuses`; later: users", "`format::deep::holds`"), [""; 0]);
     }
 
     #[test]
     fn a_row_without_its_test_is_found() {
-        for answer in ["`session::bad::refuse`", "session::bad::refuses", "", "later: ", "`codec::bad::refuses`"] {
+        for answer in
+            ["`session::bad::refuse`", "session::bad::refuses", "", "later: ", "`codec::bad::refuses`"]
+        {
             assert_eq!(findings(answer, "`format::deep::holds`").len(), 1, "{answer}");
         }
         assert_eq!(findings("later: users", "`format::deep::hold`").len(), 1);

@@ -197,7 +197,8 @@ fn guide(root: &Path, findings: &mut Vec<String>) -> Result<()> {
     let blocks: Vec<&str> =
         guide.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     if blocks.join("\n") != program {
-        findings.push("docs/guide.md: its Rust blocks together are not examples/small_broker/main.rs".to_owned());
+        findings
+            .push("docs/guide.md: its Rust blocks together are not examples/small_broker/main.rs".to_owned());
     }
     Ok(())
 }
