@@ -72,6 +72,9 @@ pub(crate) struct Options {
     /// Memory for wills that wait for their delay, like 16MiB; beyond it a will is published without delay
     #[arg(long, default_value = "16MiB", value_parser = value::bytes)]
     pub(crate) wills_bytes_max: u64,
+    /// Threads that the connections share [default: half of the processors; the log's threads have the others]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
     /// How often the statistics below $SYS are taken, like 10s, or never
     #[arg(long, default_value = "10s", value_parser = interval)]
     sys_interval: Duration,
@@ -91,6 +94,13 @@ impl Options {
     /// How often statistics are taken, if at all.
     pub(crate) fn sys_interval(&self) -> Option<Duration> {
         Some(self.sys_interval).filter(|interval| !interval.is_zero())
+    }
+
+    /// How many threads the connections share. Each partition has one of its own beside them, and one that would only look for work
+    /// costs more than it does: a second one took a third more processor time for each message on two processors.
+    pub(crate) fn threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or((processors / 2).max(1), usize::from)
     }
 
     /// How messages are kept.
@@ -190,6 +200,7 @@ mod tests {
         assert!(refusal(&["--packet-bytes-max", "1GiB"]).contains("1KiB to 256MiB"));
         assert!(refusal(&["--packet-timeout", "10ms"]).contains("60s"));
         assert!(refusal(&["--connections-max", "0"]).contains('1'));
+        assert!(refusal(&["--threads", "0"]).contains("1..=1024"));
         assert!(refusal(&["--sys-interval", "often"]).contains("never"));
     }
 }

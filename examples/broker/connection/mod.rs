@@ -6,6 +6,7 @@
 //!                          '---- acknowledgements               attached.next() '   what is for the client
 //! ```
 
+mod bell;
 mod connect;
 mod deliver;
 mod end;
@@ -13,33 +14,30 @@ mod history;
 mod outbox;
 mod packet;
 mod statistics;
+mod wait;
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Buf;
 use headwater::codec::{FrameReader, Limits, ReasonCode};
-use headwater::log::SyncError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 
+use self::bell::Bell;
 use self::end::End;
 use self::outbox::Outbox;
 use self::statistics::Asked;
+use self::wait::Waits;
 use crate::hub::Hub;
 use crate::registry::Seat;
 use crate::wills::Will;
 
 /// With so many bytes waiting to be written, nothing more is read and no more messages are taken from the store.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
-/// How much is read at a time, unless a packet needs more.
-const READ_BYTES: usize = 4 * 1024;
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
 /// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
@@ -58,7 +56,8 @@ pub(crate) struct Connection {
     pending: VecDeque<(Receipt, Placement)>,
     outbox: Outbox,
     /// Rung when something came for the client.
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
+    waits: Waits,
     /// Since when something waits to be written without anything having been.
     stalled_since: Option<Millis>,
     /// Since when the packet that comes now is incomplete.
@@ -82,17 +81,10 @@ struct Client {
     seat: Seat,
 }
 
-/// What others have to say to a connection.
-enum Call {
-    /// Another connection asks for the client's identifier.
-    TakenOver,
-    /// There are new statistics, and the client wants them.
-    Statistics,
-}
-
 impl Connection {
     pub(crate) fn new(hub: Arc<Hub>, peer: SocketAddr, permit: Option<OwnedSemaphorePermit>) -> Self {
         let session = server::Session::new(hub.session, hub.now());
+        let bell = Arc::default();
         Self {
             frames: FrameReader::new(Limits::new(hub.options.packet_bytes_max)),
             session,
@@ -102,7 +94,8 @@ impl Connection {
             client: None,
             pending: VecDeque::new(),
             outbox: Outbox::default(),
-            wake: Arc::default(),
+            waits: Waits::new(&bell),
+            bell,
             stalled_since: None,
             partial_since: None,
             reads: true,
@@ -115,9 +108,9 @@ impl Connection {
         mut reader: impl AsyncRead + Unpin,
         mut writer: impl AsyncWrite + Unpin,
     ) {
-        let mut stopping = self.hub.stopping.subscribe();
+        self.watch_stopping();
         let end = loop {
-            match self.turn(&mut reader, &mut writer, &mut stopping).await {
+            match self.turn(&mut reader, &mut writer).await {
                 Ok(()) => {}
                 Err(end) => break end,
             }
@@ -130,76 +123,23 @@ impl Connection {
         &mut self,
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
-        stopping: &mut tokio::sync::watch::Receiver<bool>,
     ) -> Result<(), End> {
-        if self.handle_frames().await? {
-            // Those who get these messages may wait for this thread, which the runtime would leave to a client that always has more for
-            // hundreds of turns: their inboxes would overflow meanwhile.
-            tokio::task::yield_now().await;
-        }
+        let mut more = self.handle_frames().await?;
         self.acknowledge()?;
-        let more = self.deliver()?;
+        more |= self.deliver()?;
         self.transmit();
         self.tell();
         if self.session.is_closed() {
             return Err(End::Closed);
         }
         let now = self.hub.now();
-        let may_read = self.watch(now);
-        let deadline = self.deadline();
-        let sleep =
-            Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
-        let durable = self.durable();
-
-        let Self { frames, outbox, client, wake, stalled_since, .. } = self;
-        let buffer = frames.buffer_mut();
-        buffer.reserve(READ_BYTES);
-        tokio::select! {
-            read = reader.read_buf(buffer), if may_read => {
-                if read.map_err(|_| End::Lost)? == 0 {
-                    return Err(End::Lost);
-                }
-            }
-            written = writer.write_buf(outbox), if outbox.has_remaining() => {
-                if written.map_err(|_| End::Lost)? == 0 {
-                    return Err(End::Lost);
-                }
-                *stalled_since = None;
-            }
-            result = durable => result.map_err(End::Store)?,
-            () = wake.notified() => {}
-            call = called(client) => match call {
-                Call::TakenOver => return Err(End::TakenOver),
-                // They are sent in the next turn.
-                Call::Statistics => {}
-            },
-            _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Stopping),
-            () = tokio::time::sleep(sleep), if deadline.is_some() => self.time_out()?,
-            () = tokio::task::yield_now(), if more => {}
-        }
-        Ok(())
+        self.watch(now);
+        self.watch_others(now);
+        self.wait(reader, writer, more).await
     }
 
     fn may_read(&self) -> bool {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
-    }
-
-    /// Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are.
-    fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
-        let store = &self.hub.store;
-        let message = self.pending.front().map(|(_, placement)| store.durable(placement));
-        let reserving = self.client.as_ref().and_then(|client| client.attached.reserving());
-        let ids = reserving.map(|placement| store.durable(&placement));
-        match (message, ids) {
-            (None, None) => Box::pin(pending()),
-            (Some(one), None) | (None, Some(one)) => Box::pin(one),
-            (Some(message), Some(ids)) => Box::pin(async move {
-                tokio::select! {
-                    result = message => result,
-                    result = ids => result,
-                }
-            }),
-        }
     }
 
     /// Hands in the receipts of messages that are durable.
@@ -214,8 +154,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Notes since when the peer takes nothing, owes the rest of a packet, or has not been saved; tells whether it is read.
-    fn watch(&mut self, now: Millis) -> bool {
+    /// Notes since when the peer takes nothing, owes the rest of a packet, or has not been saved, and whether it is read.
+    fn watch(&mut self, now: Millis) {
         let may_read = self.may_read();
         if may_read && !self.reads {
             self.session.read_again(now);
@@ -229,7 +169,6 @@ impl Connection {
         {
             client.unsaved_since.get_or_insert(now);
         }
-        may_read
     }
 
     /// When something must be done though nothing happens.
@@ -249,6 +188,10 @@ impl Connection {
 
     fn time_out(&mut self) -> Result<(), End> {
         let now = self.hub.now();
+        // It has moved on since the sleep began.
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return Ok(());
+        }
         let is_over = |since: Option<Millis>, millis| since.is_some_and(|since| now >= since.after(millis));
         if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS)
             || is_over(self.partial_since, self.hub.packet_timeout_millis)
@@ -281,21 +224,5 @@ impl Connection {
             return;
         }
         client.saved_revision = self.session.revision();
-    }
-}
-
-/// Ends when there is something that others have to say to the client's connection.
-async fn called(client: &mut Option<Client>) -> Call {
-    let Some(Client { seat, asked, .. }) = client else { return pending().await };
-    let statistics = async {
-        match asked {
-            // The sender lives as long as the broker.
-            Some(asked) => _ = asked.values.changed().await,
-            None => pending().await,
-        }
-    };
-    tokio::select! {
-        () = seat.taken() => Call::TakenOver,
-        () = statistics => Call::Statistics,
     }
 }
