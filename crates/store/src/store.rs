@@ -116,6 +116,9 @@ impl Store {
             return Err(PublishError::LaneStopped { partition });
         }
         let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
+        if publish.qos() > QoS::AtMostOnce {
+            lane.want_next();
+        }
         let mut placement = Placement::default();
         let offset = {
             // Plain messages need no order beside that of the log.
