@@ -10,7 +10,7 @@
 //! | `cargo x kill [ROUNDS]` | the log on a real disk with appenders, a producer and members of groups, killed with SIGKILL at random times, 500 of them |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
-//! | `cargo x broker-bench [--quick] [--rounds N] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
+//! | `cargo x broker-bench [--quick] [--rounds N] [--svg FOLDER] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod bed;
@@ -65,7 +65,7 @@ fn run() -> Result<()> {
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
             "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kafka [--version V], \
-             mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [WORD ...]"
+             mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [--svg FOLDER] [WORD ...]"
         ),
     }
 }

@@ -33,6 +33,7 @@ use self::outbox::Outbox;
 use self::statistics::Asked;
 use self::wait::Waits;
 use crate::hub::Hub;
+use crate::options::Ack;
 use crate::registry::Seat;
 use crate::wills::Will;
 
@@ -142,10 +143,10 @@ impl Connection {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Hands in the receipts of messages that are durable.
+    /// Hands in the receipts of messages that are durable, or need not be.
     fn acknowledge(&mut self) -> Result<(), End> {
         while let Some((receipt, placement)) = self.pending.front() {
-            if !self.hub.store.is_durable(placement) {
+            if self.hub.options.ack == Ack::Durable && !self.hub.store.is_durable(placement) {
                 break;
             }
             self.session.acknowledge(*receipt, ReasonCode::SUCCESS).map_err(End::Misuse)?;
