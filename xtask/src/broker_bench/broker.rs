@@ -25,6 +25,9 @@ log_type none
 connection_messages false
 ";
 
+/// Ten thousand are idle, and some are not.
+const CONNECTIONS_MAX: &str = "12000";
+
 /// A file system in memory, where a sync costs nothing.
 const MEMORY: &str = "/dev/shm";
 const MOSQUITTO: &str = "mosquitto";
@@ -167,6 +170,7 @@ impl Broker {
         };
         if kind != Kind::Mosquitto {
             command.args(["--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(&data);
+            command.args(["--connections-max", CONNECTIONS_MAX]);
             command.env("RUST_LOG", "error");
         }
         let piped = kind == Kind::OursTraced;
