@@ -12,6 +12,7 @@ pub(crate) struct Counters {
     pub(crate) retained_refused: AtomicU64,
     pub(crate) sessions_refused: AtomicU64,
     pub(crate) returned: AtomicU64,
+    pub(crate) hook_dropped: AtomicU64,
 }
 
 /// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
@@ -32,6 +33,8 @@ pub struct Statistics {
     pub sessions_refused: u64,
     /// Messages of shared subscriptions that a session had and did not finish, and that went to another one.
     pub returned: u64,
+    /// Messages that the hook dropped or refused.
+    pub hook_dropped: u64,
     /// Retained messages.
     pub retained: usize,
     /// Sessions, connected or not.
@@ -56,6 +59,7 @@ impl Counters {
             retained_refused: self.retained_refused.load(Ordering::Relaxed),
             sessions_refused: self.sessions_refused.load(Ordering::Relaxed),
             returned: self.returned.load(Ordering::Relaxed),
+            hook_dropped: self.hook_dropped.load(Ordering::Relaxed),
             ..Statistics::default()
         }
     }

@@ -88,7 +88,9 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     let programs = Programs::find(root)?;
     println!("mosquitto: {}, with", programs.mosquitto_version()?);
     broker::MOSQUITTO_CONFIG.lines().for_each(|line| println!("  {line}"));
-    println!("broker: its defaults but for --connections-max, an empty folder for each run, on a disk unless said otherwise");
+    println!(
+        "broker: its defaults but for --connections-max, an empty folder for each run, on a disk unless said otherwise"
+    );
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     println!("{processors} processors for broker and load together; medians of {} rounds", plan.rounds);
 

@@ -8,9 +8,8 @@ use bytes::Bytes;
 use headwater_codec::{Delivery, Properties, Property, Publish, QoS, SubscriptionId};
 use headwater_topic::{TopicName, TopicNameBuf};
 
-pub use self::decode::NotAMessage;
-pub(crate) use self::decode::topic_of;
-pub(crate) use self::encode::with_record;
+pub use self::decode::{NotAMessage, topic_of};
+pub(crate) use self::encode::{Beside, with_record};
 
 /// A message, on its way from the log to those who subscribed.
 ///
