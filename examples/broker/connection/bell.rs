@@ -107,3 +107,73 @@ impl<T> Watched<T> {
         polled
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn what_rings_before_it_is_heard_is_heard_once() {
+        let bell = Bell::default();
+        bell.ring();
+        bell.ring();
+        let heard = poll_fn(|context| Poll::Ready([bell.poll_rung(context), bell.poll_rung(context)])).await;
+        assert_eq!(heard, [Poll::Ready(()), Poll::Pending]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_ring_of_another_thread_is_missed() {
+        let (bell, rounds) = (Arc::new(Bell::default()), 20_000);
+        let (told, mut tells) = watch::channel(0);
+        let ringer = tokio::spawn({
+            let bell = Arc::clone(&bell);
+            async move {
+                for round in 0..rounds {
+                    tells.wait_for(|told| *told == round).await.unwrap();
+                    bell.ring();
+                }
+            }
+        });
+        for round in 1..=rounds {
+            timeout(PATIENCE, poll_fn(|context| bell.poll_rung(context))).await.unwrap();
+            told.send_replace(round);
+        }
+        ringer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_future_is_looked_at_only_when_it_has_woken() {
+        let bell = Arc::new(Bell::default());
+        let mut watched = Watched::new(&bell);
+        let (sender, mut receiver) = watch::channel(0);
+        let looked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        watched.set({
+            let looked = Arc::clone(&looked);
+            async move {
+                let changed = receiver.wait_for(|value| *value == 2);
+                let mut changed = std::pin::pin!(changed);
+                poll_fn(|context| {
+                    looked.fetch_add(1, Ordering::Relaxed);
+                    changed.as_mut().poll(context).map(|value| *value.unwrap())
+                })
+                .await
+            }
+        });
+        for _ in 0..5 {
+            assert_eq!(watched.poll_once(), Poll::Pending);
+        }
+        assert_eq!(looked.load(Ordering::Relaxed), 1);
+        sender.send_replace(2);
+        timeout(PATIENCE, poll_fn(|context| bell.poll_rung(context))).await.unwrap();
+        assert_eq!(watched.poll_once(), Poll::Ready(2));
+        assert!(!watched.is_set());
+    }
+}
