@@ -13,6 +13,7 @@ use headwater_log::{Partition, ReadUpTo};
 
 use crate::dispatch;
 use crate::error::LaneError;
+use crate::scan::Scans;
 use crate::store::Shared;
 
 /// The work on one partition of the store: sync, then dispatch.
@@ -57,6 +58,7 @@ impl Lane {
                 // Whatever ends the dispatch before its time, nobody is to count on this lane any more.
                 let stop = StopOnDrop(lane);
                 let dispatched = dispatch::dispatch(&self.shared, partition, lane)?;
+                lane.scans.forget_before(lane.partition.start_offset());
                 std::mem::forget(stop);
                 Ok(dispatched)
             }
@@ -104,17 +106,21 @@ pub(crate) struct MessageLane {
     /// Held while a retained message is appended and put into the tree, so that both have the same order, and while a subscription
     /// takes its start, so that every retained message before it is in the tree.
     pub(crate) retaining: Mutex<()>,
+    /// What those who are behind read.
+    pub(crate) scans: Scans,
 }
 
 impl MessageLane {
-    pub(crate) fn new(partition: Partition) -> Self {
-        let position = AtomicU64::new(partition.durable_end());
+    /// With so much memory for what is known of its topics.
+    pub(crate) fn new(partition: Partition, summaries_bytes_max: usize) -> Self {
+        let position = partition.durable_end();
         Self {
             partition,
             dispatching: Mutex::new(()),
-            position,
+            position: AtomicU64::new(position),
             stopped: AtomicBool::new(false),
             retaining: Mutex::new(()),
+            scans: Scans::new(position, summaries_bytes_max),
         }
     }
 

@@ -128,6 +128,7 @@ mod offsets;
 mod options;
 mod placement;
 mod retained;
+mod scan;
 mod select;
 pub mod session;
 mod store;

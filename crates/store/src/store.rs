@@ -63,7 +63,9 @@ impl Store {
         // Never compacted: the key of a message is its topic, and each message counts.
         let message_options = options.messages.cleanup_policy(CleanupPolicy::Delete);
         let messages = log.open_or_create_topic(MESSAGES_TOPIC, message_options)?;
-        let lanes: Box<[MessageLane]> = messages.partitions().map(MessageLane::new).collect();
+        let summaries_bytes_max = options.summaries_bytes_max / messages.partitions().count().max(1);
+        let lane = |partition| MessageLane::new(partition, summaries_bytes_max);
+        let lanes: Box<[MessageLane]> = messages.partitions().map(lane).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &ends)?;
         // A session grows with its subscriptions: it may fill a segment.

@@ -38,6 +38,8 @@ pub struct Attached {
     own_first: bool,
     /// Whether it reads for a group before it reads for itself, the next time.
     for_group: bool,
+    /// How many records retention has deleted before they were read, since somebody asked.
+    pub(super) fell_behind: u64,
     detached: bool,
 }
 
@@ -69,7 +71,7 @@ pub struct Subscribed {
 
 impl Attached {
     pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
-        Self { shared, core, turn: 0, own_first: false, for_group: false, detached: false }
+        Self { shared, core, turn: 0, own_first: false, for_group: false, fell_behind: 0, detached: false }
     }
 
     /// Whose session it is.
@@ -264,6 +266,13 @@ impl Attached {
     fn is_current(&self, delivery: &Delivery) -> bool {
         delivery.source.origin != Origin::Retained
             || self.shared.retained.is_current(delivery.message.topic.as_name(), delivery.source.offset)
+    }
+
+    /// How many records retention has deleted before the session, or one of its groups, had read them, since this was called last. It went on with what
+    /// there is. Whether any of them was for it, nobody knows any more.
+    #[must_use]
+    pub fn take_fell_behind(&mut self) -> u64 {
+        std::mem::take(&mut self.fell_behind)
     }
 
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.

@@ -93,7 +93,7 @@ impl Attached {
     }
 
     /// Reads for a group that is behind. `false` if none is.
-    pub(super) fn read_for_group(&self) -> Result<bool, ReadError> {
+    pub(super) fn read_for_group(&mut self) -> Result<bool, ReadError> {
         let group = {
             let mut state = lock(&self.core.state);
             if !state.can_read_for_group() {
@@ -102,7 +102,7 @@ impl Attached {
             state.to_read.pop_front()
         };
         let Some(group) = group else { return Ok(false) };
-        if group.read(&self.shared, self.core.key)? {
+        if group.read(&self.shared, self.core.key, &mut self.fell_behind)? {
             lock(&self.core.state).wants_read(&group);
         }
         Ok(true)

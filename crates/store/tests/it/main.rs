@@ -21,6 +21,7 @@ mod packet_ids;
 mod retained;
 mod retained_limits;
 mod retained_pages;
+mod scans;
 mod sessions;
 mod shared;
 mod shared_away;
