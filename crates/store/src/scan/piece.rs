@@ -1,5 +1,6 @@
 //! What was read of a partition at a time.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use headwater_log::{Partition, ReadError, ReadUpTo, RecordView};
@@ -19,7 +20,12 @@ pub(crate) struct Piece {
     pub(crate) end: u64,
     names: Names,
     entries: Box<[Entry]>,
+    /// How often messages were made that the first reader did not want.
+    read_again: AtomicU32,
 }
+
+/// One that is more records away is looked up, not read up to.
+const FAR: u64 = 16;
 
 /// A record whose key is a topic.
 #[derive(Debug)]
@@ -73,10 +79,11 @@ impl Piece {
             end: fetched.next_offset().min(limit),
             names: names.closed(),
             entries: entries.into(),
+            read_again: AtomicU32::new(0),
         })
     }
 
-    /// The messages from `next` on whose topic is wanted, in order. Those that nobody has wanted before are read again, with one reading for all.
+    /// The messages from `next` on whose topic is wanted, in order. Those that nobody has wanted before are read again.
     pub(crate) fn messages(
         &self,
         partition: &Partition,
@@ -92,26 +99,45 @@ impl Piece {
         let first = self.entries.partition_point(|entry| entry.offset < next);
         let entries = self.entries.get(first..).unwrap_or_default();
         let wanted = || entries.iter().filter(|entry| at(&is_wanted, entry.topic));
-        let mut missing = wanted().filter(|entry| entry.message.get().is_none()).peekable();
-        while let Some(from) = missing.peek().map(|entry| entry.offset) {
-            let fetched = partition.read_up_to(ReadUpTo::Durable, from, bytes)?;
-            let mut read = 0;
-            for record in fetched.views() {
-                let Some(record) = readable(record)? else { continue };
-                if record.offset >= self.end {
-                    break;
-                }
-                read += 1;
-                while missing.next_if(|entry| entry.offset < record.offset).is_some() {}
-                if let Some(entry) = missing.next_if(|entry| entry.offset == record.offset) {
-                    entry.make(&record, fetched.bytes());
-                }
-            }
-            Counters::add(&counters.scanned, read);
-            while missing.next_if(|entry| entry.offset < fetched.next_offset()).is_some() {}
+        if wanted().any(|entry| entry.message.get().is_none()) {
+            // Where many come by, all of it is made for those who follow.
+            let is_first = self.read_again.fetch_add(1, Ordering::Relaxed) == 0;
+            let missing = entries
+                .iter()
+                .filter(|entry| entry.message.get().is_none() && (!is_first || at(&is_wanted, entry.topic)));
+            make(missing, partition, bytes, counters)?;
         }
         Ok(wanted().filter_map(|entry| Some((entry.offset, Arc::clone(entry.message.get()?)))).collect())
     }
+}
+
+/// Makes the messages of records, in their order, as far as they are still there.
+fn make<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    partition: &Partition,
+    bytes: usize,
+    counters: &Counters,
+) -> Result<(), ReadError> {
+    let mut missing = entries.peekable();
+    while let Some(from) = missing.peek().map(|entry| entry.offset) {
+        let fetched = partition.read_up_to(ReadUpTo::Durable, from, bytes)?;
+        let (mut read, mut end) = (0, fetched.next_offset());
+        for record in fetched.views() {
+            let Some(record) = readable(record)? else { continue };
+            read += 1;
+            while missing.next_if(|entry| entry.offset < record.offset).is_some() {}
+            if let Some(entry) = missing.next_if(|entry| entry.offset == record.offset) {
+                entry.make(&record, fetched.bytes());
+            }
+            if missing.peek().is_none_or(|entry| entry.offset > record.offset + FAR) {
+                end = record.offset + 1;
+                break;
+            }
+        }
+        Counters::add(&counters.scanned, read);
+        while missing.next_if(|entry| entry.offset < end).is_some() {}
+    }
+    Ok(())
 }
 
 impl Entry {

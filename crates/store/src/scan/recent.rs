@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::piece::Piece;
 
 /// So many pieces of a partition are kept.
-const PIECES_MAX: usize = 8;
+const PIECES_MAX: usize = 4;
 
 /// The pieces that were asked for last, the latest behind.
 #[derive(Debug, Default)]

@@ -182,6 +182,9 @@ proptest! {
 fn foreign(bed: &Bed, numbers: Range<u32>) {
     for number in numbers {
         bed.publish(&format!("dev/{}/temp", number % 50), "21.5", 1);
+        if number % 100 == 0 {
+            bed.run();
+        }
     }
     bed.run();
 }
@@ -215,12 +218,8 @@ fn a_narrow_filter_reads_a_small_part_of_ten_thousand_foreign_messages_and_finds
         let before = statistics(&bed);
         assert_eq!(bed.lasting(filter).drain().len(), 10, "{filter}");
         let (scanned, skipped) = statistics(&bed);
-        assert_eq!(
-            scanned - before.0 + skipped - before.1,
-            10_010,
-            "{filter}: each record is skipped or read"
-        );
-        assert!(scanned - before.0 < 2_000, "{filter}: {scanned} - {}", before.0);
+        assert!(skipped - before.1 > 9_000, "{filter}: {skipped} - {}", before.1);
+        assert!(scanned - before.0 < 1_000, "{filter}: {scanned} - {}", before.0);
     }
 }
 
@@ -239,15 +238,21 @@ fn what_the_dispatcher_has_not_seen_since_the_start_is_learnt_by_the_first_who_r
 
 #[test]
 fn a_hundred_sessions_that_come_back_together_read_each_record_once() {
+    let all = |_| ("dev/#".to_owned(), 4_000);
+    assert_eq!(together(all), 4_000);
+    // Those who want less get ahead of those who want all.
+    let some = |number: u32| (format!("dev/{}/#", number % 50), 80);
+    let scanned = together(|number| if number % 2 == 0 { all(number) } else { some(number) });
+    assert!(scanned < 4 * 4_000, "{scanned} records were read for a hundred sessions");
+}
+
+/// How many records are read for a hundred sessions, with these filters and so many messages for each, that come back at the same time.
+fn together(wants: impl Fn(u32) -> (String, u32)) -> u64 {
     let bed = Bed::with(options().catch_up_bytes(8 << 10));
     let names: Vec<String> = (0..100).map(|number| format!("c{number}")).collect();
-    for (number, name) in names.iter().enumerate() {
+    for (number, name) in (0..).zip(&names) {
         let mut client = bed.lasting(name);
-        // A part wants all, the others a device each.
-        client.subscribe(
-            &if number % 2 == 0 { "dev/#".to_owned() } else { format!("dev/{}/#", number % 50) },
-            1,
-        );
+        client.subscribe(&wants(number).0, 1);
         client.leave();
     }
     foreign(&bed, 0..4_000);
@@ -261,12 +266,10 @@ fn a_hundred_sessions_that_come_back_together_read_each_record_once() {
             }
         }
     }
-    for (number, (_, count, _)) in clients.iter().enumerate() {
-        assert_eq!(*count, if number % 2 == 0 { 4_000 } else { 80 }, "{number}");
+    for (number, (_, count, _)) in (0..).zip(&clients) {
+        assert_eq!(*count, wants(number).1, "{number}");
     }
-    // 216,000 would be those that each of them gets, 400,000 those that each of them has to look at.
-    let (scanned, _) = statistics(&bed);
-    assert!(scanned <= 2 * 4_000, "{scanned} records were read for a hundred sessions");
+    statistics(&bed).0
 }
 
 #[test]
