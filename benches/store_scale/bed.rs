@@ -87,7 +87,7 @@ impl Bed {
 pub(crate) fn open(dir: &Path) -> (Log, Store) {
     let log = Log::open(dir, LogOptions::default()).expect("a log");
     let messages = TopicOptions::default().partitions(PARTITIONS).segment_bytes(256 << 20);
-    let options = StoreOptions::default().messages(messages).sessions_max(1_000_000);
+    let options = StoreOptions::default().messages(messages).sessions_max(1_000_000).inbox_max(20_000);
     let store = Store::open(&log, options, 1).expect("a store");
     (log, store)
 }

@@ -52,11 +52,16 @@ pub(crate) fn run() {
 }
 
 fn resume(bed: &Bed, client_id: &str, filter: &str, count: u64) {
+    let before = bed.store.statistics();
     let (found, spent) = drain(&mut bed.attach(client_id));
     if client_id.starts_with("wide") {
         assert!(found.abs_diff(count) < count / 5, "{found}");
     } else {
         assert_eq!(found, count, "{filter}");
     }
-    println!("  {client_id}, {filter}: {found} messages after {spent:.2?}");
+    let after = bed.store.statistics();
+    let (scanned, skipped) = (after.scanned - before.scanned, after.skipped - before.skipped);
+    println!(
+        "  {client_id}, {filter}: {found} messages after {spent:.2?}, {scanned} records read, {skipped} skipped"
+    );
 }

@@ -7,6 +7,7 @@ use headwater_log::{AppendError, ReadError};
 use headwater_session::{InFlight, Stage, State, server};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
+use super::away::{Away, Session};
 use super::core::Core;
 use super::follow::Follows;
 use super::inbox::Inbox;
@@ -421,7 +422,7 @@ impl Attached {
         let kept = saved.as_ref().map(|saved| (saved, saved.under_way()));
         let under_way = under_way.or(kept.as_ref().map(|(_, under_way)| under_way));
         let kept = kept.as_ref().map(|(saved, under_way)| (*saved, under_way));
-        let ended = self.shared.part(&self.core, &groups, under_way, kept);
+        let ended = self.shared.part(self.core.key, &groups, under_way, kept);
         let parted = self.shared.save_left(&groups, &ended);
         let forgotten = self.forget_groups();
         {
@@ -431,15 +432,12 @@ impl Attached {
             }
         }
         // Only now may another connection have it.
+        let saved = lock(&self.core.state).saved.take();
+        let away = saved.map(|saved| Away::new(self.core.key, &saved));
         let mut sessions = lock(&self.shared.sessions);
-        let has_ended = {
-            let mut state = lock(&self.core.state);
-            state.in_use = false;
-            state.saved.is_none()
-        };
-        let is_ours = |core: &Arc<Core>| Arc::ptr_eq(core, &self.core);
-        if has_ended && sessions.get(&self.core.client_id).is_some_and(is_ours) {
-            sessions.remove(&self.core.client_id);
+        match (sessions.get_mut(&self.core.client_id), away) {
+            (Some(session), Some(away)) => *session = Session::Away(away),
+            _ => _ = sessions.remove(&self.core.client_id),
         }
         drop(sessions);
         parted.and(forgotten)
