@@ -7,8 +7,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 const FILES_OF_THE_PROCESS: u64 = 40;
 /// Open files of a partition: the segment that takes appends, those that were rolled and wait for a sync, what is opened for a moment.
 const FILES_A_PARTITION: u64 = 4;
-/// Partitions beside those of messages: retained messages and sessions.
-const PARTITIONS_OF_STATE: u64 = 2;
+/// Partitions beside those of messages: retained messages, sessions, and the log topics of routing rules.
+const PARTITIONS_OF_STATE: u64 = 3;
 /// With less for connections than this there is no use in starting.
 const CONNECTIONS_MIN: u64 = 8;
 /// So many connections beyond the limit are told so at a time; more are closed without a word.
@@ -64,10 +64,10 @@ mod tests {
             |limit, partitions, connections_max| Share::of(limit, partitions, connections_max).unwrap();
         assert_eq!(
             share(1 << 20, 4, 10_000),
-            Share { limit: 1 << 20, log: 64, connections: 10_000, refusals: 128 }
+            Share { limit: 1 << 20, log: 68, connections: 10_000, refusals: 128 }
         );
-        assert_eq!(share(120, 4, 10_000), Share { limit: 120, log: 64, connections: 49, refusals: 7 });
-        assert_eq!(share(120, 4, 20), Share { limit: 120, log: 64, connections: 20, refusals: 7 });
+        assert_eq!(share(120, 4, 10_000), Share { limit: 120, log: 68, connections: 46, refusals: 6 });
+        assert_eq!(share(120, 4, 20), Share { limit: 120, log: 68, connections: 20, refusals: 6 });
         assert_eq!(share(u64::MAX, 1_000, 1).connections, 1);
         let refusal = Share::of(70, 4, 1).unwrap_err().to_string();
         assert!(refusal.contains("70 open files") && refusal.contains("ulimit -n"), "{refusal}");

@@ -63,8 +63,8 @@ async fn serve(options: Options) -> Result<()> {
     let socket = tokio::net::TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another broker there?", options.listen))?;
-    let partitions = store.messages().partition_count();
-    let files = Share::of(files::raise_limit(), partitions.into(), options.connections_max.into())?;
+    let partitions: u64 = store.topics().map(|topic| u64::from(topic.partition_count())).sum();
+    let files = Share::of(files::raise_limit(), partitions, options.connections_max.into())?;
     welcome::print(&log, &store, &options, files, socket.local_addr()?);
 
     let hub = Arc::new(Hub::new(store, options, files));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use headwater::log::TopicOptions;
 use headwater::session::server;
-use headwater::store::StoreOptions;
+use headwater::store::{Route, RouteError, StoreOptions};
 use headwater_examples::value;
 
 /// An MQTT broker that keeps every message in a log with Kafka's file format.
@@ -24,6 +24,10 @@ pub(crate) struct Options {
     /// Partitions of the log topic `mqtt` [default: what is there, or 4 for a new log]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) partitions: Option<u32>,
+    /// Messages that FILTER matches go to log topic TOPIC, with the key and headers of the templates, in which {topic}, {1}, {2} and
+    /// {client-id} are filled in; may be given several times, the first that matches decides [default: all to `mqtt`]
+    #[arg(long = "route", value_name = "FILTER=TOPIC[;key=TEMPLATE][;header=NAME:TEMPLATE]", value_parser = route)]
+    pub(crate) routes: Vec<Route>,
     /// How long messages are kept, like 7days or 12h
     #[arg(long, default_value = "7days", value_parser = value::duration)]
     pub(crate) retention: Duration,
@@ -85,7 +89,9 @@ pub(crate) const PARTITIONS_DEFAULT: u32 = 4;
 const RECORD_BYTES_A_PACKET_BYTE: u64 = 3;
 /// What a record needs beside the packet it came in: the batch around it, the headers of the mapping, whose names are longer than the
 /// identifiers of the properties that they stand for, and the client identifier, which came in another packet.
-const RECORD_OVERHEAD_BYTES: u64 = 1_024 + 65_535;
+const RECORD_OVERHEAD_BYTES: u64 = 1_024 + STRING_BYTES_MAX;
+/// The longest string of MQTT.
+const STRING_BYTES_MAX: u64 = 65_535;
 
 impl Options {
     /// How often statistics are taken, if at all.
@@ -95,15 +101,20 @@ impl Options {
 
     /// How messages are kept.
     pub(crate) fn store(&self) -> StoreOptions {
-        let batch_bytes_max =
-            u64::from(self.packet_bytes_max) * RECORD_BYTES_A_PACKET_BYTE + RECORD_OVERHEAD_BYTES;
+        let topic_bytes_max = u64::from(self.packet_bytes_max).min(STRING_BYTES_MAX);
+        let of_routes =
+            self.routes.iter().map(|route| route.record_bytes_more(topic_bytes_max, STRING_BYTES_MAX)).max();
+        let batch_bytes_max = u64::from(self.packet_bytes_max) * RECORD_BYTES_A_PACKET_BYTE
+            + RECORD_OVERHEAD_BYTES
+            + of_routes.unwrap_or(0);
         let mut messages = TopicOptions::default()
             .retention_ms(Some(u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX)))
             .retention_bytes(Some(self.retention_bytes))
             .segment_bytes(self.segment_bytes.max(batch_bytes_max))
             .batch_bytes_max(batch_bytes_max);
         messages.partitions = self.partitions;
-        StoreOptions::default()
+        let options = self.routes.iter().cloned().fold(StoreOptions::default(), StoreOptions::route);
+        options
             .sessions_max(usize::try_from(self.sessions_max).unwrap_or(usize::MAX))
             .retained_max(usize::try_from(self.retained_max).unwrap_or(usize::MAX))
             .retained_bytes_max(self.retained_bytes_max)
@@ -133,6 +144,32 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("'{text}' is not an address with a port; write it like 127.0.0.1:1883 or [::1]:1883")
     })
+}
+
+fn route(text: &str) -> Result<Route, String> {
+    const FORM: &str = "write it like 'factory/+/temperature=telemetry', or \
+        'factory/#=telemetry;key={2};header=site:{1}'";
+    let mut parts = text.split(';');
+    // A filter may have the sign in it, a log topic may not.
+    let (filter, topic) = parts
+        .next()
+        .and_then(|first| first.rsplit_once('='))
+        .ok_or_else(|| format!("'{text}' has no log topic; {FORM}"))?;
+    let refused = |error: RouteError| format!("{error}; {FORM}");
+    let mut route = Route::new(filter).and_then(|route| route.topic(topic)).map_err(refused)?;
+    for part in parts {
+        route = match part.split_once('=') {
+            Some(("key", template)) => route.key(template),
+            Some(("header", header)) => {
+                let form = || format!("'{part}' has no value; {FORM}");
+                let (name, template) = header.split_once(':').ok_or_else(form)?;
+                route.header(name, template)
+            }
+            _ => return Err(format!("'{part}' is neither a key nor a header; {FORM}")),
+        }
+        .map_err(refused)?;
+    }
+    Ok(route)
 }
 
 fn segment_bytes(text: &str) -> Result<u64, String> {
@@ -178,6 +215,42 @@ mod tests {
         assert_eq!(options.partitions.unwrap_or(PARTITIONS_DEFAULT), 4);
         assert_eq!(options.store().messages.retention_ms, Some(7 * 24 * 3_600 * 1_000));
         assert_eq!(options.store().messages.retention_bytes, Some(1 << 30));
+    }
+
+    #[test]
+    fn rules_are_read_in_order() {
+        let rules = ["a=b/#=telemetry;key={2}/{client-id};header=site:{1};header=of:{topic}", "+=mqtt"];
+        let arguments = ["broker", "--route", rules[0], "--route", rules[1]];
+        let options = Options::try_parse_from(arguments).unwrap();
+        let first = Route::new("a=b/#").unwrap().topic("telemetry").unwrap().key("{2}/{client-id}").unwrap();
+        let first = first.header("site", "{1}").unwrap().header("of", "{topic}").unwrap();
+        assert_eq!(options.routes, [first, Route::new("+").unwrap()]);
+        assert_eq!(options.store().routes, options.routes);
+        let bytes_max = |options: &Options| options.store().messages.batch_bytes_max;
+        let without = Options::try_parse_from(["broker"]).unwrap();
+        assert!(bytes_max(&options) > bytes_max(&without) + 5 * 65_535);
+    }
+
+    #[test]
+    fn a_wrong_rule_is_answered_by_what_is_wrong_and_the_right_form() {
+        for (rule, wrong) in [
+            ("factory/#", "no log topic"),
+            ("factory/#/a=telemetry", "the filter of a rule"),
+            ("$share/g/a=telemetry", "not shared"),
+            ("a=__consumer_offsets", "begin with __"),
+            ("a=b/c", "byte 1"),
+            ("a=b;key={x}", "the braces at byte 0"),
+            ("a=b;key={2}", "no level 2"),
+            ("a=b;header=site", "no value"),
+            ("a=b;header=mqtt.qos:2", "does not begin with mqtt."),
+            ("a=b;headers=x:y", "neither a key nor a header"),
+        ] {
+            let refusal = refusal(&["--route", rule]);
+            assert!(
+                refusal.contains(wrong) && refusal.contains("factory/+/temperature=telemetry"),
+                "{refusal}"
+            );
+        }
     }
 
     #[test]

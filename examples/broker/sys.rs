@@ -60,7 +60,8 @@ pub(crate) fn is_reserved(topic: TopicName<'_>) -> bool {
 fn take(hub: &Hub, known: &Values) -> Values {
     let (counters, statistics) = (&hub.counters, hub.store.statistics());
     let connected = hub.registry.len();
-    let partitions: Vec<Partition> = hub.store.messages().partitions().collect();
+    let partitions: Vec<Partition> =
+        hub.store.topics().flat_map(|topic| topic.partitions().collect::<Vec<_>>()).collect();
     let stored: u64 = partitions.iter().map(|one| one.durable_end() - one.start_offset()).sum();
     let stored_bytes: u64 = partitions.iter().map(Partition::size_bytes).sum();
     let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed).to_string();

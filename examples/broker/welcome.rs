@@ -94,12 +94,16 @@ fn welcome(
     address: SocketAddr,
 ) -> std::fmt::Result {
     let data = options.data.canonicalize().unwrap_or_else(|_| options.data.clone());
-    let partitions: Vec<Partition> = store.messages().partitions().collect();
+    let partitions: Vec<Partition> =
+        store.topics().flat_map(|topic| topic.partitions().collect::<Vec<_>>()).collect();
     let statistics = store.statistics();
     let port = address.port();
     writeln!(text, "Headwater broker {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(text, "  listens on  {address}, MQTT 3.1, 3.1.1 and 5.0")?;
-    writeln!(text, "  data        {}, log topic `mqtt` in {} partitions", data.display(), partitions.len())?;
+    writeln!(text, "  data        {}, log {}", data.display(), topics(store))?;
+    for route in &options.routes {
+        writeln!(text, "  routes      {} to log topic `{}`", route.filter(), route.topic_name())?;
+    }
     writeln!(text, "  recovered   {}", recovered(log.recovery()))?;
     writeln!(text, "  holds       {}", holds(&partitions))?;
     writeln!(
@@ -122,6 +126,13 @@ fn welcome(
         "              cargo run --release --example replay -- --data {} --follow",
         options.data.display()
     )
+}
+
+/// Also those that no rule names any more.
+fn topics(store: &Store) -> String {
+    let all = store.topics().map(|topic| format!("`{}` in {}", topic.name(), topic.partition_count()));
+    let all: Vec<String> = all.collect();
+    format!("topic{} {} partitions", if all.len() == 1 { "" } else { "s" }, all.join(", "))
 }
 
 fn recovered(report: &RecoveryReport) -> String {

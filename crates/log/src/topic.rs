@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::{AppendError, SyncError};
+use crate::error::{AppendError, InvalidTopicName, SyncError};
+use crate::format::names;
 use crate::options::{Ack, TopicOptions};
 use crate::partition::{Core, Partition, Signal};
 use crate::partitioner;
@@ -47,6 +48,15 @@ impl Topic {
         let (name, options) = (name.to_owned(), RwLock::new(options));
         let inner = Inner { name, partitions, count, grown: Signal::default(), options, turn };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether a topic may have this name: 1 to 249 ASCII letters, digits, `.`, `_` and `-`, and neither `.` nor `..`, as in Kafka.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTopicName`]: what is wrong with it.
+    pub fn check_name(name: &str) -> Result<(), InvalidTopicName> {
+        names::check_topic(name)
     }
 
     /// The topic's name.

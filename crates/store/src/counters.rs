@@ -14,6 +14,7 @@ pub(crate) struct Counters {
     pub(crate) returned: AtomicU64,
     pub(crate) scanned: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    pub(crate) hook_dropped: AtomicU64,
 }
 
 /// What [`Store::statistics`](crate::Store::statistics) tells. Counts begin when the store is opened.
@@ -38,6 +39,8 @@ pub struct Statistics {
     pub scanned: u64,
     /// Records that they have passed without a look, because no topic that matches is among them.
     pub skipped: u64,
+    /// Messages that the hook dropped or refused.
+    pub hook_dropped: u64,
     /// Retained messages.
     pub retained: usize,
     /// Sessions, connected or not.
@@ -64,6 +67,7 @@ impl Counters {
             returned: self.returned.load(Ordering::Relaxed),
             scanned: self.scanned.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
+            hook_dropped: self.hook_dropped.load(Ordering::Relaxed),
             ..Statistics::default()
         }
     }

@@ -22,7 +22,7 @@ pub struct Delivery {
     pub subscription_ids: Vec<SubscriptionId>,
     /// Where the message is in the log.
     pub source: Source,
-    /// Of a retained message: where the same message is among all messages, partition and offset, if it was there when it was sent.
+    /// Of a retained message: where the same message is among all messages, lane and offset, if it was there when it was sent.
     /// Compaction may remove what [`source`](Self::source) names, when the topic has another retained message.
     pub first: Option<(u32, u64)>,
     /// The shared subscription that it comes from. Then it is one that the session alone has, until it is
@@ -57,7 +57,7 @@ impl fmt::Debug for Share {
 pub struct Source {
     /// Which log topic.
     pub origin: Origin,
-    /// Which partition of it.
+    /// Which partition: of [`Origin::Messages`] the number of its lane, see [`Store::partition`](crate::Store::partition).
     pub partition: u32,
     /// Which record of that.
     pub offset: u64,
@@ -66,7 +66,7 @@ pub struct Source {
 /// The log topics that messages are sent from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// All messages.
+    /// All messages, in the log topic `mqtt` and in those that rules name.
     Messages,
     /// Retained messages.
     Retained,

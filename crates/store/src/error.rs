@@ -1,5 +1,6 @@
 //! What can go wrong, an enum an operation.
 
+use headwater_codec::ReasonCode;
 use headwater_log::{AppendError, ReadError, SyncError, TopicError};
 
 use crate::session::SnapshotError;
@@ -41,6 +42,17 @@ pub enum OpenError {
         /// Why.
         error: SnapshotError,
     },
+    /// What is kept of a log topic that messages go to cannot be read back.
+    #[error("record {offset} of __headwater_topics, a log topic: {error}")]
+    Registered {
+        /// The record.
+        offset: u64,
+        /// Why.
+        error: SnapshotError,
+    },
+    /// The log topics have more than 2^32 partitions together.
+    #[error("the log topics of the routing rules have too many partitions together")]
+    TooManyPartitions,
     /// A session, or the group of a shared subscription, belongs to a log with another number of partitions.
     #[error(
         "record {offset} of __headwater_sessions is of a log with {found} partitions, this one has {partitions}"
@@ -76,10 +88,13 @@ pub enum PublishError {
     /// The packet has no topic name; a topic alias is resolved before.
     #[error("a message without a topic name")]
     NoTopic,
+    /// Partitions were added to the log topic that the message goes to, and its key belongs to one of them.
+    #[error("partitions were added to the log topic since the store was opened: open it again")]
+    PartitionsAdded,
     /// The lane of the partition has stopped, so nobody would hear that the message is safe.
-    #[error("partition {partition} takes nothing more until the log is opened again")]
+    #[error("lane {partition} takes nothing more until the log is opened again")]
     LaneStopped {
-        /// The partition.
+        /// The partition, by the number of its lane: see [`Store::partition`](crate::Store::partition).
         partition: u32,
     },
     /// There are as many retained messages as may be. Nothing was appended.
@@ -89,6 +104,12 @@ pub enum PublishError {
         retained: usize,
         /// What they take.
         bytes: u64,
+    },
+    /// The hook refuses it.
+    #[error("the hook refuses the message: {reason}")]
+    Refused {
+        /// What the publisher is to be told (5.0). Before, it cannot be told [MQTT-3.3.5-2].
+        reason: ReasonCode,
     },
     /// The log did not take it.
     #[error(transparent)]

@@ -67,11 +67,14 @@ impl Lane {
         }
     }
 
-    /// What the lane works on, for the name of a thread.
+    /// What the lane works on, for the name of a thread: `mqtt-0` is partition 0 of the log topic `mqtt`.
     #[must_use]
     pub fn name(&self) -> String {
         match self.work {
-            Work::Messages(partition) => format!("mqtt-{partition}"),
+            Work::Messages(number) => {
+                let lane = self.shared.lane(number).map(|lane| &lane.partition);
+                lane.map_or_else(String::new, |one| format!("{}-{}", one.topic(), one.number()))
+            }
             Work::Retained => "retained".to_owned(),
             Work::Sessions => "sessions".to_owned(),
         }
@@ -93,7 +96,7 @@ fn sync(partition: &Partition, timeout: Duration) -> Result<(), LaneError> {
     Ok(())
 }
 
-/// What a partition of the log topic `mqtt` needs beside its records.
+/// What a partition of a log topic of messages needs beside its records.
 #[derive(Debug)]
 pub(crate) struct MessageLane {
     pub(crate) partition: Partition,

@@ -18,6 +18,8 @@
 //! * [`Attached::subscribe_since`] makes a subscription that begins in the past: the log has it.
 //! * A shared subscription, `$share/{name}/{filter}`, is a [`group`] of sessions: it has a position of its own, and each message goes to one
 //!   of them, which [finishes](Attached::finish) it or leaves it to the next.
+//! * [`Route`] sends messages to other log topics than `mqtt`, under keys of a program's choice, for those who read the log;
+//!   [`StoreOptions::hook`] lets a program change or stop them. Subscribers do not notice.
 //! * [`Message`] is what a record means to MQTT, and back; `docs/mapping.md` of the repository has the table.
 //!
 //! Packets are the business of `headwater-session`, whose state of exchanges is saved here; sockets are that of the program, such as the
@@ -88,7 +90,8 @@
 //!   in the log: QoS 1 at least once. QoS 2 comes exactly once as long as the process lives or ends cleanly; after a crash, what was sent since
 //!   the session was last saved may come again, and nothing is dropped as if it had, for the last eight crashes within the life of
 //!   a session; see below.
-//! * Messages of one topic come in the order in which they were taken.
+//! * Messages of one topic come in the order in which they were taken; with routing rules whose key has the client identifier in it, those
+//!   of one client.
 //! * A message for a shared subscription reaches one of its sessions, as long as one of them lasts: QoS 1 at least once, and exactly
 //!   once if no session ends that has it and there is no crash; QoS 2 once, or not at all if it was sent to a session that ended. After a crash
 //!   what was finished since the group was last saved may come again, to any of them: about as much as was under way or a second's worth,
@@ -111,7 +114,9 @@
 //! * Saving a session in part: each save writes all of it.
 //! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
 //!   the oldest crashes when there were many: half of all can always be given out.
-//! * Another number of partitions than that the sessions were saved with.
+//! * Another number of partitions of a log topic than that the sessions were saved with.
+//! * Order for a session that is away while the routing rules change, between what one topic had before and after.
+//! * Other retention for a log topic of a routing rule than `mqtt` has.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "a library returns what it has to say")]
@@ -121,6 +126,7 @@ mod delivery;
 mod dispatch;
 mod error;
 pub mod group;
+mod hook;
 mod lane;
 mod lock;
 pub mod message;
@@ -128,20 +134,24 @@ mod offsets;
 mod options;
 mod placement;
 mod retained;
+mod route;
 mod scan;
 mod select;
 pub mod session;
 mod store;
 mod subscription;
+mod topics;
 
 pub use self::counters::Statistics;
 pub use self::delivery::{Delivery, Origin, Share, Source};
 pub use self::error::{AttachError, LaneError, OpenError, PublishError, SubscribeError};
+pub use self::hook::{Incoming, InvalidChange, Verdict};
 pub use self::lane::Lane;
 pub use self::message::Message;
 pub use self::offsets::Offsets;
 pub use self::options::StoreOptions;
 pub use self::placement::Placement;
+pub use self::route::{Route, RouteError, TemplateError};
 pub use self::session::{Attach, Attached, Next, Since};
 pub use self::store::{MESSAGES_TOPIC, Store};
 pub use self::subscription::{Earlier, Past, Subscription, Terms};

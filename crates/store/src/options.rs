@@ -2,11 +2,15 @@
 
 use headwater_log::TopicOptions;
 
+use crate::hook::{Hook, Incoming, Verdict};
+use crate::route::Route;
+
 /// How a store keeps messages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The options of the log topic `mqtt`: partitions, retention, segment size. The log topic of retained messages takes messages as large
+    /// The options of the log topic `mqtt`: partitions, retention, segment size. Log topics that messages are routed to have the same, but
+    /// for the number of partitions if they were there before. The log topic of retained messages takes messages as large
     /// as this one does, even if `state` says less.
     pub messages: TopicOptions,
     /// The options of the log topics of retained messages and of sessions. They have one partition and no retention, whatever is said
@@ -36,10 +40,17 @@ pub struct StoreOptions {
     /// How many sessions there may be, connected or away; a client without one is refused beyond that with
     /// [`AttachError::Full`](crate::AttachError::Full). Default 100,000.
     pub sessions_max: usize,
+    /// Which messages go to other log topics than `mqtt`, or under other keys: the first rule that matches decides. Default: none.
+    ///
+    /// Rules may be others whenever the store is opened. What was stored before stays where it is, and reaches who waits for it. But order
+    /// holds within a partition: who was away while the rules changed may get what one topic had before and after in any order.
+    pub routes: Vec<Route>,
+    pub(crate) hook: Option<Hook>,
 }
 
-/// What the record of a retained message has more than that of the message: the header that names its place, and longer lengths.
-const RETAINED_BYTES_MORE: u64 = 64;
+/// What the record of a retained message has more than that of the message: the header that names its place, with the name of a log topic, and
+/// longer lengths.
+const RETAINED_BYTES_MORE: u64 = 64 + 249;
 /// No segment is larger: Kafka's positions are 32-bit signed numbers.
 const SEGMENT_BYTES_MAX: u64 = 0x7fff_ffff;
 
@@ -56,6 +67,8 @@ impl Default for StoreOptions {
             retained_max: 100_000,
             retained_bytes_max: 256 << 20,
             sessions_max: 100_000,
+            routes: Vec::new(),
+            hook: None,
         }
     }
 }
@@ -119,6 +132,43 @@ impl StoreOptions {
     #[must_use]
     pub fn sessions_max(self, sessions_max: usize) -> Self {
         Self { sessions_max, ..self }
+    }
+
+    /// The same with one more routing rule, behind those that are there.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// The same with this hook, which is asked about each message before it is stored: it lets it pass, changed or not, or stops it. Without
+    /// one nothing is asked.
+    ///
+    /// It is called by whoever publishes, from several threads at a time; it must be quick, and must not call the store. If it panics, so does
+    /// [`Store::publish`](crate::Store::publish), with nothing stored and nothing broken.
+    ///
+    /// # Examples
+    ///
+    /// Devices may publish below their own name only, and the log says in which building they are:
+    ///
+    /// ```
+    /// use headwater_codec::ReasonCode;
+    /// use headwater_store::{StoreOptions, Verdict};
+    ///
+    /// let options = StoreOptions::default().hook(|message| {
+    ///     let device = message.topic().as_str().split('/').nth(1).unwrap_or_default().to_owned();
+    ///     if device != message.client_id() {
+    ///         return Verdict::Refuse(ReasonCode::NOT_AUTHORIZED);
+    ///     }
+    ///     match message.add_header("building", "north") {
+    ///         Ok(()) => Verdict::Pass,
+    ///         Err(_) => Verdict::Drop,
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn hook(self, decide: impl Fn(&mut Incoming<'_>) -> Verdict + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Hook::new(decide)), ..self }
     }
 
     /// The options of the log topic of retained messages. What the topic of all messages takes fits there too: otherwise a message

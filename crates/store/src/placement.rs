@@ -7,7 +7,8 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[must_use = "it is not durable yet"]
 pub struct Placement {
-    /// Partition and offset in the log topic `mqtt`.
+    /// Lane and offset of the message. The partitions of the log topic `mqtt` are the lanes from 0 on, those of other log topics follow:
+    /// [`Store::partition`](crate::Store::partition) tells which one it is.
     pub message: Option<(u32, u64)>,
     /// Offset in the log topic of retained messages.
     pub retained: Option<u64>,

@@ -9,10 +9,11 @@ use headwater_topic::{PageLimit, RetainedTree, TopicFilter, TopicName, TopicName
 
 use crate::error::{OpenError, PublishError};
 use crate::lock::{lock, read, write};
-use crate::message::{Message, header, with_record};
+use crate::message::{Beside, Message, header, with_record};
 use crate::offsets::is_before;
 use crate::options::StoreOptions;
 use crate::store::{only_partition, read_back};
+use crate::topics::Topics;
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_retained";
@@ -61,6 +62,7 @@ fn cost(message: &Message) -> u64 {
 /// What is kept, as far as it is read back.
 struct Rebuilt<'a> {
     kept: Kept,
+    topics: &'a Topics,
     ends: &'a [u64],
 }
 
@@ -74,7 +76,7 @@ impl Fold for Rebuilt<'_> {
             self.kept.remove(message.topic());
             return Ok(());
         }
-        let source = record.header(header::SOURCE).flatten().and_then(parse_source);
+        let source = record.header(header::SOURCE).flatten().and_then(|text| self.topics.read_place(text));
         // A crash may have kept this record and not the one of all messages. Nobody was told that it is safe; but it must not wait for
         // an offset that another message will get.
         let source = source.filter(|source| is_before(*source, self.ends));
@@ -87,7 +89,7 @@ impl Fold for Rebuilt<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) message: Arc<Message>,
-    /// Where the same message is in the topic of all messages; `None` if it is not there any more.
+    /// Where the same message is among all, lane and offset; `None` if it is not there any more.
     pub(crate) source: Option<(u32, u64)>,
     /// Where it is in the topic of retained messages.
     pub(crate) offset: u64,
@@ -100,9 +102,10 @@ pub(crate) const PAGE: usize = 64;
 const LOOKED_AT: usize = 32;
 
 impl Retained {
-    /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the partitions of all messages.
-    pub(crate) fn open(topic: &Topic, ends: &[u64]) -> Result<Self, OpenError> {
-        let Rebuilt { kept, .. } = read_back(topic, TOPIC, Rebuilt { kept: Kept::default(), ends })?;
+    /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the lanes of all messages.
+    pub(crate) fn open(topic: &Topic, topics: &Topics, ends: &[u64]) -> Result<Self, OpenError> {
+        let rebuilt = Rebuilt { kept: Kept::default(), topics, ends };
+        let Rebuilt { kept, .. } = read_back(topic, TOPIC, rebuilt)?;
         Ok(Self { partition: only_partition(topic)?, kept: RwLock::new(kept), admission: Mutex::default() })
     }
 
@@ -134,6 +137,7 @@ impl Retained {
         client_id: &str,
         timestamp_ms: i64,
         source: (u32, u64),
+        topics: &Topics,
     ) -> Result<Option<u64>, AppendError> {
         let Some(topic) = publish.topic else { return Ok(None) };
         if publish.payload.is_empty() {
@@ -145,10 +149,10 @@ impl Retained {
             write(&self.kept).remove(topic);
             return Ok(Some(offset));
         }
-        let place = format!("{}:{}", source.0, source.1);
+        let place = topics.write_place(source);
+        let beside = Beside { source: Some(&place), ..Beside::default() };
         let append = |record: &Record<'_>| self.partition.append(record, Ack::Appended);
-        let Some(offset) = with_record(publish, client_id, timestamp_ms, Some(&place), append).transpose()?
-        else {
+        let Some(offset) = with_record(publish, client_id, timestamp_ms, beside, append).transpose()? else {
             return Ok(None);
         };
         write(&self.kept).insert(Entry { message: Arc::new(message), source: Some(source), offset });
@@ -195,11 +199,6 @@ pub(crate) fn read_one(partition: &Partition, offset: u64) -> Option<Message> {
     Message::from_record(&record, fetched.bytes()).ok()
 }
 
-fn parse_source(text: &[u8]) -> Option<(u32, u64)> {
-    let (partition, offset) = std::str::from_utf8(text).ok()?.split_once(':')?;
-    Some((partition.parse().ok()?, offset.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use headwater_codec::{Properties, Property};
@@ -217,9 +216,10 @@ mod tests {
         let publish = Publish::new(name, b"x").with_properties(Properties::new(&properties));
         let partition = only_partition(&topic).unwrap();
         let append = |record: &Record<'_>| partition.append(record, Ack::Durable);
-        with_record(&publish, "me", 0, None, append).unwrap().unwrap();
+        with_record(&publish, "me", 0, Beside::default(), append).unwrap().unwrap();
 
-        let retained = Retained::open(&topic, &[]).unwrap();
+        let (topics, _) = Topics::open(&log, &StoreOptions::default()).unwrap();
+        let retained = Retained::open(&topic, &topics, &[]).unwrap();
         let kept = read(&retained.kept);
         let message = &kept.tree.get(name).unwrap().message;
         let correlation = message.properties.correlation_data.as_ref().unwrap();

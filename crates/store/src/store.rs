@@ -1,5 +1,6 @@
 //! The store: messages in, and what makes them safe.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -16,15 +17,17 @@ use crate::delivery::{Origin, Source};
 use crate::dispatch::{self, Subscriber};
 use crate::error::{OpenError, PublishError};
 use crate::group::Groups;
+use crate::hook::{Incoming, Verdict};
 use crate::lane::{Lane, MessageLane};
 use crate::lock::{lock, read};
-use crate::message::{Message, with_record};
+use crate::message::{Beside, Message, with_record};
 use crate::options::StoreOptions;
 use crate::placement::Placement;
 use crate::retained::{self, Retained};
 use crate::session::{self, Sessions};
+use crate::topics::Topics;
 
-/// The log topic of all messages.
+/// The log topic of all messages that no rule sends elsewhere.
 pub const MESSAGES_TOPIC: &str = "mqtt";
 
 /// MQTT messages, retained messages and sessions, kept in a log.
@@ -39,7 +42,9 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: StoreOptions,
-    pub(crate) messages: Topic,
+    pub(crate) topics: Topics,
+    /// The log topic `mqtt`.
+    messages: Topic,
     pub(crate) lanes: Box<[MessageLane]>,
     pub(crate) retained: Retained,
     /// Snapshots of sessions, keyed by client identifier.
@@ -60,25 +65,27 @@ impl Store {
     ///
     /// [`OpenError`]: a topic cannot be opened, or what it holds cannot be read. A damaged record is an error here, never skipped.
     pub fn open(log: &Log, options: StoreOptions, now_ms: i64) -> Result<Self, OpenError> {
-        // Never compacted: the key of a message is its topic, and each message counts.
-        let message_options = options.messages.cleanup_policy(CleanupPolicy::Delete);
-        let messages = log.open_or_create_topic(MESSAGES_TOPIC, message_options)?;
-        let summaries_bytes_max = options.summaries_bytes_max / messages.partitions().count().max(1);
+        let (topics, beginnings) = Topics::open(log, &options)?;
+        let not_found = || TopicError::NotFound { topic: MESSAGES_TOPIC.to_owned() };
+        let messages = topics.messages().cloned().ok_or_else(not_found)?;
+        let partitions = topics.partitions();
+        let summaries_bytes_max = options.summaries_bytes_max / partitions.len().max(1);
         let lane = |partition| MessageLane::new(partition, summaries_bytes_max);
-        let lanes: Box<[MessageLane]> = messages.partitions().map(lane).collect();
+        let lanes: Box<[MessageLane]> = partitions.into_iter().map(lane).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
-        let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &ends)?;
+        let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &topics, &ends)?;
         // A session grows with its subscriptions: it may fill a segment.
         let session_options = options.state.batch_bytes_max(options.state.segment_bytes);
         let session_topic = single(log, session::TOPIC, session_options)?;
         let session_log = only_partition(&session_topic)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
-        let (sessions, groups) = session::load(&session_topic, &session_log, &ends, now_ms)?;
+        let (sessions, groups) = session::load(&session_topic, &session_log, &ends, &beginnings, now_ms)?;
         // A key each for what was read back.
         let keys = sessions.len().saturating_add(groups.len());
         Ok(Self {
             shared: Arc::new(Shared {
                 options,
+                topics,
                 messages,
                 lanes,
                 retained,
@@ -98,7 +105,11 @@ impl Store {
     /// `payload` makes the payload owned, without a copy if the caller has it as [`Bytes`]; it is called only if somebody gets the message
     /// at once. `client_id` is the publisher's, `now_ms` the time of arrival in milliseconds since 1970-01-01 UTC.
     ///
-    /// Costs one append; for QoS 0, a walk over the subscriptions besides. Makes no system call but when the log needs space.
+    /// Costs one append; for QoS 0, a walk over the subscriptions besides; with routing rules, a look at each until one matches. Makes no
+    /// system call but when the log needs space.
+    ///
+    /// A [hook](StoreOptions::hook) is asked first, and what it says is done. If it panics, so does this: nothing was stored, and the store is as it
+    /// was.
     ///
     /// # Errors
     ///
@@ -110,10 +121,43 @@ impl Store {
         client_id: &str,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
+        let Some(hook) = &self.shared.options.hook else {
+            return self.take(publish, payload, Vec::new(), client_id, now_ms);
+        };
+        let mut incoming = Incoming::new(publish, client_id).ok_or(PublishError::NoTopic)?;
+        // Nothing is locked: a panic leaves all as it is.
+        match hook.decide(&mut incoming) {
+            Verdict::Pass => {}
+            Verdict::Drop => {
+                Counters::add(&self.shared.counters.hook_dropped, 1);
+                return Ok(Placement::default());
+            }
+            Verdict::Refuse(reason) => {
+                Counters::add(&self.shared.counters.hook_dropped, 1);
+                return Err(PublishError::Refused { reason });
+            }
+        }
+        incoming.lend(|publish, changed, headers| {
+            self.take(publish, || changed.unwrap_or_else(payload), headers, client_id, now_ms)
+        })
+    }
+
+    /// Takes a message as it is, with headers for those who read the log.
+    fn take(
+        &self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        headers: Vec<(&str, Cow<'_, str>)>,
+        client_id: &str,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
         let shared = &*self.shared;
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let partition = shared.messages.partition_for_key(topic.as_str().as_bytes());
-        let lane = shared.lane(partition).ok_or(PublishError::NoTopic)?;
+        let mut routed = shared.topics.route(topic, client_id);
+        routed.headers.extend(headers);
+        let lane = shared.topics.lane(routed.home, routed.key.as_bytes());
+        let partition = lane.ok_or(PublishError::PartitionsAdded)?;
+        let lane = shared.lane(partition).ok_or(PublishError::PartitionsAdded)?;
         if lane.is_stopped() {
             return Err(PublishError::LaneStopped { partition });
         }
@@ -131,11 +175,13 @@ impl Store {
             let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
             let _room =
                 room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
-            let appended = with_record(publish, client_id, now_ms, None, append);
+            let beside = Beside { key: Some(&routed.key), source: None, added: &routed.headers };
+            let appended = with_record(publish, client_id, now_ms, beside, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
             if let Some(message) = copy {
+                let source = (partition, offset);
                 placement.retained =
-                    shared.retained.publish(publish, message, client_id, now_ms, (partition, offset))?;
+                    shared.retained.publish(publish, message, client_id, now_ms, source, &shared.topics)?;
             }
             offset
         };
@@ -201,10 +247,23 @@ impl Store {
         Lane::all(&self.shared)
     }
 
-    /// The log topic of all messages.
+    /// The log topic `mqtt`: all messages that no rule sends elsewhere.
     #[must_use]
     pub fn messages(&self) -> &Topic {
         &self.shared.messages
+    }
+
+    /// All log topics that messages are in: `mqtt`, and those that rules name or named when the store was opened before, in the order in
+    /// which they were first named.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Topic> {
+        self.shared.topics.iter()
+    }
+
+    /// The partition of a lane of messages, which is what a [`Placement`] and a [`Source`] name; it knows its log topic and its number
+    /// there. The number of a lane stays as it is whatever the rules are when the store is opened again.
+    #[must_use]
+    pub fn partition(&self, lane: u32) -> Option<&Partition> {
+        self.shared.lane(lane).map(|lane| &lane.partition)
     }
 }
 
@@ -233,7 +292,7 @@ impl Shared {
 }
 
 /// A topic of the store's own: one partition, of which compaction keeps the last record of each key for ever.
-fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Topic, OpenError> {
+pub(crate) fn single(log: &Log, name: &'static str, options: TopicOptions) -> Result<Topic, OpenError> {
     let options = options.partitions(1).retention_ms(None).retention_bytes(None);
     let options = options.cleanup_policy(CleanupPolicy::Compact);
     Ok(log.open_or_create_topic(name, options)?)

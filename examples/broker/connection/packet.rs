@@ -105,6 +105,11 @@ impl Connection {
     /// The log did not take a message: it is not acknowledged as safe, and the broker lives on.
     fn not_stored(&mut self, receipt: Option<Receipt>, error: &PublishError) -> Result<(), End> {
         count(&self.hub.counters.failed);
+        if let PublishError::Refused { reason } = error {
+            // Before 5.0 it cannot be told [MQTT-3.3.5-2], and one that comes again would be refused again.
+            let answer = |receipt| self.session.acknowledge(receipt, *reason);
+            return receipt.map_or(Ok(()), answer).map_err(End::Misuse);
+        }
         if let PublishError::RetainedFull { .. } = error {
             tracing::warn!(peer = %self.peer, %error, "a message was refused; --retained-max and --retained-bytes-max allow more");
         } else {

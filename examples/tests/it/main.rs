@@ -24,5 +24,6 @@ mod logtool;
 mod program;
 mod raw;
 mod replay;
+mod routes;
 mod shared;
 mod sys;

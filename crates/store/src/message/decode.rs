@@ -9,7 +9,7 @@ use super::{Message, MessageProperties, header};
 
 /// A record cannot be sent as a PUBLISH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key of the record is not the name of an MQTT topic")]
+#[error("neither the header mqtt.topic nor the key of the record is the name of an MQTT topic")]
 pub struct NotAMessage;
 
 impl Message {
@@ -20,7 +20,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// [`NotAMessage`] if the key is not a topic name.
+    /// [`NotAMessage`] if neither the header `mqtt.topic` nor the key is a topic name.
     pub fn from_record(record: &RecordView<'_>, memory: &Bytes) -> Result<Self, NotAMessage> {
         let topic = topic_of(record).ok_or(NotAMessage)?;
         let mut message = Self {
@@ -32,7 +32,16 @@ impl Message {
             client_id: Bytes::new(),
             properties: MessageProperties::default(),
         };
-        for entry in record.headers {
+        let mut headers = record.headers.iter();
+        while let Some(entry) = headers.next() {
+            if let (header::ADDED, Some(value)) = (entry.key, entry.value) {
+                // They are for those who read the log.
+                let added = text(value).and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+                if let Some(last) = added.checked_sub(1) {
+                    let _ = headers.nth(last);
+                }
+                continue;
+            }
             message.take(entry.key, entry.value.unwrap_or_default(), memory);
         }
         Ok(message)
@@ -86,9 +95,15 @@ impl MessageProperties {
     }
 }
 
-/// The MQTT topic of a record, if its key is one.
+/// The MQTT topic of a record: what a header says, or else the key if it is one.
 pub(crate) fn topic_of<'a>(record: &RecordView<'a>) -> Option<TopicName<'a>> {
-    text(record.key?).and_then(|text| TopicName::parse(text).ok())
+    let parse = |name: &'a [u8]| text(name).and_then(|text| TopicName::parse(text).ok());
+    record.header(header::TOPIC).flatten().and_then(parse).or_else(|| parse(record.key?))
+}
+
+/// The text that says the topic of a record most often: where it is a topic name, it is that of the record.
+pub(crate) fn topic_text<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
+    record.header(header::TOPIC).flatten().or(record.key)
 }
 
 /// A part of what a record was read from, without a copy.

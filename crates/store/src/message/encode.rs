@@ -7,19 +7,35 @@ use headwater_log::{Header, Record};
 
 use super::header;
 
+/// What a record has that the message does not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// The key; `None`: the topic.
+    pub(crate) key: Option<&'a str>,
+    /// For the retained topic: where the same message is among all.
+    pub(crate) source: Option<&'a str>,
+    /// Headers for those who read the log.
+    pub(crate) added: &'a [(&'a str, Cow<'a, str>)],
+}
+
 /// Lends the record of a message to `append`. The usual message, one without user properties, costs no allocation.
 ///
-/// `None` if the packet has no topic name: a topic alias is resolved before. `source` is for the retained topic: a header of its own.
+/// `None` if the packet has no topic name: a topic alias is resolved before.
 pub(crate) fn with_record<R>(
     publish: &Publish<'_>,
     client_id: &str,
     timestamp_ms: i64,
-    source: Option<&str>,
+    beside: Beside<'_>,
     append: impl FnOnce(&Record<'_>) -> R,
 ) -> Option<R> {
-    let topic = publish.topic?;
-    let mut decimal = Decimal::default();
+    let topic = publish.topic?.as_str();
+    let key = beside.key.unwrap_or(topic);
+    let (mut decimal, mut added) = (Decimal::default(), Decimal::default());
     let mut list = List::default();
+    // First, for who looks for the topic alone.
+    if key != topic {
+        list.push(Header::new(header::TOPIC, topic));
+    }
     list.push(Header::new(header::QOS, qos_text(publish.qos())));
     if publish.retain {
         list.push(Header::new(header::RETAIN, "true"));
@@ -41,10 +57,14 @@ pub(crate) fn with_record<R>(
     if let Some(correlation_data) = properties.correlation_data() {
         list.push(Header::new(header::CORRELATION_DATA, correlation_data));
     }
-    if let Some(source) = source {
+    if let Some(source) = beside.source {
         list.push(Header::new(header::SOURCE, source));
     }
-    let mut record = Record::new(publish.payload).key(topic.as_str()).timestamp(timestamp_ms);
+    if !beside.added.is_empty() {
+        let count = u32::try_from(beside.added.len()).unwrap_or(u32::MAX);
+        list.push(Header::new(header::ADDED, added.write(count)));
+    }
+    let mut record = Record::new(publish.payload).key(key).timestamp(timestamp_ms);
     let user: Vec<(Cow<'_, str>, &str)> = properties
         .iter()
         .filter_map(|property| match property {
@@ -52,11 +72,12 @@ pub(crate) fn with_record<R>(
             _ => None,
         })
         .collect();
-    if user.is_empty() {
+    if user.is_empty() && beside.added.is_empty() {
         record = record.headers(list.as_slice());
         return Some(append(&record));
     }
     let mut headers = list.as_slice().to_vec();
+    headers.extend(beside.added.iter().map(|(name, value)| Header::new(name, &**value)));
     headers.extend(user.iter().map(|(name, value)| Header::new(name, *value)));
     record = record.headers(&headers);
     Some(append(&record))
@@ -79,16 +100,16 @@ fn user_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The headers of our own, without the heap: there are nine kinds, and each stands once.
+/// The headers of our own, without the heap: there are eleven kinds, and each stands once.
 #[derive(Debug)]
 struct List<'a> {
-    headers: [Header<'a>; 9],
+    headers: [Header<'a>; 11],
     len: usize,
 }
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { headers: [Header { key: "", value: None }; 9], len: 0 }
+        Self { headers: [Header { key: "", value: None }; 11], len: 0 }
     }
 }
 

@@ -18,7 +18,11 @@ pub const CONTENT_TYPE: &str = "mqtt.content-type";
 pub const RESPONSE_TOPIC: &str = "mqtt.response-topic";
 /// Bytes.
 pub const CORRELATION_DATA: &str = "mqtt.correlation-data";
+/// The topic name, if the key of the record is another one.
+pub const TOPIC: &str = "mqtt.topic";
+/// How many headers directly behind this one were added to the message, and are not part of it.
+pub const ADDED: &str = "mqtt.added-headers";
 /// Comes before the name of a user property that would be taken for one of ours.
 pub const USER_PROPERTY: &str = "mqtt.user-property.";
-/// `partition:offset` of a retained message in the topic of all messages.
+/// Where a retained message is among all: `partition:offset` in `mqtt`, `topic-partition:offset` in another log topic.
 pub const SOURCE: &str = "mqtt.source";

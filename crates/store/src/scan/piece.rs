@@ -10,7 +10,7 @@ use super::bits::Bits;
 use super::names::Names;
 use super::{Wanted, keys};
 use crate::counters::Counters;
-use crate::message::{Message, topic_of};
+use crate::message::{Message, topic_of, topic_text};
 
 /// The records from one offset to another, by their topics.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Piece {
 /// One that is more records away is looked up, not read up to.
 const FAR: u64 = 16;
 
-/// A record whose key is a topic.
+/// A record that is a message.
 #[derive(Debug)]
 struct Entry {
     offset: u64,
@@ -55,9 +55,12 @@ impl Piece {
             }
             read += 1;
             // Whether a text is a topic is found out once for each.
-            let found = record.key.and_then(|key| names.find(key));
+            let found = topic_text(&record).and_then(|text| names.find(text));
             let place = found.or_else(|| {
                 let topic = topic_of(&record)?;
+                if let Some(place) = names.find(topic.as_str().as_bytes()) {
+                    return Some(place);
+                }
                 let place = names.add(topic)?;
                 is_wanted.push(wants(topic));
                 if let Some(bits) = &mut bits {

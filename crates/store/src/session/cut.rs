@@ -18,7 +18,7 @@ use crate::offsets::is_before;
 /// Where the log topics end.
 #[derive(Debug)]
 pub(crate) struct Ends<'a> {
-    /// The partitions of the topic of all messages.
+    /// The partitions of the topics of all messages, in the order of their lanes.
     pub(crate) messages: &'a [u64],
     /// The topic of retained messages.
     pub(crate) retained: u64,

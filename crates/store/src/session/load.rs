@@ -12,23 +12,28 @@ use crate::error::OpenError;
 use crate::group::{self, GroupRecord, Groups};
 use crate::placement::Placement;
 use crate::store::{Shared, read_back};
+use crate::topics::Beginnings;
 
 /// What the records say, those of sessions and those of groups.
-struct Saved {
-    partitions: usize,
+struct Saved<'a> {
+    beginnings: &'a Beginnings,
     snapshots: HashMap<Box<str>, Snapshot>,
     groups: HashMap<Box<str>, GroupRecord>,
 }
 
-impl Saved {
-    /// A record of a log with another number of partitions is of another log.
-    fn check(&self, offset: u64, positions: &[u64]) -> Result<(), OpenError> {
-        let (found, partitions) = (positions.len(), self.partitions);
-        if found == partitions { Ok(()) } else { Err(OpenError::Partitions { offset, found, partitions }) }
+impl Saved<'_> {
+    /// Gives the positions of a record from before some of the log topics those of their beginnings. A record with a number of
+    /// partitions that the store never had is of another log.
+    fn complete(&self, offset: u64, positions: &mut Vec<u64>) -> Result<(), OpenError> {
+        if self.beginnings.complete(positions) {
+            return Ok(());
+        }
+        let (found, partitions) = (positions.len(), self.beginnings.lanes());
+        Err(OpenError::Partitions { offset, found, partitions })
     }
 }
 
-impl Fold for Saved {
+impl Fold for Saved<'_> {
     type Error = OpenError;
 
     fn fold(&mut self, _partition: u32, record: &RecordView<'_>) -> Result<(), OpenError> {
@@ -39,16 +44,17 @@ impl Fold for Saved {
                 self.groups.remove(text);
                 return Ok(());
             };
-            let group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
-            self.check(offset, &group.positions)?;
+            let mut group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
+            self.complete(offset, &mut group.positions)?;
             self.groups.insert(text.into(), group);
         } else if let Ok(client_id) = std::str::from_utf8(key) {
             let Some(value) = record.value else {
                 self.snapshots.remove(client_id);
                 return Ok(());
             };
-            let snapshot = Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
-            self.check(offset, &snapshot.positions)?;
+            let mut snapshot =
+                Snapshot::decode(value).map_err(|error| OpenError::Session { offset, error })?;
+            self.complete(offset, &mut snapshot.positions)?;
             self.snapshots.insert(client_id.into(), snapshot);
         }
         Ok(())
@@ -61,10 +67,10 @@ pub(crate) fn load(
     topic: &Topic,
     log: &Partition,
     ends: &Ends<'_>,
+    beginnings: &Beginnings,
     now_ms: i64,
 ) -> Result<(Sessions, Groups), OpenError> {
-    let partitions = ends.messages.len();
-    let saved = Saved { partitions, snapshots: HashMap::new(), groups: HashMap::new() };
+    let saved = Saved { beginnings, snapshots: HashMap::new(), groups: HashMap::new() };
     let Saved { mut snapshots, groups, .. } = read_back(topic, TOPIC, saved)?;
     for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
         snapshot.disconnected_at = Some(now_ms);

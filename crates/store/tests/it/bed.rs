@@ -58,7 +58,7 @@ impl Bed {
     fn on(disk: SimDisk, options: StoreOptions, now_ms: i64) -> Self {
         let log =
             Log::open(Path::new("/data"), LogOptions::default().storage(Arc::new(disk.clone()))).unwrap();
-        let store = Store::open(&log, options, now_ms).unwrap();
+        let store = Store::open(&log, options.clone(), now_ms).unwrap();
         Self { disk, log, store, options, now_ms }
     }
 

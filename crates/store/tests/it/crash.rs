@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headwater_codec::PacketId;
 use headwater_session::{InFlight, Stage, State};
-use headwater_store::{Delivery, Placement};
+use headwater_store::{Delivery, Placement, Route, StoreOptions};
 
 use crate::bed::{Bed, Client, Got, options};
 
@@ -21,6 +21,13 @@ fn every_message_that_was_acknowledged_reaches_a_session_that_lasts() {
         drop(named);
     }
     assert!(crashes > RUNS, "more than one a run on average, not {crashes}");
+}
+
+/// Each has two of the six MQTT topics.
+pub(crate) fn in_three_topics(options: StoreOptions) -> StoreOptions {
+    let rule = |filter, topic| Route::new(filter).unwrap().topic(topic).unwrap();
+    let keyed = |filter| rule(filter, "beta").key("{1}").unwrap().header("level", "{2}").unwrap();
+    options.route(rule("t/0", "alpha")).route(rule("t/1", "alpha")).route(keyed("t/2")).route(keyed("t/3"))
 }
 
 /// Names the seed when a run fails: the assertions inside do not know it.
@@ -71,7 +78,9 @@ impl Book {
 fn run(seed: u64) -> u64 {
     let mut rng = fastrand::Rng::with_seed(seed);
     let small = options().inbox_max(rng.usize(1..6)).inbox_bytes_max(rng.usize(1..2_000));
-    let mut bed = Bed::with(small.catch_up_bytes(rng.usize(1..2_000)));
+    let small = small.catch_up_bytes(rng.usize(1..2_000));
+    // Every other run with messages in several log topics.
+    let mut bed = Bed::with(if seed % 2 == 0 { small } else { in_three_topics(small) });
     let mut book = Book::default();
     let mut client = bed.lasting("c");
     client.subscribe("t/#", 1);

@@ -3,12 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
+use bytes::Bytes;
+use headwater_codec::{
+    Delivery as Sending, PacketId, Properties, Property, Publish, QoS, RetainHandling, SubscribeOptions,
+    SubscriptionId,
+};
 use headwater_session::State;
 use headwater_store::{Since, SubscribeError};
 use headwater_topic::{TopicFilter, TopicName};
 
-use crate::bed::{Bed, Client, got, options, seen};
+use crate::bed::{Bed, Client, got, messages, options, seen};
 
 fn since(client: &mut Client, filter: &str, qos: u8, id: u32, since: Since) {
     let options = SubscribeOptions::new(QoS::from_u8(qos).unwrap());
@@ -372,4 +376,73 @@ fn a_message_of_qos_0_that_is_published_during_subscribe_comes_once() {
             std::panic::resume_unwind(panic);
         }
     });
+}
+
+#[test]
+fn of_the_past_too_what_is_over_is_not_sent_and_what_is_left_of_its_time_counts_from_its_arrival() {
+    // [MQTT-3.3.2-5] [MQTT-3.3.2-6]
+    let mut bed = Bed::new();
+    for (payload, secs) in [("short", 10), ("long", 60)] {
+        let expiry = [Property::MessageExpiryInterval(secs)];
+        let publish = Publish::new(TopicName::parse("a").unwrap(), payload.as_bytes())
+            .with_delivery(Sending::AtLeastOnce { packet_id: PacketId::MIN, dup: false })
+            .with_properties(Properties::new(&expiry));
+        let owned = || Bytes::copy_from_slice(payload.as_bytes());
+        bed.store.publish(&publish, owned, "publisher", bed.now_ms).unwrap();
+    }
+    bed.run();
+    bed.now_ms += 20_000;
+    let mut client = bed.lasting("s");
+    since(&mut client, "a", 1, 1, Since::Earliest);
+    let came = client.deliveries();
+    assert_eq!(came.iter().map(seen).collect::<Vec<_>>(), [got("a", "long", 1, false)]);
+    let mut scratch = Vec::new();
+    came[0].message.fill(&[], bed.now_ms, &mut scratch);
+    assert!(scratch.contains(&Property::MessageExpiryInterval(40)), "{scratch:?}");
+    assert_eq!(bed.store.statistics().expired, 1);
+}
+
+#[test]
+fn of_the_past_too_who_does_not_want_what_it_published_does_not_get_it() {
+    // [MQTT-3.8.3-3]
+    let bed = Bed::new();
+    bed.publish_from("s", "a", "mine", 1, false).unwrap();
+    bed.publish_from("t", "a", "theirs", 1, false).unwrap();
+    bed.run();
+    let mut client = bed.lasting("s");
+    let options = SubscribeOptions { no_local: true, ..SubscribeOptions::new(QoS::AtLeastOnce) };
+    let filter = TopicFilter::parse("a").unwrap();
+    client.attached.subscribe_since(filter, options, None, Since::Earliest).unwrap();
+    assert_eq!(client.drain(), [got("a", "theirs", 1, false)]);
+}
+
+#[test]
+fn the_past_begins_where_retention_has_left_the_log_also_if_that_moves_while_it_is_read() {
+    let segments_of_one =
+        options().messages(messages().partitions(1).retention_bytes(Some(1))).catch_up_bytes(1);
+    let bed = Bed::with(segments_of_one);
+    let long = "x".repeat(40_000);
+    for _ in 0..3 {
+        bed.publish("a", &long, 1);
+        bed.run();
+    }
+    assert!(bed.log.maintain(bed.now_ms).unwrap().segments_deleted > 0);
+    let partition = bed.store.messages().partition(0).unwrap();
+    let left = partition.durable_end() - partition.start_offset();
+    assert!(left < 3);
+    let mut client = bed.lasting("s");
+    since(&mut client, "a", 1, 1, Since::Earliest);
+    assert_eq!(client.drain().len(), usize::try_from(left).unwrap());
+    assert_eq!(bed.store.statistics().fell_behind, 0, "what was not there was not promised");
+
+    // It asks, does not read, and retention goes on.
+    since(&mut client, "a", 1, 1, Since::Earliest);
+    for _ in 0..4 {
+        bed.publish("a", &long, 1);
+        bed.run();
+    }
+    assert!(bed.log.maintain(bed.now_ms).unwrap().segments_deleted > 0);
+    let left = partition.durable_end() - partition.start_offset();
+    assert_eq!(client.drain().len(), usize::try_from(left).unwrap());
+    assert!(bed.store.statistics().fell_behind > 0, "what is gone is told");
 }

@@ -86,7 +86,7 @@ impl Published {
 /// The record at the place where a message was put, as a message.
 fn read_back(bed: &Bed, place: (u32, u64)) -> (Message, Vec<String>) {
     bed.run();
-    let partition = bed.store.messages().partition(place.0).unwrap();
+    let partition = bed.store.partition(place.0).unwrap();
     let fetched = partition.read(place.1, 1).unwrap();
     let record = fetched.views().next().unwrap().unwrap();
     let names = record.headers.iter().map(|header| header.key.to_owned()).collect();
@@ -136,6 +136,7 @@ fn the_usual_message_has_two_headers() {
 fn the_document_names_every_header() {
     let document = include_str!("../../../../docs/mapping.md");
     let table = [
+        header::TOPIC,
         header::QOS,
         header::RETAIN,
         header::CLIENT_ID,
@@ -150,7 +151,7 @@ fn the_document_names_every_header() {
         let row = format!("| `{name}` |");
         rest = rest.split_once(&row).unwrap_or_else(|| panic!("no row for {name}, or not in this order")).1;
     }
-    for name in [header::USER_PROPERTY, header::SOURCE] {
+    for name in [header::USER_PROPERTY, header::SOURCE, header::ADDED] {
         assert!(document.contains(&format!("`{name}`")), "{name}");
     }
 }
@@ -170,6 +171,7 @@ fn a_record_of_somebody_else_is_read_as_far_as_it_goes() {
         Header::new(header::QOS, "2"),
         Header::new(header::MESSAGE_EXPIRY_INTERVAL, "soon"),
         Header::new(header::RESPONSE_TOPIC, "a/+"),
+        Header::new(header::TOPIC, "a/#"),
         Header::new("mqtt.of-a-later-version", "1"),
         Header::new("trace", "7"),
         Header::new("bytes", &[0xff]),

@@ -291,7 +291,7 @@ fn what_was_appended_and_is_not_durable_is_read_back_by_another_store_on_the_sam
         bed
     };
     drop(store);
-    let store = Store::open(&log, options, now_ms).unwrap();
+    let store = Store::open(&log, options.clone(), now_ms).unwrap();
     assert_eq!(store.statistics().sessions, 1);
     let bed = Bed { log, store, options, now_ms, disk: _disk };
     let mut client = bed.attach("d", true, 0);

@@ -9,6 +9,7 @@ use headwater_store::Placement;
 use headwater_store::group::GroupRecord;
 
 use crate::bed::{Bed, options};
+use crate::crash::in_three_topics;
 use crate::shared::{numbers, sorted};
 use crate::shared_law::Seed;
 use crate::shared_record::last_record;
@@ -53,7 +54,8 @@ fn every_message_that_was_acknowledged_reaches_a_member() {
 fn run(seed: u64) -> (u64, usize) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let small = options().inbox_max(rng.usize(1..6)).shared_inbox_max(rng.usize(1..6));
-    let mut bed = Bed::with(small.catch_up_bytes(rng.usize(1..2_000)));
+    let small = small.catch_up_bytes(rng.usize(1..2_000));
+    let mut bed = Bed::with(if seed % 2 == 0 { small } else { in_three_topics(small) });
     let mut book = Book::default();
     let mut workers: [Option<Worker>; 3] = Default::default();
     let first = Worker::lasting(&bed, NAMES[0], FILTER);
