@@ -18,15 +18,15 @@ const CONNECTIONS_A_REFUSAL: u64 = 8;
 
 /// Who may have how many open files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Share {
+pub struct Share {
     /// What the process may have open.
-    pub(crate) limit: u64,
+    pub limit: u64,
     /// What of it is kept for the log.
-    pub(crate) log: u64,
+    pub log: u64,
     /// Connections that are served at a time.
-    pub(crate) connections: u64,
+    pub connections: u64,
     /// Connections beyond them that are told so at a time.
-    pub(crate) refusals: u64,
+    pub refusals: u64,
 }
 
 /// Raises the limit of open files as far as that is allowed, and tells what it is then.

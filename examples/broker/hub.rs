@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use headwater::session::{Millis, server};
 use headwater::store::Store;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::files::Share;
 use crate::options::Options;
@@ -16,7 +16,7 @@ use crate::wills::Wills;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub struct Hub {
     pub(crate) store: Store,
     pub(crate) registry: Arc<Registry>,
     pub(crate) wills: Wills,
@@ -53,7 +53,9 @@ pub(crate) struct Counters {
 }
 
 impl Hub {
-    pub(crate) fn new(store: Store, options: Options, files: Share) -> Self {
+    /// A hub for connections to this store.
+    #[must_use]
+    pub fn new(store: Store, options: Options, files: Share) -> Self {
         Self {
             store,
             registry: Arc::default(),
@@ -68,6 +70,11 @@ impl Hub {
             start: Instant::now(),
             options,
         }
+    }
+
+    /// Tells all connections to end.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
     }
 
     /// The time as sessions know it.

@@ -47,7 +47,7 @@ pub(crate) async fn accept(hub: &Arc<Hub>, socket: TcpListener) -> TaskTracker {
             drop(refusal);
         });
     }
-    hub.stopping.send_replace(true);
+    hub.stop();
     connections
 }
 

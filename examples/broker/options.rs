@@ -14,7 +14,7 @@ use headwater_examples::value;
 /// An MQTT broker that keeps every message in a log with Kafka's file format.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "broker", version)]
-pub(crate) struct Options {
+pub struct Options {
     /// Address and port to listen on, like 127.0.0.1:1883 or [::1]:1883
     #[arg(long, default_value = "127.0.0.1:1883", value_parser = address)]
     pub(crate) listen: SocketAddr,
@@ -100,7 +100,8 @@ impl Options {
     }
 
     /// How messages are kept.
-    pub(crate) fn store(&self) -> StoreOptions {
+    #[must_use]
+    pub fn store(&self) -> StoreOptions {
         let topic_bytes_max = u64::from(self.packet_bytes_max).min(STRING_BYTES_MAX);
         let of_routes =
             self.routes.iter().map(|route| route.record_bytes_more(topic_bytes_max, STRING_BYTES_MAX)).max();

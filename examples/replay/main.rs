@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use headwater::log::{Log, ReadOnlyLog, ReadOnlyOptions, StoredRecord};
-use headwater::topic::TopicName;
+use headwater::store::message::topic_of;
 use headwater_examples::output::is_broken_pipe;
 use headwater_examples::show::now_ms;
 
@@ -92,10 +92,6 @@ fn is_wanted(options: &Options, record: &StoredRecord) -> bool {
     if options.filter.is_empty() {
         return true;
     }
-    let topic = record
-        .key
-        .as_deref()
-        .and_then(|key| std::str::from_utf8(key).ok())
-        .and_then(|key| TopicName::parse(key).ok());
-    topic.is_some_and(|topic| options.filter.iter().any(|filter| filter.as_filter().matches(topic)))
+    topic_of(&record.view())
+        .is_some_and(|topic| options.filter.iter().any(|filter| filter.as_filter().matches(topic)))
 }

@@ -9,18 +9,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from checks import by_topic, check, summary
 from paho_end import Ends
 
 PORT = int(os.environ["MQTT_PORT"])
 RUN = f"paho-{os.getpid()}"
-checks = 0
-
-
-def check(what, got, expected):
-    global checks
-    assert got == expected, f"{what}: expected {expected!r}, got {got!r}"
-    checks += 1
-    print(f"ok: {what}", flush=True)
 
 
 class Client(Ends):
@@ -82,11 +75,8 @@ def main():
                 talker.publish(f"{prefix}/{number % 3}/x/y", str(number), qos)
             talker.publish(f"{prefix}/0/y", "not asked for", qos)
             got = [(message.topic, message.payload.decode(), message.qos, message.retain) for message in listener.take(20)]
-            check(
-                f"{name} QoS {qos}: live, in order",
-                got,
-                [(f"{prefix}/{number % 3}/x/y", str(number), qos, False) for number in range(20)],
-            )
+            sent = [(f"{prefix}/{number % 3}/x/y", str(number), qos, False) for number in range(20)]
+            check(f"{name} QoS {qos}: live, in order of each topic", by_topic(got), by_topic(sent))
             talker.publish(f"{prefix}/kept", "old", qos, retain=True)
             talker.publish(f"{prefix}/kept", "new", qos, retain=True)
             talker.publish("flush", "", 1)
@@ -121,7 +111,7 @@ def main():
         talker.close()
     properties_survive()
     history()
-    print(f"paho-mqtt: {checks} checks passed")
+    summary("paho-mqtt")
 
 
 def properties_survive():

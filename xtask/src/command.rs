@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,6 +30,30 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("$ {line}");
     let begin = Instant::now();
     let status = command.status().with_context(|| format!("{line}: cannot be started"))?;
+    if !status.success() {
+        bail!("{line}: {status}");
+    }
+    println!("  ok, {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The same, but it is killed and fails when it takes longer.
+pub(crate) fn run_within(command: &mut Command, secs: u64) -> Result<()> {
+    let line = line_of(command);
+    println!("$ {line}");
+    let begin = Instant::now();
+    let mut process = command.spawn().with_context(|| format!("{line}: cannot be started"))?;
+    let status = loop {
+        if let Some(status) = process.try_wait()? {
+            break status;
+        }
+        if begin.elapsed() > Duration::from_secs(secs) {
+            process.kill()?;
+            process.wait()?;
+            bail!("{line}: not done after {secs} s");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     if !status.success() {
         bail!("{line}: {status}");
     }

@@ -216,11 +216,15 @@ fn answered(place: &str, answer: &str, sources: &[Source], count: &mut Counts, f
 }
 
 /// Whether there is a test `crate::module::name`: in `tests/it/module.rs` of the crate, or in a `module.rs` or `module/mod.rs` anywhere
-/// below its `src`. The examples count as a crate.
-fn exists(name: &str, sources: &[Source]) -> bool {
+/// below its `src`. The examples count as a crate, and so does `trial` among them.
+pub(crate) fn exists(name: &str, sources: &[Source]) -> bool {
     let Some((krate, rest)) = name.split_once("::") else { return false };
     let Some((module, test)) = rest.rsplit_once("::") else { return false };
-    let folder = if krate == "examples" { krate.to_owned() } else { format!("crates/{krate}") };
+    let folder = match krate {
+        "examples" => krate.to_owned(),
+        "trial" => "examples/trial".to_owned(),
+        _ => format!("crates/{krate}"),
+    };
     let module = module.replace("::", "/");
     let in_module = |path: &str| {
         let Some(file) = path.strip_prefix(&folder) else { return false };
@@ -261,6 +265,7 @@ mod tests {
             ),
             source("crates/codec/src/state/mod.rs", "#[test]\nfn moves(number in 0..3) {}\n"),
             source("examples/tests/it/broker.rs", "#[test]\nfn runs() {}\n"),
+            source("examples/trial/tests/it/time.rs", "#[test]\nfn waits() {}\n"),
         ]
     }
 
@@ -318,7 +323,7 @@ mod tests {
             "| all | 141 | 251 |",
         ];
         let named = "`codec::bad::rejects_x`, `codec::deep::holds`, `codec::a::deep::holds`, `codec::state::moves`, \
-                     `examples::broker::runs`";
+                     `examples::broker::runs`, `trial::time::waits`";
         assert_eq!(findings(&document(named, counts)), Vec::<String>::new());
     }
 

@@ -8,6 +8,7 @@
 //! | `cargo x clients` | the examples against other people's clients, which it installs |
 //! | `cargo x kafka [--version V]` | the log's files against Apache Kafka, which it fetches, kafka-python and aiokafka |
 //! | `cargo x kill [ROUNDS]` | the log on a real disk with appenders, a producer and members of groups, killed with SIGKILL at random times, 500 of them |
+//! | `cargo x kill-broker [KILLS]` | the broker killed with SIGKILL under load, 50 times, with publishers at every QoS and subscribers whose sessions last |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
 //! | `cargo x broker-bench [--quick] [--rounds N] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
@@ -21,9 +22,11 @@ mod command;
 mod conformance;
 mod kafka;
 mod kill;
+mod kill_broker;
 mod mutate;
 mod mutations;
 mod nostd;
+mod promises;
 mod python;
 mod size;
 mod strace;
@@ -36,6 +39,8 @@ use anyhow::{Context, Result, bail};
 
 /// How many rounds `cargo x kill` does unless it is told.
 const KILLS: u64 = 500;
+/// How many kills `cargo x kill-broker` does unless it is told.
+const BROKER_KILLS: u64 = 50;
 
 fn main() -> ExitCode {
     match run() {
@@ -58,13 +63,15 @@ fn run() -> Result<()> {
         ["strace"] => strace::run(&root),
         ["kill"] => kill::run(&root, KILLS),
         ["kill", rounds] => kill::run(&root, rounds.parse().context("the number of rounds")?),
+        ["kill-broker"] => kill_broker::run(&root, BROKER_KILLS),
+        ["kill-broker", kills] => kill_broker::run(&root, kills.parse().context("the number of kills")?),
         ["broker-bench", rest @ ..] => broker_bench::run(&root, rest),
         ["mutate", words @ ..] => mutate::run(&root, words),
         ["kafka", rest @ ..] => kafka::run(&root, rest).map(drop),
         ["clients"] => clients::run(&root, &[]),
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
-            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kafka [--version V], \
+            "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kill-broker [KILLS], kafka [--version V], \
              mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [WORD ...]"
         ),
     }

@@ -1,12 +1,12 @@
 //! What no compiler checks: who may import whom, how long a file may be, that nothing is left unfinished, that the map shows
-//! every room and that the list of MQTT's rules is whole.
+//! every room, that the listings of the guide are its program, and that the lists of MQTT's rules and of promises name tests that exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{conformance, mutate};
+use crate::{conformance, mutate, promises};
 
 /// The complete list of allowed imports between our crates; the picture is in `ARCHITECTURE.md`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -63,9 +63,13 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     }
     map(root, &mut findings)?;
     quickstart(root, &mut findings)?;
+    guide(root, &mut findings)?;
     let document = fs::read_to_string(root.join(conformance::DOCUMENT))
         .with_context(|| format!("{} cannot be read", conformance::DOCUMENT))?;
     conformance::check(&document, &sources, &mut findings);
+    let document = fs::read_to_string(root.join(promises::DOCUMENT))
+        .with_context(|| format!("{} cannot be read", promises::DOCUMENT))?;
+    promises::check(&document, &sources, &mut findings);
     mutate::check(root, &mut findings)?;
     for finding in &findings {
         eprintln!("{finding}");
@@ -74,7 +78,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         bail!("{} findings", findings.len());
     }
     println!(
-        "tidy: {} source files, imports, lengths, the map and the lists of conformance and of mutations hold",
+        "tidy: {} source files, imports, lengths, the map, the guide and the lists of conformance, promises and mutations hold",
         sources.len()
     );
     Ok(())
@@ -181,6 +185,20 @@ fn quickstart(root: &Path, findings: &mut Vec<String>) -> Result<()> {
         .collect();
     if block(&crate_doc, "```\n") != Some(code.as_str()) {
         findings.push("src/lib.rs: its first block is not examples/quickstart/main.rs".to_owned());
+    }
+    Ok(())
+}
+
+/// The Rust blocks of the guide, one behind the other, are the program that the tests run, to the letter.
+fn guide(root: &Path, findings: &mut Vec<String>) -> Result<()> {
+    let read =
+        |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("{path} cannot be read"));
+    let (guide, program) = (read("docs/guide.md")?, read("examples/small_broker/main.rs")?);
+    let blocks: Vec<&str> =
+        guide.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    if blocks.join("\n") != program {
+        findings
+            .push("docs/guide.md: its Rust blocks together are not examples/small_broker/main.rs".to_owned());
     }
     Ok(())
 }

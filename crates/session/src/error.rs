@@ -12,7 +12,8 @@ use headwater_codec::{EncodeError, PacketId, PacketType, ReasonCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The first packet of a connection must be CONNECT [MQTT-3.1.0-1]. Or the caller handed in a packet while
+    /// The first packet of a connection must be CONNECT [MQTT-3.1.0-1]; a client that named an authentication method sends only AUTH and
+    /// DISCONNECT until CONNACK [MQTT-3.1.2-30], and only those come to one. Or the caller handed in a packet while
     /// [`wants_packet`](crate::server::Session::wants_packet) said no: what a client may send right behind CONNECT waits.
     #[error("{packet:?} before the connection was accepted; CONNECT comes first")]
     NotConnected {
@@ -45,6 +46,13 @@ pub enum ProtocolError {
     ReceiveMaximumExceeded {
         /// What was announced to the peer.
         receive_maximum: u16,
+    },
+    /// Before 5.0: one more QoS 2 message would make more of them wait for PUBREL than are held, those of earlier connections included, see
+    /// [`Config::held_max`](crate::server::Config::held_max). In 5.0 it is refused by PUBREC.
+    #[error("{held} messages of QoS 2 wait for PUBREL, and there is room for no more; send PUBREL first")]
+    HeldMaximumExceeded {
+        /// How many there are.
+        held: usize,
     },
     /// A topic alias above the announced maximum.
     #[error("topic alias {alias}, {maximum} is the highest allowed")]
@@ -98,9 +106,32 @@ pub enum ProtocolError {
     /// A server must not send a session expiry interval in DISCONNECT [MQTT-3.14.2-2].
     #[error("a session expiry interval in the DISCONNECT of a server")]
     SessionExpiryFromServer,
-    /// AUTH without an authentication method in CONNECT [MQTT-4.12.0-6].
+    /// AUTH without an authentication method in CONNECT [MQTT-4.12.0-6] [MQTT-4.12.0-7].
     #[error("AUTH without an authentication method in CONNECT")]
     UnexpectedAuth,
+    /// AUTH, or the CONNACK that lets us in, does not name the authentication method of CONNECT [MQTT-4.12.0-5] [MQTT-4.12.1-1]; or CONNACK
+    /// names one although CONNECT did not [MQTT-4.12.0-6].
+    #[error("{packet:?} names another authentication method than CONNECT")]
+    WrongAuthMethod {
+        /// What came.
+        packet: PacketType,
+    },
+    /// AUTH that answers nothing, or begins an exchange while one is under way (5.0, section 4.12).
+    #[error("AUTH with {reason:?} out of turn")]
+    AuthOutOfTurn {
+        /// Which step it was.
+        reason: ReasonCode,
+    },
+    /// AUTH with a reason that only the other side may give (5.0, section 3.15.2.1).
+    #[error("AUTH with {reason:?} came from the wrong side")]
+    WrongAuthReason {
+        /// What it was.
+        reason: ReasonCode,
+    },
+    /// An exchange of AUTH packets was not over in time: the peer did not answer a challenge, or the exchange is another one on an open
+    /// connection, whoever had to answer there.
+    #[error("authentication took longer than the time allowed")]
+    AuthTimeout,
     /// CONNACK says that a session is present, but the client asked for a new one or has none [MQTT-3.2.2-4].
     #[error("CONNACK names a session that this client does not have")]
     SessionPresentUnexpected,
@@ -130,13 +161,19 @@ impl ProtocolError {
             | Self::SessionExpiryRaised
             | Self::SessionExpiryFromServer
             | Self::UnexpectedAuth
+            | Self::WrongAuthMethod { .. }
+            | Self::AuthOutOfTurn { .. }
+            | Self::WrongAuthReason { .. }
             | Self::SessionPresentUnexpected
             | Self::UnexpectedResponse { .. } => ReasonCode::PROTOCOL_ERROR,
             // The client did its part: the answer is what took too long.
             Self::ConnectTimeout => ReasonCode::SERVER_UNAVAILABLE,
+            // Nobody was found not to be authorized, and a client cannot say that either.
+            Self::AuthTimeout => ReasonCode::UNSPECIFIED_ERROR,
             Self::KeepAliveTimeout => ReasonCode::KEEP_ALIVE_TIMEOUT,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::ReceiveMaximumExceeded { .. } => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::HeldMaximumExceeded { .. } => ReasonCode::QUOTA_EXCEEDED,
             Self::TopicAliasInvalid { .. } => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::QosNotSupported => ReasonCode::QOS_NOT_SUPPORTED,
             Self::WildcardSubscriptionsNotSupported => ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED,
@@ -204,10 +241,14 @@ pub enum Misuse {
     /// own for a session that is kept (3.1.1: [MQTT-3.1.3-7]).
     #[error("the client has no identifier: assign one (5.0), or set one or ask for a clean session (before)")]
     ClientIdNeeded,
-    /// The client asks for enhanced authentication, which the session cannot do: refuse it with
+    /// The client asks for enhanced authentication: carry it out and say so with
+    /// [`Accept::authenticated`](crate::server::Accept::authenticated), or refuse it with
     /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD).
-    #[error("the client asks for enhanced authentication, which is not supported")]
+    #[error("the client asks for enhanced authentication: say that it is authenticated, or refuse it")]
     Authentication,
+    /// A step of enhanced authentication, but CONNECT named no method [MQTT-4.12.0-6] [MQTT-4.12.0-7].
+    #[error("CONNECT named no authentication method")]
+    NoAuthenticationMethod,
     /// The packet cannot be encoded, or is larger than the peer takes.
     #[error("the packet cannot be encoded: {0}")]
     Encode(#[from] EncodeError),

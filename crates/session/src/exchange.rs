@@ -46,8 +46,8 @@ pub(crate) struct Exchange<T> {
 pub(crate) enum Delivered {
     /// New; a receipt if it has to be acknowledged.
     New(Option<Receipt>),
-    /// Nothing: it was delivered before.
-    Before,
+    /// Nothing: it was delivered before, or is refused.
+    Nothing,
 }
 
 impl<T> Exchange<T> {
@@ -200,13 +200,20 @@ impl<T> Exchange<T> {
             }
             Arrival::Pending => {
                 self.acknowledge_due();
-                Ok(Delivered::Before)
+                Ok(Delivered::Nothing)
             }
             Arrival::Repeat => {
                 self.pubrec(packet_id, ReasonCode::SUCCESS);
-                Ok(Delivered::Before)
+                Ok(Delivered::Nothing)
             }
             Arrival::TooMany => Err(ProtocolError::ReceiveMaximumExceeded { receive_maximum }),
+            Arrival::TooManyHeld if self.version == Version::V5 => {
+                self.incoming.refuse(packet_id, ReasonCode::QUOTA_EXCEEDED);
+                self.acknowledge_due();
+                Ok(Delivered::Nothing)
+            }
+            // It cannot be refused; the peer keeps it, and sends it again behind its PUBRELs [MQTT-4.4.0-1].
+            Arrival::TooManyHeld => Err(ProtocolError::HeldMaximumExceeded { held: self.incoming.held() }),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Incoming {
     at_least_once: usize,
     next_receipt: u64,
     receive_maximum: usize,
+    /// How many of `received` there may be before new ones are refused.
+    held_max: usize,
     /// Whether the peer was told the receive maximum and counts by the rules of 5.0.
     peer_counts: bool,
 }
@@ -67,6 +69,8 @@ pub(crate) enum Arrival {
     Repeat,
     /// More than the receive maximum.
     TooMany,
+    /// More identifiers than are held, over all connections; nothing is done about it.
+    TooManyHeld,
 }
 
 /// An acknowledgement that may leave now.
@@ -87,13 +91,17 @@ impl Incoming {
             at_least_once: 0,
             next_receipt: 0,
             receive_maximum: usize::from(receive_maximum).max(1),
+            held_max: usize::from(u16::MAX),
             peer_counts: true,
         }
     }
 
-    /// What was announced to the peer on this connection, and whether the version lets it be announced.
-    pub(crate) fn begin(&mut self, receive_maximum: u16, peer_counts: bool) {
+    /// What was announced to the peer on this connection, what is held at most, and whether the version lets the first be announced.
+    pub(crate) fn begin(&mut self, receive_maximum: u16, held_max: u16, peer_counts: bool) {
         self.receive_maximum = usize::from(receive_maximum).max(1);
+        // A peer that was told how many it may send is not refused any of them, if nothing is left of earlier connections.
+        let held_max = if peer_counts { held_max.max(receive_maximum) } else { held_max };
+        self.held_max = usize::from(held_max).max(1);
         self.peer_counts = peer_counts;
     }
 
@@ -115,6 +123,9 @@ impl Incoming {
         if !self.has_room() {
             return Arrival::TooMany;
         }
+        if qos == QoS::ExactlyOnce && self.received.len() >= self.held_max {
+            return Arrival::TooManyHeld;
+        }
         let receipt = self.wait(packet_id, qos, None);
         if qos == QoS::ExactlyOnce {
             self.received.insert(packet_id, Received { receipt: Some(receipt), here: true });
@@ -123,6 +134,19 @@ impl Incoming {
             self.at_least_once += 1;
         }
         Arrival::New(receipt)
+    }
+
+    /// A new QoS 2 message is one too many to be held, and the peer can be told: PUBREC refuses it in its turn [MQTT-4.6.0-3]. Until then it
+    /// counts as others do, so that there are never more than the receive maximum of them.
+    pub(crate) fn refuse(&mut self, packet_id: PacketId, reason: ReasonCode) {
+        let receipt = self.wait(packet_id, QoS::ExactlyOnce, Some(reason));
+        self.received.insert(packet_id, Received { receipt: Some(receipt), here: true });
+        self.here += 1;
+    }
+
+    /// How many identifiers are held.
+    pub(crate) fn held(&self) -> usize {
+        self.received.len()
     }
 
     /// A QoS 2 message came again. The first time on a new connection its PUBREC takes its place behind those of the messages before it.

@@ -63,8 +63,8 @@
 //!
 //! QoS 0, 1 and 2 in both directions, resending in order after a reconnection, receive maximum both ways, keep alive, session expiry, the
 //! limits that CONNACK announces, in both roles, topic aliases both ways, reason strings and user properties in CONNACK, PUBACK, PUBREC,
-//! SUBACK, UNSUBACK and DISCONNECT, states and their changes as bytes ([`persist`]). Not yet: enhanced authentication by AUTH; words in PUBREL and PUBCOMP, which the session sends by
-//! itself.
+//! SUBACK, UNSUBACK, AUTH and DISCONNECT, states and their changes as bytes ([`persist`]), enhanced authentication by AUTH in both roles, of
+//! which the method itself is the caller's. Not yet: words in PUBREL and PUBCOMP, which the session sends by itself.
 //!
 //! What a client encodes itself is not seen by its session: [`client::Session::check`] tells whether the server takes a PUBLISH.
 //!
@@ -76,6 +76,7 @@
 extern crate alloc;
 
 mod alias;
+mod auth;
 pub mod client;
 mod error;
 mod exchange;
@@ -90,6 +91,7 @@ mod time;
 mod transmit;
 
 pub use self::alias::{Alias, Aliases, Topic};
+pub use self::auth::AuthData;
 pub use self::error::{Misuse, ProtocolError, Refused};
 pub use self::explained::Explained;
 pub use self::state::{InFlight, Incoming, Receipt, Stage, State};

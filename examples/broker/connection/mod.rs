@@ -15,6 +15,7 @@ mod packet;
 mod statistics;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -46,7 +47,7 @@ const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
 const SAVE_MILLIS: u64 = 1_000;
 
 /// One network connection.
-pub(crate) struct Connection {
+pub struct Connection {
     hub: Arc<Hub>,
     peer: SocketAddr,
     /// `None` for one connection too many: it is told so, and closed.
@@ -90,8 +91,16 @@ enum Call {
     Statistics,
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
-    pub(crate) fn new(hub: Arc<Hub>, peer: SocketAddr, permit: Option<OwnedSemaphorePermit>) -> Self {
+    /// A connection that has just been made. Without a permit it is one too many, is told so when it sends CONNECT, and ends.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, peer: SocketAddr, permit: Option<OwnedSemaphorePermit>) -> Self {
         let session = server::Session::new(hub.session, hub.now());
         Self {
             frames: FrameReader::new(Limits::new(hub.options.packet_bytes_max)),
@@ -110,11 +119,7 @@ impl Connection {
     }
 
     /// Serves the connection to its end.
-    pub(crate) async fn run(
-        mut self,
-        mut reader: impl AsyncRead + Unpin,
-        mut writer: impl AsyncWrite + Unpin,
-    ) {
+    pub async fn run(mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
         let mut stopping = self.hub.stopping.subscribe();
         let end = loop {
             match self.turn(&mut reader, &mut writer, &mut stopping).await {

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use headwater::codec::{
-    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
-    Unsubscribe, Version, Will,
+    ConnAck, Connect, Delivery, Disconnect, Packet, PacketId, PacketType, Properties, Property, PubRel,
+    Publish, QoS, ReasonCode, Unsubscribe, Version, Will,
 };
 use headwater::topic::{TopicFilter, TopicName};
 
@@ -251,5 +251,70 @@ fn a_connect_that_is_not_taken_ends_the_connection() {
         let said = answer.is_some().then(|| client.read().unwrap().bytes().to_vec());
         assert_eq!(said.as_deref(), answer, "{connect:02x?}");
         assert!(client.read().is_none());
+    }
+}
+
+#[test]
+fn before_5_0_a_publish_that_is_not_allowed_is_acknowledged_all_the_same() {
+    // 3.1.1: [MQTT-3.3.5-2]. The broker's one rule of who may publish where: below $SYS only itself.
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start(folder.path(), &["--sys-interval", "never"]);
+    let mut witness = Raw::connect(&broker, Version::V3_1_1, "witness", 0);
+    witness.subscribe("$SYS/#", QoS::AtMostOnce);
+    witness.subscribe("a", QoS::AtMostOnce);
+    let packet_id = PacketId::MIN;
+    for version in [Version::V3_1, Version::V3_1_1] {
+        let mut client = Raw::connect(&broker, version, "client", 0);
+        for delivery in [
+            Delivery::AtMostOnce,
+            Delivery::AtLeastOnce { packet_id, dup: false },
+            Delivery::ExactlyOnce { packet_id, dup: false },
+        ] {
+            client.send(&Packet::Publish(Publish::new(name("$SYS/forged"), b"x").with_delivery(delivery)));
+            let mut answers = Vec::new();
+            if delivery.qos() != QoS::AtMostOnce {
+                answers.push(client.read().unwrap().packet_type());
+            }
+            if delivery.qos() == QoS::ExactlyOnce {
+                client.send(&Packet::PubRel(PubRel::with_reason(packet_id, ReasonCode::SUCCESS)));
+                answers.push(client.read().unwrap().packet_type());
+            }
+            let expected: &[PacketType] = match delivery.qos() {
+                QoS::AtMostOnce => &[],
+                QoS::AtLeastOnce => &[PacketType::PubAck],
+                QoS::ExactlyOnce => &[PacketType::PubRec, PacketType::PubComp],
+            };
+            assert_eq!(answers, expected, "{version:?}");
+        }
+        client.publish("a", b"genuine");
+        assert_eq!(witness.receive(), b"genuine", "nobody gets what is not allowed");
+    }
+}
+
+#[test]
+fn a_message_that_the_disk_does_not_take_ends_the_connection_before_5_0_and_is_refused_since() {
+    // 3.1.1: [MQTT-4.8.0-2]. No file may grow beyond 1 MiB; what is beyond is an error and not the end of the process.
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Broker::start_with_files(folder.path(), &[], "-f 2048 && trap '' XFSZ");
+    let payload = vec![b'x'; 100_000];
+    let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+    let publish = Packet::Publish(Publish::new(name("a"), &payload).with_delivery(delivery));
+    let mut old = Raw::connect(&broker, Version::V3_1_1, "old", 0);
+    let mut taken = 0;
+    old.send(&publish);
+    while let Some(frame) = old.read() {
+        assert_eq!(frame.packet_type(), PacketType::PubAck);
+        taken += 1;
+        assert!(taken < 100, "the disk takes everything");
+        old.send(&publish);
+    }
+    assert!(taken > 0, "the first ones have room");
+    // The broker lives on; a client of 5.0 is told, and stays.
+    let mut new = Raw::connect(&broker, Version::V5, "new", 0);
+    for _ in 0..3 {
+        new.send(&publish);
+        let frame = new.read().unwrap();
+        let Packet::PubAck(puback) = frame.packet(Version::V5).unwrap() else { panic!("{frame:?}") };
+        assert!(puback.reason.is_error(), "{puback:?}");
     }
 }

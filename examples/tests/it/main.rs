@@ -9,19 +9,24 @@
 )]
 
 mod alias;
+mod auth;
 mod bad_input;
 mod broker;
+mod broker_kill;
 mod clauses;
 mod client;
 mod clients;
+mod clients_v5;
 mod event_sourcing;
 mod groups;
+mod guide;
 mod history;
 mod kill;
 mod limits;
 mod loadgen;
 mod logtool;
 mod program;
+mod promises;
 mod raw;
 mod replay;
 mod routes;

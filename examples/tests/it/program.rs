@@ -1,6 +1,6 @@
 //! Running the examples.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -46,6 +46,14 @@ impl Broker {
         Self::spawn(command, data.to_owned(), options, address)
     }
 
+    /// The broker of the guide. What it has of ours is its folder and its address.
+    pub(crate) fn start_small(data: &Path) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new(example("small_broker"));
+        command.arg(data).arg(address.to_string()).stdin(Stdio::piped());
+        Self::spawn_until("Enter stops it", command, data.to_owned(), Vec::new(), address)
+    }
+
     /// All connections on one thread.
     pub(crate) fn start_with_one_thread(data: &Path) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -74,12 +82,22 @@ impl Broker {
         Self::spawn(command(&data, address), data, options, address)
     }
 
-    fn spawn(mut command: Command, data: PathBuf, options: Vec<String>, address: SocketAddr) -> Self {
+    fn spawn(command: Command, data: PathBuf, options: Vec<String>, address: SocketAddr) -> Self {
+        // The last line of the welcome says what to type next.
+        Self::spawn_until("--follow", command, data, options, address)
+    }
+
+    fn spawn_until(
+        last: &str,
+        mut command: Command,
+        data: PathBuf,
+        options: Vec<String>,
+        address: SocketAddr,
+    ) -> Self {
         let mut process = command.args(&options).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut welcome = String::new();
-        // The last line of the welcome says what to type next.
-        while !welcome.contains("--follow") {
+        while !welcome.contains(last) {
             assert!(lines.read_line(&mut welcome).unwrap() > 0, "the broker ended: {:?}", process.wait());
         }
         process.stdout = Some(lines.into_inner());
@@ -92,6 +110,14 @@ impl Broker {
         self.process.wait().unwrap();
     }
 
+    /// Starts the same broker, and kills it so long after that, whether it has come to listen or not.
+    pub(crate) fn start_and_kill(&mut self, after: Duration) {
+        let mut command = command(&self.data, self.address);
+        self.process = command.args(&self.options).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        self.kill();
+    }
+
     /// The same broker again, on the same port and folder.
     pub(crate) fn restart(&mut self) {
         let again = Self::launch(self.data.clone(), self.options.clone(), self.address);
@@ -99,15 +125,25 @@ impl Broker {
     }
 
     /// SIGTERM; gives how it ended and what it still said.
-    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+    pub(crate) fn stop(self) -> (ExitStatus, String) {
         let status = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(status.success());
+        self.end()
+    }
+
+    /// Somebody presses Enter.
+    pub(crate) fn enter(mut self) -> (ExitStatus, String) {
+        self.process.stdin.take().unwrap().write_all(b"\n").unwrap();
+        self.end()
+    }
+
+    fn end(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + Duration::from_secs(30);
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "SIGTERM does not stop it");
+            assert!(Instant::now() < deadline, "it does not stop");
             std::thread::sleep(Duration::from_millis(10));
         };
         let mut said = String::new();

@@ -47,6 +47,8 @@ fn messages_go_where_the_rules_say_and_to_every_subscriber() {
     assert!(broker.stop().0.success());
 
     let records = replay(folder.path(), &["--topic", "telemetry"]);
+    let filter = ["--topic", "telemetry", "--filter", "factory/+/+/temperature"];
+    assert_eq!(replay(folder.path(), &filter).len(), 1, "its key is another one");
     let temperature = records.iter().find(|record| record["value"] == "21.5").unwrap();
     assert_eq!(temperature["key"], "line-1/press-4");
     let headers = temperature["headers"].to_string();

@@ -6,6 +6,7 @@ use headwater_codec::{ConnAck, Disconnect, Packet, PacketId, PacketType, Publish
 
 use super::offer::Offer;
 use super::{Event, Phase, Session};
+use crate::auth::Step;
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
 use crate::outgoing::Request;
@@ -32,13 +33,16 @@ impl<T> Session<T> {
 
     fn handle_first<'p>(&mut self, packet: Packet<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
         // [MQTT-3.2.0-1]
-        let Packet::ConnAck(connack) = packet else {
-            return Err(ProtocolError::NotConnected { packet: packet.packet_type() });
+        let connack = match packet {
+            Packet::ConnAck(connack) => connack,
+            Packet::Auth(auth) => return self.handle_auth(auth),
+            _ => return Err(ProtocolError::NotConnected { packet: packet.packet_type() }),
         };
         if connack.reason.is_error() {
             self.phase = Phase::Closed;
             return Ok(Some(Event::Refused(connack)));
         }
+        self.auth.check(PacketType::ConnAck, &connack.properties)?;
         // [MQTT-3.2.2-4]. Before 5.0 a client may find that it has a session.
         if connack.session_present && !self.exists && self.exchange.version == Version::V5 {
             return Err(ProtocolError::SessionPresentUnexpected);
@@ -64,6 +68,7 @@ impl<T> Session<T> {
         let topic_alias_maximum = properties.topic_alias_maximum().unwrap_or(0);
         self.exchange.aliases_out.begin(topic_alias_maximum, self.config.topic_aliases_out);
         self.exists = self.session_expiry_secs > 0;
+        self.auth.step = Step::Idle;
         self.phase = Phase::Open { ping: None };
         self.exchange.resume(properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get));
     }
@@ -96,7 +101,7 @@ impl<T> Session<T> {
             Packet::Disconnect(disconnect) if self.exchange.version == Version::V5 => {
                 self.handle_disconnect(disconnect)
             }
-            Packet::Auth(_) => Err(ProtocolError::UnexpectedAuth),
+            Packet::Auth(auth) => self.handle_auth(auth),
             Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::Subscribe(_)
@@ -123,7 +128,7 @@ impl<T> Session<T> {
         let topic = self.exchange.aliases_in.resolve(&publish)?;
         match self.exchange.publish(&publish, self.receive_maximum)? {
             Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
-            Delivered::Before => Ok(None),
+            Delivered::Nothing => Ok(None),
         }
     }
 
@@ -143,8 +148,8 @@ impl<T> Session<T> {
     /// Queues what the protocol wants said about an error, and closes.
     fn fail(&mut self, error: &ProtocolError) {
         // Before 5.0 a DISCONNECT would say that all is well.
-        if self.exchange.version == Version::V5 && self.is_open() {
-            self.disconnect(error.reason_code());
+        if self.exchange.version == Version::V5 {
+            self.say_farewell(&error.reason_code().into());
         }
         self.phase = Phase::Closed;
     }

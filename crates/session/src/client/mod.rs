@@ -9,6 +9,7 @@
 //!     '---------------- [Closed] <---------------------'
 //! ```
 
+mod auth;
 mod config;
 mod handle;
 mod offer;
@@ -18,11 +19,12 @@ mod say;
 
 use alloc::vec::Vec;
 
-use headwater_codec::{ConnAck, Disconnect, Publish, ReasonCode, SubAck, UnsubAck, Version};
+use headwater_codec::{Auth, ConnAck, Disconnect, Publish, ReasonCode, SubAck, UnsubAck, Version};
 
 pub use self::config::Config;
 use self::offer::Offer;
 use crate::alias::Topic;
+use crate::auth::Authentication;
 use crate::exchange::Exchange;
 use crate::state::{Receipt, State};
 use crate::time::Millis;
@@ -36,6 +38,11 @@ use crate::time::Millis;
 /// call [`poll_transmit`](Self::poll_transmit) until it gives nothing more. When nothing comes until
 /// [`next_deadline`](Self::next_deadline), [`handle_timeout`](Self::handle_timeout). When the connection breaks,
 /// [`connection_lost`](Self::connection_lost), and again `connect` on the next one.
+///
+/// Memory is bounded by [`Config::window`] messages out; in, by the receive maximum of CONNECT, for receipts of a connection with the words of
+/// those acknowledged early (before 5.0 the server is held back only by [`wants_packet`](Self::wants_packet), at 65,535), and by
+/// [`Config::held_max`] identifiers of QoS 2 over all connections; by the authentication method, of at most 64 KiB; and by requests without an
+/// answer and control packets that were not yet taken.
 ///
 /// # Examples
 ///
@@ -63,6 +70,7 @@ pub struct Session<T> {
     config: Config,
     phase: Phase,
     exchange: Exchange<T>,
+    auth: Authentication,
     /// Whether there is a session that a server may know.
     exists: bool,
     /// Messages of a session that was given up, until the caller is told.
@@ -104,6 +112,11 @@ pub enum Event<'p, T> {
     },
     /// The server turned us away.
     Refused(ConnAck<'p>),
+    /// The server's step in an authentication that CONNECT or [`Session::reauthenticate`] began; its properties have the data.
+    ///
+    /// With [`CONTINUE_AUTHENTICATION`](ReasonCode::CONTINUE_AUTHENTICATION) it waits for [`Session::authenticate`]; with
+    /// [`SUCCESS`](ReasonCode::SUCCESS) it is content with what [`Session::reauthenticate`] began.
+    Auth(Auth<'p>),
     /// A message came.
     Publish {
         /// The packet, borrowed from the frame. It has no topic of its own where a topic alias stands for it.
@@ -139,6 +152,7 @@ impl<T> Session<T> {
             exchange: Exchange::new(Version::V5, config.window, u16::MAX),
             config,
             phase: Phase::Idle,
+            auth: Authentication::default(),
             exists: false,
             unfinished: Vec::new(),
             keep_alive_secs: 0,

@@ -3,6 +3,7 @@
 use headwater_codec::Packet;
 
 use super::{Phase, Session};
+use crate::auth::Step;
 use crate::error::ProtocolError;
 use crate::time::Millis;
 use crate::transmit::Transmit;
@@ -18,13 +19,13 @@ impl<T> Session<T> {
         Some(transmit)
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) must be called: the end of the server's time to answer, or the moment when a
-    /// PINGREQ is due [MQTT-3.1.2-20].
+    /// When [`handle_timeout`](Self::handle_timeout) must be called: the end of the server's time to answer, or of that for another
+    /// authentication, or the moment when a PINGREQ is due [MQTT-3.1.2-20].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
         match self.phase {
             Phase::Asked { deadline } => Some(deadline),
-            Phase::Open { ping } => ping.into_iter().chain(self.ping_due()).min(),
+            Phase::Open { ping } => ping.into_iter().chain(self.auth.deadline()).chain(self.ping_due()).min(),
             Phase::Idle | Phase::Closed => None,
         }
     }
@@ -37,9 +38,23 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::ResponseTimeout`] when the server did not answer in time; the session is closed.
+    /// [`ProtocolError::ResponseTimeout`] when the server did not answer in time, [`ProtocolError::AuthTimeout`] when an authentication
+    /// was not over in time; the session is closed.
     pub fn handle_timeout(&mut self, now: Millis) -> Result<(), ProtocolError> {
         let is_over = |deadline: Option<Millis>| deadline.is_some_and(|deadline| now >= deadline);
+        let authentication_is_late = match (self.phase, self.auth.step) {
+            (Phase::Open { .. }, _) | (Phase::Asked { .. }, Step::Ours { .. }) => {
+                is_over(self.auth.deadline())
+            }
+            // Before CONNACK the server answers by the time for CONNECT: that is below.
+            _ => false,
+        };
+        if authentication_is_late {
+            let error = ProtocolError::AuthTimeout;
+            // [MQTT-4.12.1-2]
+            self.disconnect(error.reason_code());
+            return Err(error);
+        }
         let late = match self.phase {
             Phase::Asked { deadline } => is_over(Some(deadline)),
             Phase::Open { ping } => is_over(ping),

@@ -37,6 +37,12 @@ impl<T> Session<T> {
         self.exchange.outgoing.len()
     }
 
+    /// How many QoS 2 identifiers are held between PUBLISH and PUBREL; see [`Config::held_max`](super::Config::held_max).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.exchange.incoming.held()
+    }
+
     /// A copy of what would outlive the program if it ended now: to be kept where a crash does not reach it.
     #[must_use]
     pub fn state(&self) -> State<T>

@@ -9,6 +9,7 @@ use headwater_codec::{
 use headwater_topic::TopicFilter;
 
 use super::{Phase, Session};
+use crate::auth::{Authentication, Step};
 use crate::error::{Misuse, Refused};
 use crate::explained::Explained;
 use crate::outgoing::Request;
@@ -18,13 +19,14 @@ use crate::time::Millis;
 impl<T> Session<T> {
     /// Begins a network connection that was just made. A clean start gives the session up that there is; what was under way comes back
     /// in [`Event::Connected`](super::Event::Connected). A topic alias maximum in its properties is what the server may set: each alias keeps a
-    /// topic name of at most 64 KiB.
+    /// topic name of at most 64 KiB. An authentication method among them begins enhanced authentication (5.0, section 4.12): the server may
+    /// ask for more by [`Event::Auth`](super::Event::Auth), and CONNACK may bring data, too.
     ///
     /// # Errors
     ///
     /// Nothing has changed then. [`Misuse::WrongPhase`] while another connection is in use, [`Misuse::ClientIdNeeded`] without a
-    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::Authentication`] when
-    /// CONNECT offers what the session cannot do, [`Misuse::Encode`] when it cannot be encoded.
+    /// client identifier where there has to be one (before 5.0, for a session that is kept), [`Misuse::Encode`] when CONNECT cannot be
+    /// encoded.
     pub fn connect(&mut self, connect: &Connect<'_>, now: Millis) -> Result<(), Misuse> {
         if self.phase != Phase::Idle {
             return Err(Misuse::WrongPhase);
@@ -36,16 +38,17 @@ impl<T> Session<T> {
             return Err(Misuse::ClientIdNeeded);
         }
         let properties = &connect.properties;
-        if properties.authentication_method().is_some() {
-            return Err(Misuse::Authentication);
-        }
         self.exchange.clear_queue();
         // What the last server said does not hold for this one.
         self.exchange.packet_size_max = u32::MAX;
         self.exchange.queue(&Packet::Connect(*connect))?;
         self.exchange.version = connect.version;
         self.receive_maximum = properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get);
-        self.exchange.incoming.begin(self.receive_maximum, connect.version == Version::V5);
+        self.exchange.incoming.begin(
+            self.receive_maximum,
+            self.config.held_max.get(),
+            connect.version == Version::V5,
+        );
         self.exchange.aliases_in.begin(properties.topic_alias_maximum().unwrap_or(0));
         self.keep_alive_secs = connect.keep_alive_secs;
         self.session_expiry_secs = match connect.version {
@@ -58,7 +61,9 @@ impl<T> Session<T> {
             self.give_up();
         }
         self.spoke = now;
-        self.phase = Phase::Asked { deadline: now.after(self.config.response_timeout_millis) };
+        let deadline = now.after(self.config.response_timeout_millis);
+        self.auth = Authentication::begin(properties, Step::Theirs { deadline });
+        self.phase = Phase::Asked { deadline };
         Ok(())
     }
 
@@ -79,6 +84,7 @@ impl<T> Session<T> {
     pub fn connection_lost(&mut self) {
         self.leave_unanswered();
         self.phase = Phase::Idle;
+        self.auth = Authentication::default();
         self.exchange.clear_queue();
         self.exchange.incoming.disconnect();
         self.exchange.outgoing.disconnect();
@@ -184,12 +190,19 @@ impl<T> Session<T> {
     ///
     /// Also the answer to bytes of a 5.0 server that could not be decoded, with the decoder's reason.
     pub fn disconnect<'a>(&mut self, reason: impl Into<Explained<'a>>) {
-        if self.is_open() {
-            let sayable = self.exchange.version == Version::V5;
-            let explained = if sayable { reason.into() } else { Explained::new(ReasonCode::SUCCESS) };
-            self.exchange.queue_farewell(&explained);
-        }
+        self.say_farewell(&reason.into());
         self.leave_unanswered();
         self.phase = Phase::Closed;
+    }
+
+    /// DISCONNECT, if one may be sent now.
+    pub(super) fn say_farewell(&mut self, explained: &Explained<'_>) {
+        // [MQTT-3.1.2-30]: also in the middle of an authentication.
+        let in_exchange = matches!(self.phase, Phase::Asked { .. }) && self.auth.has_method();
+        if self.is_open() || in_exchange {
+            let sayable = self.exchange.version == Version::V5;
+            let success = Explained::new(ReasonCode::SUCCESS);
+            self.exchange.queue_farewell(if sayable { explained } else { &success });
+        }
     }
 }

@@ -7,6 +7,7 @@ use headwater_codec::sink::{Counter, Limited};
 use headwater_codec::{ConnAck, Packet, PacketType, Properties, Property, QoS, Version};
 
 use super::{Phase, Session};
+use crate::auth::Step;
 use crate::error::Misuse;
 use crate::explained::{Explained, Words};
 use crate::state::State;
@@ -24,6 +25,10 @@ pub struct Accept<'a> {
     pub user_properties: &'a [(&'a str, &'a str)],
     /// What the client may build its response topics from, if it asked for that (5.0, section 3.2.2.3.15).
     pub response_information: Option<&'a str>,
+    /// Whether a client that named an authentication method has authenticated itself by it: without this it is not let in.
+    pub authenticated: bool,
+    /// The last data of the authentication method.
+    pub authentication_data: Option<&'a [u8]>,
 }
 
 impl<'a> Accept<'a> {
@@ -50,6 +55,12 @@ impl<'a> Accept<'a> {
     pub fn response_information(self, text: Option<&'a str>) -> Self {
         Self { response_information: text, ..self }
     }
+
+    /// The same for a client that named an authentication method and has authenticated itself by it, with the method's last data.
+    #[must_use]
+    pub fn authenticated(self, data: Option<&'a [u8]>) -> Self {
+        Self { authenticated: true, authentication_data: data, ..self }
+    }
 }
 
 impl<T> Session<T> {
@@ -59,10 +70,11 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// Nothing has changed then, but `resumed` is gone. [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer,
-    /// [`Misuse::CleanStart`] if the client wants no old session, [`Misuse::ClientIdNeeded`] if it has no identifier,
-    /// [`Misuse::Authentication`] if it wants more than a password, [`Misuse::Encode`] if CONNACK cannot be encoded, or is larger than
-    /// the client takes.
+    /// Nothing has changed then, but `resumed` is gone. [`Misuse::WrongPhase`] if no CONNECT is waiting for an answer, or
+    /// the client has to answer a challenge first, [`Misuse::CleanStart`] if the client wants no old session, [`Misuse::ClientIdNeeded`] if it has no identifier,
+    /// [`Misuse::Authentication`] if it named an authentication method and it is not said that it is authenticated,
+    /// [`Misuse::NoAuthenticationMethod`] if it is said and it named none, [`Misuse::Encode`] if CONNACK cannot be encoded, or is larger
+    /// than the client takes.
     pub fn accept(
         &mut self,
         resumed: Option<State<T>>,
@@ -74,6 +86,7 @@ impl<T> Session<T> {
         }
         let mut properties = Vec::new();
         let keep_alive_secs = self.offer(accept, &mut properties)?;
+        properties.extend(self.auth.properties(accept.authentication_data));
         // 3.1 has no such flag: its clients know what they asked for.
         let session_present = resumed.is_some() && self.exchange.version != Version::V3_1;
         let needed = properties.len();
@@ -85,11 +98,13 @@ impl<T> Session<T> {
         if let Some(state) = resumed {
             self.exchange.restore(state);
         }
-        self.exchange.incoming.begin(self.config.receive_maximum.get(), self.exchange.version == Version::V5);
+        let (receive_maximum, held_max) = (self.config.receive_maximum.get(), self.config.held_max.get());
+        self.exchange.incoming.begin(receive_maximum, held_max, self.exchange.version == Version::V5);
         self.exchange.aliases_in.begin(self.config.topic_alias_maximum);
         self.exchange.aliases_out.begin(self.client.topic_alias_maximum, self.config.topic_aliases_out);
         self.exchange.resume(self.client.receive_maximum);
         self.client.keep_alive_secs = keep_alive_secs;
+        self.auth.step = Step::Idle;
         self.accepted = true;
         self.phase = Phase::Open;
         self.heard = now;
@@ -105,6 +120,7 @@ impl<T> Session<T> {
     pub fn check_accept(&self, accept: &Accept<'_>) -> Result<(), Misuse> {
         let mut properties = Vec::new();
         self.offer(accept, &mut properties)?;
+        properties.extend(self.auth.properties(accept.authentication_data));
         let connack =
             ConnAck { properties: Properties::from(properties.as_slice()), ..ConnAck::accepted(false) };
         let limit = usize::try_from(self.exchange.packet_size_max).unwrap_or(usize::MAX);
@@ -114,11 +130,15 @@ impl<T> Session<T> {
 
     /// Whether the client can be let in; fills in what CONNACK must say then, and gives the keep alive that holds.
     fn offer<'a>(&self, accept: &Accept<'a>, properties: &mut Vec<Property<'a>>) -> Result<u16, Misuse> {
-        if !matches!(self.phase, Phase::Asked { .. }) {
+        let answerable = matches!(self.phase, Phase::Asked { .. }) && !self.is_challenged();
+        if !answerable {
             return Err(Misuse::WrongPhase);
         }
-        if self.client.wants_authentication {
-            return Err(Misuse::Authentication);
+        match (self.auth.has_method(), accept.authenticated) {
+            (true, false) => return Err(Misuse::Authentication),
+            // [MQTT-4.12.0-6]
+            (false, true) => return Err(Misuse::NoAuthenticationMethod),
+            _ => {}
         }
         let mut keep_alive_secs = self.client.keep_alive_secs;
         if self.exchange.version == Version::V5 {

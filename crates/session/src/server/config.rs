@@ -14,6 +14,12 @@ use headwater_codec::QoS;
 pub struct Config {
     /// How many QoS 1 and 2 messages of the client may be unacknowledged at a time. Default 256.
     pub receive_maximum: NonZeroU16,
+    /// How many QoS 2 identifiers may be held between PUBLISH and PUBREL, those of earlier connections included; each takes some 40 bytes.
+    /// The receive maximum does not bound them: it begins anew with each connection (5.0, section 4.9), and before 5.0 it counts only what
+    /// was not acknowledged. One more is refused by PUBREC with [`QUOTA_EXCEEDED`](headwater_codec::ReasonCode::QUOTA_EXCEEDED) in 5.0,
+    /// and ends the connection before, for PUBREC cannot refuse there. In 5.0 never less than the receive maximum; several times that lets a
+    /// client publish before it has released what an earlier connection left. Default 4,096.
+    pub held_max: NonZeroU16,
     /// How many QoS 1 and 2 messages to the client may be in flight, and how many of any QoS may wait to be written. The client's
     /// receive maximum lowers it. Default 128.
     pub window: usize,
@@ -39,7 +45,8 @@ pub struct Config {
     /// The longest time that a session outlives its connection. A 5.0 client that asks for more is told; one of before 5.0, which asks
     /// for ever, cannot be. Default `u32::MAX`: for ever.
     pub session_expiry_secs_max: u32,
-    /// How long a connection may take until its CONNECT is complete and answered. Default 10,000 ms.
+    /// How long a connection may take until its CONNECT is complete and answered, authentication included, and how long another
+    /// authentication may take. Default 10,000 ms.
     pub connect_timeout_millis: u64,
 }
 
@@ -47,6 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             receive_maximum: const { NonZeroU16::new(256).unwrap() },
+            held_max: const { NonZeroU16::new(4_096).unwrap() },
             window: 128,
             topic_alias_maximum: 0,
             topic_aliases_out: 0,

@@ -5,6 +5,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use headwater_codec::{Connect, Disconnect, Packet, Publish, ReasonCode, Version};
 
 use super::{Client, Config, Event, Phase, Request, Session};
+use crate::auth::{Authentication, Step};
 use crate::error::ProtocolError;
 use crate::exchange::Delivered;
 use crate::explained::Explained;
@@ -24,8 +25,8 @@ impl<T> Session<T> {
         self.heard = now;
         let event = match self.phase {
             Phase::Fresh { deadline } => self.handle_first(packet, deadline),
-            Phase::Asked { .. } => Err(ProtocolError::NotConnected { packet: packet.packet_type() }),
-            Phase::Open => self.handle_open(packet),
+            Phase::Asked { .. } => self.handle_asked(packet, now),
+            Phase::Open => self.handle_open(packet, now),
             // What still comes after the end is not looked at.
             Phase::Closed => Ok(None),
         };
@@ -45,6 +46,7 @@ impl<T> Session<T> {
         self.exchange.packet_size_max =
             connect.properties.maximum_packet_size().map_or(u32::MAX, NonZeroU32::get);
         self.client = Client::new(&connect, &self.config);
+        self.auth = Authentication::begin(&connect.properties, Step::Ours { deadline });
         self.phase = Phase::Asked { deadline };
         // [MQTT-3.1.3-8] of 3.1.1: without an identifier there is nothing to resume by. 3.1 wants one in any case; in 5.0 the
         // server assigns one.
@@ -63,7 +65,11 @@ impl<T> Session<T> {
         Ok(Some(Event::Connect(connect)))
     }
 
-    fn handle_open<'p>(&mut self, packet: Packet<'p>) -> Result<Option<Event<'p, T>>, ProtocolError> {
+    fn handle_open<'p>(
+        &mut self,
+        packet: Packet<'p>,
+        now: Millis,
+    ) -> Result<Option<Event<'p, T>>, ProtocolError> {
         match packet {
             Packet::Publish(publish) => self.handle_publish(publish),
             Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
@@ -92,16 +98,10 @@ impl<T> Session<T> {
                 self.exchange.queue_small(&Packet::PingResp);
                 Ok(None)
             }
-            Packet::Disconnect(disconnect) => {
-                self.set_expiry(&disconnect)?;
-                self.phase = Phase::Closed;
-                self.exchange.clear_queue();
-                Ok(Some(Event::Disconnect(disconnect)))
-            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(disconnect),
             // [MQTT-3.1.0-2]
             Packet::Connect(_) => Err(ProtocolError::SecondConnect),
-            // No authentication method was negotiated: `accept` lets none in.
-            Packet::Auth(_) => Err(ProtocolError::UnexpectedAuth),
+            Packet::Auth(auth) => self.handle_auth(auth, now),
             Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
                 Err(ProtocolError::WrongDirection { packet: packet.packet_type() })
             }
@@ -118,8 +118,18 @@ impl<T> Session<T> {
         }
         match self.exchange.publish(&publish, self.config.receive_maximum.get())? {
             Delivered::New(receipt) => Ok(Some(Event::Publish { publish, topic, receipt })),
-            Delivered::Before => Ok(None),
+            Delivered::Nothing => Ok(None),
         }
+    }
+
+    pub(super) fn handle_disconnect<'p>(
+        &mut self,
+        disconnect: Disconnect<'p>,
+    ) -> Result<Option<Event<'p, T>>, ProtocolError> {
+        self.set_expiry(&disconnect)?;
+        self.phase = Phase::Closed;
+        self.exchange.clear_queue();
+        Ok(Some(Event::Disconnect(disconnect)))
     }
 
     fn set_expiry(&mut self, disconnect: &Disconnect<'_>) -> Result<(), ProtocolError> {
@@ -137,13 +147,18 @@ impl<T> Session<T> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::ConnectTimeout`] and [`ProtocolError::KeepAliveTimeout`]; the session is closed.
+    /// [`ProtocolError::ConnectTimeout`], [`ProtocolError::AuthTimeout`] and [`ProtocolError::KeepAliveTimeout`]; the session is closed.
     pub fn handle_timeout(&mut self, now: Millis) -> Result<(), ProtocolError> {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return Ok(());
         }
         let error = match self.phase {
+            // The client was asked for more, and did not answer.
+            Phase::Asked { .. } if self.is_challenged() => ProtocolError::AuthTimeout,
             Phase::Fresh { .. } | Phase::Asked { .. } => ProtocolError::ConnectTimeout,
+            Phase::Open if self.auth.deadline().is_some_and(|deadline| now >= deadline) => {
+                ProtocolError::AuthTimeout
+            }
             Phase::Open | Phase::Closed => ProtocolError::KeepAliveTimeout,
         };
         self.fail(&error);
@@ -202,7 +217,6 @@ impl Client {
             session_expiry_secs: asked_expiry_secs.min(config.session_expiry_secs_max),
             receive_maximum: properties.receive_maximum().map_or(u16::MAX, NonZeroU16::get),
             empty_client_id: connect.client_id.is_empty(),
-            wants_authentication: properties.authentication_method().is_some(),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
             wants_response_information: properties.request_response_information().unwrap_or(false),
             problem_information: properties.request_problem_information().unwrap_or(true),

@@ -8,6 +8,7 @@
 //! ```
 
 mod accept;
+mod auth;
 mod config;
 mod handle;
 mod offer;
@@ -15,11 +16,14 @@ mod poll;
 mod query;
 mod say;
 
-use headwater_codec::{Connect, Disconnect, PacketId, Publish, ReasonCode, Subscribe, Unsubscribe, Version};
+use headwater_codec::{
+    Auth, Connect, Disconnect, PacketId, Publish, ReasonCode, Subscribe, Unsubscribe, Version,
+};
 
 pub use self::accept::Accept;
 pub use self::config::Config;
 use crate::alias::Topic;
+use crate::auth::Authentication;
 use crate::exchange::Exchange;
 use crate::state::Receipt;
 use crate::time::Millis;
@@ -34,8 +38,10 @@ use crate::time::Millis;
 /// [`next_deadline`](Self::next_deadline), call [`handle_timeout`](Self::handle_timeout). While [`wants_packet`](Self::wants_packet) says
 /// no, the next packet waits.
 ///
-/// Memory is bounded by [`Config::window`] messages out, [`Config::receive_maximum`] identifiers in, and the control packets that
-/// were not yet taken: a caller that cannot write should stop reading when [`queued_bytes`](Self::queued_bytes) passes its limit.
+/// Memory is bounded by [`Config::window`] messages out; in, by [`Config::receive_maximum`] receipts of a connection, with the words of those
+/// acknowledged early, and [`Config::held_max`] identifiers of QoS 2 over all connections; by the authentication method, of at most 64 KiB;
+/// and by the control packets that were not yet taken: a caller that cannot write should stop reading when
+/// [`queued_bytes`](Self::queued_bytes) passes its limit.
 ///
 /// # Examples
 ///
@@ -70,6 +76,7 @@ pub struct Session<T> {
     phase: Phase,
     exchange: Exchange<T>,
     client: Client,
+    auth: Authentication,
     /// Whether the client was let in, so that there is a session to keep.
     accepted: bool,
     /// When something was last received, or reading began again.
@@ -88,7 +95,6 @@ struct Client {
     receive_maximum: u16,
     topic_alias_maximum: u16,
     empty_client_id: bool,
-    wants_authentication: bool,
     /// Whether it wants to be told what to build response topics from.
     wants_response_information: bool,
     /// Whether it wants reasons explained.
@@ -108,7 +114,18 @@ enum Phase {
 #[non_exhaustive]
 pub enum Event<'p, T> {
     /// The client asks to be let in: answer with [`Session::accept`] or [`Session::refuse`].
+    ///
+    /// One whose properties have an authentication method asks for enhanced authentication (5.0, section 4.12), and may send data for it:
+    /// answer with [`Session::challenge`], with [`Accept::authenticated`], or refuse it, by
+    /// [`BAD_AUTHENTICATION_METHOD`](ReasonCode::BAD_AUTHENTICATION_METHOD) where the method is not known [MQTT-4.12.0-1]. CONNECT is not kept
+    /// meanwhile: what is needed of it when the client is let in, the caller copies.
     Connect(Connect<'p>),
+    /// The client's step in its authentication; its properties have the data.
+    ///
+    /// Before CONNACK it answers the last challenge: answer with [`Session::challenge`] again, or as its CONNECT. After it, with
+    /// [`RE_AUTHENTICATE`](ReasonCode::RE_AUTHENTICATE), it begins another exchange: answer with [`Session::challenge`],
+    /// [`Session::authenticated`] or [`Session::disconnect`]. Messages go on meanwhile.
+    Auth(Auth<'p>),
     /// A message came.
     Publish {
         /// The packet, borrowed from the frame. It has no topic of its own where a topic alias stands for it.
@@ -166,11 +183,10 @@ impl<T> Session<T> {
             receive_maximum: u16::MAX,
             topic_alias_maximum: 0,
             empty_client_id: false,
-            wants_authentication: false,
             wants_response_information: false,
             problem_information: true,
         };
         let phase = Phase::Fresh { deadline: now.after(config.connect_timeout_millis) };
-        Self { config, phase, exchange, client, accepted: false, heard: now }
+        Self { config, phase, exchange, client, auth: Authentication::default(), accepted: false, heard: now }
     }
 }

@@ -50,6 +50,12 @@ impl<T> Session<T> {
         self.exchange.outgoing.len()
     }
 
+    /// How many QoS 2 identifiers are held between PUBLISH and PUBREL; see [`Config::held_max`](super::Config::held_max).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.exchange.incoming.held()
+    }
+
     /// A copy of what would outlive the connection if it ended now: to be kept where a crash does not reach it.
     #[must_use]
     pub fn state(&self) -> State<T>
@@ -85,13 +91,13 @@ impl<T> Session<T> {
 
     /// Whether the next packet may be read.
     ///
-    /// Not while CONNECT waits for its answer. Before 5.0 a client cannot be told how many messages may be unacknowledged: it is held
+    /// Not while CONNECT, or an AUTH before CONNACK, waits for its answer. Before 5.0 a client cannot be told how many messages may be unacknowledged: it is held
     /// back by not reading. A 5.0 client was told, and one message too many is an error. When it says yes again, tell
     /// [`read_again`](Self::read_again).
     #[must_use]
     pub fn wants_packet(&self) -> bool {
         match self.phase {
-            Phase::Asked { .. } => false,
+            Phase::Asked { .. } => self.is_challenged(),
             Phase::Open => self.exchange.version == Version::V5 || self.exchange.incoming.has_room(),
             Phase::Fresh { .. } | Phase::Closed => true,
         }

@@ -1,14 +1,16 @@
 //! The session's table of bad input in the promises, row by row; and what else a peer may do wrong.
 
 use headwater_codec::{
-    Connect, Delivery, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec, PubRel, Publish,
-    QoS, ReasonCode, SubAck, SubscriptionId, Version,
+    ConnAck, Connect, Delivery, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec, PubRel,
+    Publish, QoS, ReasonCode, SubAck, Subscribe, SubscribeFilter, SubscriptionId, UnsubAck, Unsubscribe,
+    Version,
 };
 use headwater_session::server::{Accept, Config, Event, Session};
-use headwater_session::{Millis, ProtocolError};
-use headwater_topic::TopicName;
+use headwater_session::{InFlight, Millis, ProtocolError, Stage, State, Transmit, client};
+use headwater_topic::{TopicFilter, TopicName};
 
-use crate::server::{control, encoded, id, open, publish};
+use crate::client as client_tests;
+use crate::server::{at_least_once, control, encoded, id, open, publish};
 
 fn exactly_once(number: u16) -> Delivery {
     Delivery::ExactlyOnce { packet_id: id(number), dup: false }
@@ -74,6 +76,64 @@ fn a_packet_of_the_wrong_direction_is_a_protocol_error() {
         let (error, said) = refused(&mut session, packet);
         assert_eq!(error, ProtocolError::WrongDirection { packet: packet_type });
         assert_eq!(said, farewell(ReasonCode::PROTOCOL_ERROR));
+    }
+}
+
+/// Something of each kind under way.
+fn under_way() -> State<u32> {
+    let outgoing = vec![
+        InFlight { packet_id: id(7), stage: Stage::PubRec, sent: true, message: 1 },
+        InFlight { packet_id: id(3), stage: Stage::PubComp, sent: true, message: 2 },
+        InFlight { packet_id: id(5), stage: Stage::PubAck, sent: true, message: 3 },
+    ];
+    let mut session = open(Version::V5, Config::default(), Some(State::new(outgoing, Vec::new())));
+    session.handle(publish(exactly_once(9)), Millis(1)).unwrap();
+    session.into_state().unwrap()
+}
+
+#[test]
+fn a_second_connect_or_a_packet_of_the_wrong_direction_touches_no_state() {
+    let filter = TopicFilter::parse("a").unwrap();
+    let reasons = [ReasonCode::SUCCESS];
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut again = Connect::new(version, "client");
+        again.clean_start = true;
+        let to_server = [
+            Packet::Connect(again),
+            Packet::ConnAck(ConnAck::accepted(false)),
+            Packet::SubAck(SubAck::new(id(5), &reasons)),
+            Packet::UnsubAck(UnsubAck::new(id(5), if version == Version::V5 { &reasons } else { &[] })),
+            Packet::PingResp,
+        ];
+        for packet in to_server {
+            let mut session = open(version, Config::default(), Some(under_way()));
+            let (state, revision) = (session.state(), session.revision());
+            let error = session.handle(packet, Millis(1)).unwrap_err();
+            assert!(
+                matches!(error, ProtocolError::SecondConnect | ProtocolError::WrongDirection { .. }),
+                "{error}"
+            );
+            assert_eq!((session.revision(), session.into_state()), (revision, Some(state)));
+        }
+
+        let (filters, wanted) = ([filter], [SubscribeFilter::new(filter, QoS::AtMostOnce)]);
+        let to_client = [
+            Packet::Connect(again),
+            Packet::Subscribe(Subscribe::new(id(5), &wanted)),
+            Packet::Unsubscribe(Unsubscribe::new(id(5), &filters)),
+            Packet::PingReq,
+        ];
+        for packet in to_client {
+            let mut session = client::Session::resumed(client::Config::default(), under_way());
+            let mut connect = Connect::new(version, "client");
+            connect.clean_start = false;
+            session.connect(&connect, Millis(0)).unwrap();
+            session.handle(Packet::ConnAck(ConnAck::accepted(true)), Millis(0)).unwrap();
+            let state = session.state();
+            let error = session.handle(packet, Millis(1)).unwrap_err();
+            assert!(matches!(error, ProtocolError::WrongDirection { .. }), "{error}");
+            assert_eq!(session.state(), state);
+        }
     }
 }
 
@@ -189,6 +249,24 @@ fn more_unacknowledged_than_the_receive_maximum_is_an_error() {
     let (error, said) = refused(&mut session, publish(exactly_once(3)));
     assert_eq!(error, ProtocolError::ReceiveMaximumExceeded { receive_maximum: 2 });
     assert_eq!(said, farewell(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
+}
+
+#[test]
+fn a_server_that_has_more_unacknowledged_than_its_client_takes_is_told_so() {
+    let mut session = client::Session::<u32>::new(client::Config::default());
+    let properties = [Property::ReceiveMaximum(2.try_into().unwrap())];
+    let mut connect = Connect::new(Version::V5, "client");
+    connect.properties = Properties::from(&properties[..]);
+    session.connect(&connect, Millis(0)).unwrap();
+    client_tests::control(&mut session, Millis(0));
+    session.handle(Packet::ConnAck(client_tests::welcome()), Millis(0)).unwrap();
+    session.handle(publish(at_least_once(1)), Millis(1)).unwrap();
+    session.handle(publish(exactly_once(2)), Millis(1)).unwrap();
+    session.handle(publish(Delivery::AtMostOnce), Millis(1)).unwrap();
+    let error = session.handle(publish(at_least_once(3)), Millis(1)).unwrap_err();
+    assert_eq!(error, ProtocolError::ReceiveMaximumExceeded { receive_maximum: 2 });
+    let said = farewell(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED);
+    assert!(matches!(session.poll_transmit(Millis(1)), Some(Transmit::Control(bytes)) if bytes == said));
 }
 
 #[test]

@@ -290,3 +290,74 @@ fn identifiers_that_are_avoided_are_never_given_out_however_often_they_come_arou
     assert_eq!(used.iter().find(|number| is_avoided(**number)), None);
     assert_eq!(session.into_state().unwrap().avoided_packet_ids, avoided);
 }
+
+/// What a message in flight has: both roles, by one set of calls.
+trait Sender {
+    fn send(&mut self, message: u32) -> Result<u16, Refused<u32>>;
+    fn written(&mut self) -> usize;
+    fn acknowledged(&mut self, number: u16);
+    fn room(&self) -> usize;
+}
+
+impl Sender for Session<u32> {
+    fn send(&mut self, message: u32) -> Result<u16, Refused<u32>> {
+        self.publish(message, QoS::AtLeastOnce).map(|packet_id| packet_id.unwrap().get())
+    }
+    fn written(&mut self) -> usize {
+        std::iter::from_fn(|| self.poll_transmit().map(drop)).count()
+    }
+    fn acknowledged(&mut self, number: u16) {
+        self.handle(Packet::PubAck(PubAck::new(id(number))), Millis(1)).unwrap();
+    }
+    fn room(&self) -> usize {
+        self.room(QoS::ExactlyOnce)
+    }
+}
+
+impl Sender for client::Session<u32> {
+    fn send(&mut self, message: u32) -> Result<u16, Refused<u32>> {
+        self.publish(message, QoS::AtLeastOnce).map(|packet_id| packet_id.unwrap().get())
+    }
+    fn written(&mut self) -> usize {
+        std::iter::from_fn(|| self.poll_transmit(Millis(1)).map(drop)).count()
+    }
+    fn acknowledged(&mut self, number: u16) {
+        self.handle(Packet::PubAck(PubAck::new(id(number))), Millis(1)).unwrap();
+    }
+    fn room(&self) -> usize {
+        self.room(QoS::ExactlyOnce)
+    }
+}
+
+/// All identifiers are given out, each once; a message more comes back at once, as often as it is tried; and the identifier that becomes
+/// free, wherever it is, is the next one.
+fn exhaust(session: &mut impl Sender) {
+    let mut seen = vec![false; 1 << 16];
+    for message in 0..65_535 {
+        let number = usize::from(session.send(message).unwrap());
+        assert!(number != 0 && !std::mem::replace(&mut seen[number], true), "{number} is in flight once");
+    }
+    session.written();
+    for free in [40_000, 1, 65_535, 2, 40_000] {
+        for _ in 0..100_000 {
+            assert_eq!(session.send(7), Err(Refused { message: 7, misuse: Misuse::Full }));
+        }
+        assert_eq!((session.room(), session.written()), (0, 0));
+        session.acknowledged(free);
+        assert_eq!((session.room(), session.send(8)), (1, Ok(free)));
+        assert_eq!(session.written(), 1);
+    }
+}
+
+#[test]
+fn with_all_identifiers_in_flight_a_message_comes_back_at_once_and_none_is_used_twice() {
+    let window = 70_000;
+    exhaust(&mut open(Version::V3_1_1, Config { window, ..Config::default() }, None));
+    exhaust(&mut open(Version::V5, Config { window, ..Config::default() }, None));
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut client = client::Session::<u32>::new(client::Config { window, ..client::Config::default() });
+        client.connect(&Connect::new(version, "client"), Millis(0)).unwrap();
+        client.handle(Packet::ConnAck(client_tests::welcome()), Millis(0)).unwrap();
+        exhaust(&mut client);
+    }
+}

@@ -9,12 +9,17 @@
 )]
 
 mod alias;
+mod auth;
+mod auth_client;
+mod auth_phases;
+mod auth_table;
 mod bad_input;
 mod clauses;
 mod client;
 mod closing;
 mod cuts;
 mod explained;
+mod held;
 mod limits;
 mod offer;
 mod opening;

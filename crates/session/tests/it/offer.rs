@@ -13,6 +13,7 @@ use crate::server::{control, exactly_once, id, open};
 const ALL: Config = Config { maximum_qos: QoS::ExactlyOnce, shared_subscription_available: true, ..DEFAULT };
 const DEFAULT: Config = Config {
     receive_maximum: std::num::NonZeroU16::MAX,
+    held_max: std::num::NonZeroU16::MAX,
     window: 9,
     topic_alias_maximum: 0,
     topic_aliases_out: 0,

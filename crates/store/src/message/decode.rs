@@ -95,15 +95,24 @@ impl MessageProperties {
     }
 }
 
-/// The MQTT topic of a record: what a header says, or else the key if it is one.
-pub(crate) fn topic_of<'a>(record: &RecordView<'a>) -> Option<TopicName<'a>> {
+/// The MQTT topic of a record: what the first header says, or else the key if it is one.
+///
+/// What comes of a record is [`Message::from_record`]; this costs less, for who looks for some topics only.
+#[must_use]
+pub fn topic_of<'a>(record: &RecordView<'a>) -> Option<TopicName<'a>> {
     let parse = |name: &'a [u8]| text(name).and_then(|text| TopicName::parse(text).ok());
-    record.header(header::TOPIC).flatten().and_then(parse).or_else(|| parse(record.key?))
+    first_topic(record).and_then(parse).or_else(|| parse(record.key?))
 }
 
-/// The text that says the topic of a record most often: where it is a topic name, it is that of the record.
+/// The text that says the topic of a record, if it is a topic name; else [`topic_of`] finds out.
 pub(crate) fn topic_text<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
-    record.header(header::TOPIC).flatten().or(record.key)
+    first_topic(record).or(record.key)
+}
+
+/// It is asked of every record that somebody reads for a filter: one look.
+fn first_topic<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
+    let first = record.headers.iter().next().filter(|first| first.key == header::TOPIC);
+    first.and_then(|first| first.value)
 }
 
 /// A part of what a record was read from, without a copy.

@@ -18,7 +18,7 @@ pub const CONTENT_TYPE: &str = "mqtt.content-type";
 pub const RESPONSE_TOPIC: &str = "mqtt.response-topic";
 /// Bytes.
 pub const CORRELATION_DATA: &str = "mqtt.correlation-data";
-/// The topic name, if the key of the record is another one.
+/// The topic name, if the key of the record is another one; the first header, or none.
 pub const TOPIC: &str = "mqtt.topic";
 /// How many headers directly behind this one were added to the message, and are not part of it.
 pub const ADDED: &str = "mqtt.added-headers";

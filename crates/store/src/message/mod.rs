@@ -8,8 +8,8 @@ use bytes::Bytes;
 use headwater_codec::{Delivery, Properties, Property, Publish, QoS, SubscriptionId};
 use headwater_topic::{TopicName, TopicNameBuf};
 
-pub use self::decode::NotAMessage;
-pub(crate) use self::decode::{topic_of, topic_text};
+pub(crate) use self::decode::topic_text;
+pub use self::decode::{NotAMessage, topic_of};
 pub(crate) use self::encode::{Beside, with_record};
 
 /// A message, on its way from the log to those who subscribed.

@@ -102,7 +102,7 @@ impl Route {
     /// The same with this template for the key of the records. The key chooses the partition.
     ///
     /// A key of levels and text alone is the same for all messages of one MQTT topic, so they stay in one partition and in order. With
-    /// `{client-id}` the order holds for each publisher and topic, which is what MQTT asks for [MQTT-4.6.0-6].
+    /// `{client-id}` the order holds for each publisher and topic, which is what MQTT asks for [MQTT-4.6.0-5].
     ///
     /// # Errors
     ///

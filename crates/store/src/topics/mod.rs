@@ -81,15 +81,12 @@ impl Topics {
 
         let messages = open_messages(log, options, known.first().map(|(_, first)| first.first_lane))?;
         let mut opening = Opening::default();
-        let mut to_write = Vec::new();
+        let mut to_write: Vec<(&str, Registered)> = Vec::new();
         opening.add(messages, None)?;
-        for (name, mut registered) in known {
+        for (name, registered) in known {
             let partitions = registered.partitions();
             let topic = open_as_messages(log, options, &name, Some(partitions))?;
-            // Who deletes a topic begins it anew; without this, what comes would be taken for what was there before the store.
-            if registered.cut(topic.partitions().map(|one| one.appended_end())) {
-                to_write.push((name, registered.clone()));
-            }
+            // If it was deleted, its starts are behind its end: sessions that get them are cut, as after a loss of power.
             opening.add(topic, Some(&registered))?;
         }
         for name in new {
@@ -99,17 +96,17 @@ impl Topics {
             let is_there = log.topic(name).is_some();
             let partitions = opening.homes.first().map(|messages| messages.partitions);
             let topic = open_as_messages(log, options, name, partitions.filter(|_| !is_there))?;
-            // What is there is somebody else's. Were it lost after this, its offsets would be given to messages.
+            // What is there is somebody else's: were it to become durable later, it would be dispatched.
             topic.partitions().try_for_each(|one| one.sync().map(|_| ()))?;
             let starts = topic.partitions().map(|one| one.appended_end()).collect();
             let registered = Registered { first_lane: opening.next_lane()?, starts };
             opening.add(topic, Some(&registered))?;
-            to_write.push((name.into(), registered));
+            to_write.push((name, registered));
         }
         if let Some(registry) = registry.filter(|_| !to_write.is_empty()) {
             let partition = only_partition(&registry)?;
             for (name, registered) in &to_write {
-                partition.append(&Record::new(&registered.encode()).key(&**name), Ack::Appended)?;
+                partition.append(&Record::new(&registered.encode()).key(*name), Ack::Appended)?;
             }
             partition.sync()?;
         }
@@ -255,5 +252,35 @@ impl Fold for Known {
             Registered::decode(value).map_err(|error| OpenError::Registered { offset, error })?;
         self.by_name.insert(name.into(), (offset, registered));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_log::{LogOptions, TopicOptions};
+
+    use super::*;
+    use crate::route::Route;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written_whatever_the_topics_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(folder.path(), LogOptions::default()).unwrap();
+        let messages = TopicOptions::default().partitions(2).segment_bytes(1 << 16);
+        let names = ["3", "a-1", "a", "a-1-1"];
+        let route = |name: &&str| Route::new("x").unwrap().topic(name).unwrap();
+        let options =
+            names.iter().map(route).fold(StoreOptions::default().messages(messages), StoreOptions::route);
+        let (topics, beginnings) = Topics::open(&log, &options).unwrap();
+        assert_eq!((topics.partitions().len(), beginnings.lanes()), (10, 10));
+        let written: Vec<String> = (0..10).map(|lane| topics.write_place((lane, 7))).collect();
+        assert_eq!(written[..6], ["0:7", "1:7", "3-0:7", "3-1:7", "a-1-0:7", "a-1-1:7"]);
+        assert_eq!(written[6..], ["a-0:7", "a-1:7", "a-1-1-0:7", "a-1-1-1:7"]);
+        for (lane, text) in (0..10).zip(&written) {
+            assert_eq!(topics.read_place(text.as_bytes()), Some((lane, 7)), "{text}");
+        }
+        for text in ["2:7", "3-2:7", "b-0:7", "a-:7", "-1:7", "1", "1:", ":7", "1:x", "\u{ff}"] {
+            assert_eq!(topics.read_place(text.as_bytes()), None, "{text}");
+        }
     }
 }

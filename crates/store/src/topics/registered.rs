@@ -62,15 +62,6 @@ impl Registered {
         }
         Ok(Self { first_lane, starts })
     }
-
-    /// Lowers the starts that are behind the ends of the partitions; `true` if there was one.
-    pub(super) fn cut(&mut self, ends: impl Iterator<Item = u64>) -> bool {
-        let before = self.clone();
-        for (start, end) in self.starts.iter_mut().zip(ends) {
-            *start = (*start).min(end);
-        }
-        *self != before
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use headwater_log::{Ack, Log, LogOptions, Record, TopicError, TopicOptions};
-use headwater_store::{OpenError, Placement, Route, Store, StoreOptions};
+use headwater_codec::{QoS, SubscribeOptions};
+use headwater_log::{Ack, Header, Log, LogOptions, Record, TopicError, TopicOptions};
+use headwater_store::message::header;
+use headwater_store::{
+    Attach, Next, OpenError, Placement, Route, RouteError, Since, Store, StoreOptions, TemplateError,
+};
 use headwater_testkit::sim_disk::SimDisk;
+use headwater_topic::TopicFilter;
 
 use crate::bed::{Bed, got, messages, options};
 
@@ -88,19 +94,40 @@ fn subscribers_get_all_topics_live_and_after_they_were_away() {
 
 #[test]
 fn a_session_from_before_a_topic_gets_all_that_is_routed_there() {
-    let bed = Bed::new();
-    let mut client = bed.lasting("c");
-    client.subscribe("#", 1);
-    let _ = client.leave();
-    bed.publish_numbers("a/1", 0..3, 1);
-    let bed = reopen_with(bed, options().route(alpha()));
-    bed.publish_numbers("a/1", 3..6, 1);
-    let bed = reopen_with(bed, two_rules());
-    bed.publish_numbers("b/1", 6..9, 1);
-    let bed = bed.crash(1);
-    let mut numbers: Vec<_> = bed.lasting("c").drain().into_iter().map(|got| got.1).collect();
-    numbers.sort();
-    assert_eq!(numbers, (0..9).map(|number| number.to_string()).collect::<Vec<_>>());
+    for seed in 0..20 {
+        let bed = Bed::new();
+        let mut client = bed.lasting("c");
+        client.subscribe("#", 1);
+        let _ = client.leave();
+        bed.publish_numbers("a/1", 0..3, 1);
+        let bed = reopen_with(bed, options().route(alpha()));
+        bed.publish_numbers("a/1", 3..6, 1);
+        let bed = reopen_with(bed, two_rules());
+        bed.publish_numbers("b/1", 6..9, 1);
+        let bed = bed.crash(seed);
+        let mut numbers: Vec<_> = bed.lasting("c").drain().into_iter().map(|got| got.1).collect();
+        numbers.sort();
+        assert_eq!(numbers, (0..9).map(|number| number.to_string()).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_somebody_else_has_appended_and_is_not_durable_is_no_message_either() {
+    let Bed { log, store, .. } = Bed::new();
+    drop(store);
+    let foreign = log.create_topic("alpha", messages().partitions(1)).unwrap();
+    let headers = [Header::new(header::QOS, "1")];
+    let record = Record::new("foreign").key("a/1").headers(&headers);
+    foreign.append(&record, Ack::Appended).unwrap();
+    let store = Store::open(&log, options().route(alpha()), 0).unwrap();
+    let wake = Arc::new(|| {});
+    let attach = Attach { client_id: "c", clean_start: true, expiry_secs: 0, wake, now_ms: 0 };
+    let (mut client, ..) = store.attach(&attach).unwrap();
+    client.subscribe(TopicFilter::parse("#").unwrap(), SubscribeOptions::new(QoS::AtLeastOnce), None);
+    for lane in store.lanes() {
+        assert_eq!(lane.run(Duration::ZERO).unwrap(), 0, "{}", lane.name());
+    }
+    assert!(matches!(client.next(0).unwrap(), Next::Idle));
 }
 
 #[test]
@@ -134,8 +161,10 @@ fn what_was_in_a_topic_before_the_first_rule_is_no_message() {
     client.subscribe("#", 1);
     let _ = client.leave();
     let foreign = bed.log.create_topic("alpha", messages().partitions(2)).unwrap();
+    let headers = [Header::new(header::QOS, "1")];
     for number in 0..20 {
-        foreign.append(&Record::new("foreign").key(&format!("a/{number}")), Ack::Appended).unwrap();
+        let key = format!("a/{number}");
+        foreign.append(&Record::new("foreign").key(&key).headers(&headers), Ack::Appended).unwrap();
     }
     let bed = reopen_with(bed, options().route(alpha()));
     bed.publish_numbers("a/1", 0..3, 1);
@@ -152,8 +181,9 @@ fn a_topic_that_was_deleted_begins_anew_and_loses_nothing_that_comes() {
     client.subscribe("#", 1);
     let _ = client.leave();
     let foreign = bed.log.create_topic("alpha", messages().partitions(1)).unwrap();
+    let headers = [Header::new(header::QOS, "1")];
     for _ in 0..20 {
-        foreign.append(&Record::new("foreign").key("a/1"), Ack::Appended).unwrap();
+        foreign.append(&Record::new("foreign").key("a/1").headers(&headers), Ack::Appended).unwrap();
     }
     let bed = reopen_with(bed, options().route(alpha()));
     bed.log.delete_topic("alpha").unwrap();
@@ -178,9 +208,9 @@ fn retained_messages_and_history_come_from_every_topic() {
     bed.retain("b/1", "new", 1);
     bed.run();
     assert_eq!(client.drain(), [got("b/1", "new", 1, false)]);
-    let filter = headwater_topic::TopicFilter::parse("b/+").unwrap();
-    let all = headwater_codec::SubscribeOptions::new(headwater_codec::QoS::AtLeastOnce);
-    client.attached.subscribe_since(filter, all, None, headwater_store::Since::Earliest).unwrap();
+    let filter = TopicFilter::parse("b/+").unwrap();
+    let all = SubscribeOptions::new(QoS::AtLeastOnce);
+    client.attached.subscribe_since(filter, all, None, Since::Earliest).unwrap();
     assert_eq!(client.drain(), [got("b/1", "kept", 1, false), got("b/1", "new", 1, false)]);
 }
 
@@ -251,4 +281,45 @@ fn a_record_of_the_registry_that_cannot_be_read_is_an_error() {
     assert!(refusal(&[("gamma", &valid(12)[..12])]).contains("ends inside starts"));
     assert!(refusal(&[("gamma", &valid(13))]).contains("no valid first lane"), "a gap");
     assert!(refusal(&[("gamma", &valid(11))]).contains("no valid first lane"), "an overlap");
+}
+
+#[test]
+fn a_rule_that_cannot_be_is_refused_by_what_is_wrong() {
+    let rule = || Route::new("a/+").unwrap();
+    assert!(matches!(Route::new("a/#/b"), Err(RouteError::Filter(_))));
+    assert_eq!(Route::new("$share/g/a"), Err(RouteError::Shared));
+    for name in ["", "a/b", "..", &"a".repeat(250)] {
+        assert!(matches!(rule().topic(name), Err(RouteError::Topic(_))), "{name}");
+    }
+    for name in ["__consumer_offsets", "__headwater_sessions", "__"] {
+        assert_eq!(rule().topic(name), Err(RouteError::ReservedTopic), "{name}");
+    }
+    let level = TemplateError::Level { level: 3, levels: 2 };
+    assert_eq!(rule().key("{3}"), Err(RouteError::Key(level)));
+    assert_eq!(rule().header("a", "{3}"), Err(RouteError::Header(level)));
+    assert_eq!(rule().key("x{"), Err(RouteError::Key(TemplateError::Unclosed { at: 1 })));
+    for name in ["", "mqtt.", "mqtt.qos"] {
+        assert_eq!(rule().header(name, "x"), Err(RouteError::HeaderName), "{name}");
+    }
+    assert!(rule().header("mqtt", "x").is_ok() && Route::new("a/#").unwrap().key("{9}").is_ok());
+    let message = rule().key("{site}").unwrap_err().to_string();
+    assert!(message.starts_with("the key of a rule: the braces at byte 0 hold none of"), "{message}");
+}
+
+#[test]
+fn a_record_is_not_larger_than_the_rule_says() {
+    let (topic, client_id) = ("a/".to_owned() + &"b".repeat(3_000), "c".repeat(2_000));
+    let route = Route::new("#").unwrap().key("{topic}-{client-id}-{2}").unwrap();
+    let route = route.header("one", "{client-id}{client-id}").unwrap().header("two", "constant").unwrap();
+    let size = |options: StoreOptions| {
+        let bed = Bed::with(options);
+        let placement = bed.publish_from(&client_id, &topic, "x", 1, false).unwrap();
+        bed.run();
+        let (lane, offset) = placement.message.unwrap();
+        let partition = bed.store.partition(lane).unwrap();
+        u64::try_from(partition.read(offset, 1 << 20).unwrap().bytes().len()).unwrap()
+    };
+    let more = size(options().route(route.clone())) - size(options());
+    let said = route.record_bytes_more(u64::try_from(topic.len()).unwrap(), 2_000);
+    assert!((said - 3_500..=said).contains(&more), "{more} and not {said}");
 }

@@ -168,7 +168,7 @@ fn record_at(bed: &Bed, place: (u32, u64)) -> StoredRecord {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn subscribers_get_the_same_whatever_the_rules_are(

@@ -4,11 +4,14 @@ use headwater_codec::frame::{self, Limits, Status};
 use headwater_codec::{Packet, Version};
 use headwater_session::{State, persist};
 
-pub(super) fn read_control(mut bytes: &[u8], version: Version) {
+/// Hands on each of the packets.
+pub(super) fn read_control(mut bytes: &[u8], version: Version, mut then: impl FnMut(Packet<'_>)) {
     while !bytes.is_empty() {
         let first = frame::first(bytes, &Limits::default());
         let packet = if let Ok(Status::Complete(packet)) = first { packet } else { &[] };
-        assert!(Packet::decode(packet, version).is_ok(), "{bytes:?} begins with no packet of {version:?}");
+        let packet_read = Packet::decode(packet, version);
+        assert!(packet_read.is_ok(), "{bytes:?} begins with no packet of {version:?}: {packet_read:?}");
+        packet_read.into_iter().for_each(&mut then);
         bytes = bytes.get(packet.len()..).unwrap_or_default();
     }
 }

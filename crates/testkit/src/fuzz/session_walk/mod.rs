@@ -2,9 +2,10 @@ mod bytes;
 mod packets;
 mod role;
 
+use core::num::NonZeroU16;
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_codec::{Delivery, Packet, PacketId, Properties, QoS, ReasonCode, Version};
+use headwater_codec::{Delivery, Packet, PacketId, PacketType, Properties, QoS, ReasonCode, Version};
 use headwater_session::persist::Change;
 use headwater_session::{Millis, Receipt, State, Transmit, client, server};
 use headwater_topic::{TopicFilter, TopicName};
@@ -17,6 +18,8 @@ use self::role::{Role, Said, small, with_connect};
 const STEPS_MAX: usize = 300;
 /// A packet, or a call, makes no more bytes wait than this: SUBACK for four filters, PUBREL, CONNACK with its properties.
 const QUEUED_BYTES_EACH: usize = 64;
+/// More than any receive maximum here, which 5.0 raises it to.
+const HELD_MAX: u16 = 5;
 
 /// A walk of a session of either role: packets right and wrong, calls of the caller, time, connections that end and programs that crash,
 /// three bytes a step behind the first one, which has role, version and sizes.
@@ -24,7 +27,8 @@ const QUEUED_BYTES_EACH: usize = 64;
 /// # Panics
 ///
 /// When an identifier is in flight twice, or a QoS 2 message comes twice; when there is more in flight than the window or the peer's
-/// receive maximum, or more waits to be written than was asked for; when anything but a farewell comes after an error; when
+/// receive maximum, more QoS 2 identifiers are held than allowed, or more waits to be written than was asked for; when an AUTH has not the
+/// method of CONNECT, or is not asked for, or anything but AUTH and DISCONNECT comes between CONNECT and CONNACK; when anything but a farewell comes after an error; when
 /// what is written cannot be read; when a deadline that has passed stays; when a state and its changes are not the state of the session.
 pub fn session_walk(input: &[u8]) {
     let Some((first, steps)) = input.split_first() else { return };
@@ -65,6 +69,11 @@ struct Walk {
     here: BTreeSet<PacketId>,
     /// Identifiers of requests of a client.
     requests: BTreeSet<PacketId>,
+    /// Whether CONNECT has an authentication method, most of the time; and that of the last one.
+    method: bool,
+    agreed: Option<String>,
+    /// How many steps of an authentication were made, and not written yet.
+    steps: usize,
     receive_maximum: usize,
     /// QoS 2 identifiers of messages that came, until PUBREL.
     held: BTreeSet<PacketId>,
@@ -85,10 +94,16 @@ impl Walk {
         let server_config = server::Config {
             window,
             receive_maximum: small(first >> 6),
+            held_max: HELD_MAX.try_into().unwrap_or(NonZeroU16::MIN),
             topic_alias_maximum: 2,
             ..server::Config::default()
         };
-        let client_config = client::Config { window, topic_aliases_out: 2, ..client::Config::default() };
+        let client_config = client::Config {
+            window,
+            held_max: server_config.held_max,
+            topic_aliases_out: 2,
+            ..client::Config::default()
+        };
         let is_client = first & 1 == 0;
         let role = if is_client {
             Role::Client(client::Session::new(client_config))
@@ -106,6 +121,9 @@ impl Walk {
             given_up: BTreeSet::new(),
             here: BTreeSet::new(),
             requests: BTreeSet::new(),
+            method: first >> 1 & 3 == 3,
+            agreed: None,
+            steps: 0,
             receive_maximum: usize::from(u16::MAX),
             held: BTreeSet::new(),
             receipts: Vec::new(),
@@ -133,7 +151,7 @@ impl Walk {
             }
             2..=4 => self.transmit(),
             5 | 6 => self.acknowledge(one, two),
-            7..=9 => with_packet(one, two, self.packet_version(), |packet| self.handle(packet)),
+            7..=9 => with_packet(one, two, self.packet_version(), self.method, |packet| self.handle(packet)),
             10 => self.open(one),
             11 => self.pass(self.now.after(u64::from(one) * 100)),
             12 => self.pass(self.role.next_deadline().unwrap_or(self.now)),
@@ -200,6 +218,10 @@ impl Walk {
             _ => None,
         };
         let receive_maximum = receive_maximum.map_or(usize::from(u16::MAX), |most| usize::from(most.get()));
+        let agrees = match &packet {
+            Packet::Connect(connect) => connect.properties.authentication_method().map(String::from),
+            _ => None,
+        };
         let delivery =
             if let Packet::Publish(publish) = &packet { publish.delivery } else { Delivery::AtMostOnce };
         let released = if let Packet::PubRel(pubrel) = &packet { Some(pubrel.packet_id) } else { None };
@@ -216,7 +238,9 @@ impl Walk {
         }
         match said {
             Said::Nothing | Said::Other => {}
+            Said::Auth => assert!(self.agreed.is_some(), "there is a method"),
             Said::Asked { clean_start } => {
+                self.agreed = agrees;
                 self.clean_start = clean_start;
                 self.receive_maximum = receive_maximum;
             }
@@ -246,13 +270,33 @@ impl Walk {
         }
     }
 
+    /// How many messages the peer may have under way.
+    fn receive_maximum_here(&self) -> usize {
+        match &self.role {
+            // Each of its CONNECT says 1 to 4.
+            Role::Client(_) => 4,
+            Role::Server(_) => usize::from(self.server_config.receive_maximum.get()),
+        }
+    }
+
     /// The next step towards a connection: a client connects, a server lets its client in or does not.
     fn open(&mut self, flags: u8) {
+        // A step of an authentication, perhaps several, and perhaps the last one.
+        if self.method && flags & 3 != 0 && self.role.authenticate(flags & 4 == 0, self.now) {
+            self.steps += 1;
+            return;
+        }
         self.queued_bytes_max += QUEUED_BYTES_EACH * self.out.len();
         match &mut self.role {
             Role::Client(session) => {
-                let connected =
-                    with_connect(self.version, flags, |connect| session.connect(connect, self.now));
+                let connected = with_connect(self.version, flags, self.method, |connect| {
+                    let connected = session.connect(connect, self.now);
+                    if connected.is_ok() {
+                        self.agreed = connect.properties.authentication_method().map(String::from);
+                        self.steps = 0;
+                    }
+                    connected
+                });
                 if connected.is_ok() && flags & 1 != 0 {
                     let written = self.out.iter().filter(|(_, message)| message.1);
                     let written: Vec<PacketId> = written.map(|(packet_id, _)| *packet_id).collect();
@@ -263,7 +307,10 @@ impl Walk {
             }
             Role::Server(session) if flags & 0x3f == 0x3f => _ = session.refuse(ReasonCode::BANNED),
             Role::Server(session) => {
-                let accept = server::Accept::default().assigned_client_id(Some("walk"));
+                let mut accept = server::Accept::default().assigned_client_id(Some("walk"));
+                if self.agreed.is_some() {
+                    accept = accept.authenticated(Some(b"data"));
+                }
                 if session.check_accept(&accept).is_err() {
                     return;
                 }
@@ -315,10 +362,24 @@ impl Walk {
     fn transmit(&mut self) {
         let version = self.role.version();
         let closed = self.role.is_closed();
+        let (is_open, agreed) = (self.role.is_open(), self.agreed.as_deref());
+        let is_client = matches!(self.role, Role::Client(_));
+        let steps = &mut self.steps;
         let mut messages = 0;
         while let Some(transmit) = self.role.poll_transmit(self.now) {
             match transmit {
-                Transmit::Control(bytes) => read_control(bytes, version),
+                Transmit::Control(bytes) => read_control(bytes, version, |packet| {
+                    if let Packet::Auth(auth) = &packet {
+                        assert!(agreed.is_some(), "there is a method");
+                        assert_eq!(auth.properties.authentication_method(), agreed);
+                        *steps = steps.checked_sub(1).expect("it was asked for");
+                    }
+                    // [MQTT-3.1.2-30]
+                    let is_early = is_client && agreed.is_some() && !is_open && !closed;
+                    let may_be_early =
+                        [PacketType::Connect, PacketType::Auth].contains(&packet.packet_type());
+                    assert!(!is_early || may_be_early, "{packet:?} before CONNACK");
+                }),
                 Transmit::Publish { message, delivery, aliases } => {
                     assert!(!closed, "only a farewell comes after the end");
                     if let Some(alias) = aliases.alias(TopicName::parse("topic/of/walk").expect("it is one"))
@@ -343,6 +404,8 @@ impl Walk {
     /// The connection ends; perhaps the program crashes, and goes on from what it kept.
     fn lose(&mut self, crashes: bool) {
         self.keep_changes();
+        self.steps = 0;
+        self.agreed = None;
         self.here.clear();
         self.requests.clear();
         self.answers.clear();
@@ -402,6 +465,10 @@ impl Walk {
             assert_eq!(self.role.in_flight(), self.out.len(), "what is in flight is known");
         }
         assert!(self.out.len() <= self.client_config.window, "no more than the window");
+        let held_max = usize::from(HELD_MAX);
+        assert!(self.held.len() <= held_max, "what was delivered is held, and no more than may be");
+        // Those that are being refused wait for their turn, within the receive maximum.
+        assert!(self.role.held() <= held_max + self.receive_maximum_here(), "no more than may be");
         assert!(self.role.queued_bytes() <= self.queued_bytes_max, "no more than was asked for");
         self.compare();
     }

@@ -7,7 +7,7 @@ use headwater_codec::{
 };
 use headwater_topic::{TopicFilter, TopicName};
 
-use super::role::{small, with_connect};
+use super::role::{METHOD, small, with_connect};
 
 /// Low identifiers, so that they meet those in flight; the last one sometimes.
 pub(super) fn id(byte: u8) -> PacketId {
@@ -15,8 +15,14 @@ pub(super) fn id(byte: u8) -> PacketId {
         .unwrap_or(PacketId::MIN)
 }
 
-/// Makes a packet and hands it on.
-pub(super) fn with_packet<R>(kind: u8, value: u8, version: Version, then: impl FnOnce(Packet<'_>) -> R) -> R {
+/// Makes a packet and hands it on. With an authentication method there are more of AUTH.
+pub(super) fn with_packet<R>(
+    kind: u8,
+    value: u8,
+    version: Version,
+    method: bool,
+    then: impl FnOnce(Packet<'_>) -> R,
+) -> R {
     let packet_id = id(value);
     // Before 5.0 there are no reasons, and no packet that has one.
     let refused = version == Version::V5 && value & 0x80 != 0;
@@ -40,13 +46,21 @@ pub(super) fn with_packet<R>(kind: u8, value: u8, version: Version, then: impl F
             }
             then(packet)
         }
-        9 => with_connect(version, value, |connect| then(Packet::Connect(*connect))),
+        13 | 15 | 16 if method => then(auth(value)),
+        9 => with_connect(version, value, method, |connect| then(Packet::Connect(*connect))),
         10 | 11 => {
-            let properties = [Property::ReceiveMaximum(small(value >> 1)), Property::ServerKeepAlive(5)];
+            let name = if value >> 5 == 7 { "other" } else { METHOD };
+            let properties = [
+                Property::AuthenticationMethod(name),
+                Property::ReceiveMaximum(small(value >> 1)),
+                Property::ServerKeepAlive(5),
+            ];
+            let properties = properties.get(usize::from(!method)..).unwrap_or(&properties);
             let mut connack = ConnAck::accepted(value & 1 != 0 && version != Version::V3_1);
             if version == Version::V5 {
+                // One in four does not name the method, or has nothing to say.
                 let count = usize::from(value >> 3 & 3);
-                connack.properties = Properties::from(properties.get(..count).unwrap_or(&properties));
+                connack.properties = Properties::from(properties.get(..count).unwrap_or(properties));
             }
             then(Packet::ConnAck(connack))
         }
@@ -72,11 +86,22 @@ pub(super) fn with_packet<R>(kind: u8, value: u8, version: Version, then: impl F
         }
         16 => then(if value & 1 == 0 { Packet::PingReq } else { Packet::PingResp }),
         _ if value & 1 == 0 => then(Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS))),
-        _ => {
-            let method = [Property::AuthenticationMethod("walk")];
-            then(Packet::Auth(Auth::new(ReasonCode::CONTINUE_AUTHENTICATION, Properties::from(&method[..]))))
-        }
+        _ => then(auth(value)),
     }
+}
+
+fn auth(value: u8) -> Packet<'static> {
+    let reason = match value >> 1 & 7 {
+        0 | 1 => ReasonCode::RE_AUTHENTICATE,
+        2 => ReasonCode::SUCCESS,
+        _ => ReasonCode::CONTINUE_AUTHENTICATION,
+    };
+    let properties: &[Property<'_>] = match value >> 4 {
+        15 => &[Property::AuthenticationMethod("other")],
+        14 => &[Property::AuthenticationMethod(METHOD), Property::AuthenticationData(b"data")],
+        _ => &[Property::AuthenticationMethod(METHOD)],
+    };
+    Packet::Auth(Auth::new(reason, Properties::from(properties)))
 }
 
 fn message<'a>(delivery: Delivery, properties: &'a [Property<'a>]) -> Packet<'a> {

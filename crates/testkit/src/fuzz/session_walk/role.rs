@@ -4,6 +4,9 @@ use headwater_codec::{Connect, Packet, PacketId, Properties, Property, QoS, Reas
 use headwater_session::persist::{Change, ChangesLost};
 use headwater_session::{Millis, ProtocolError, Receipt, State, Transmit, client, server};
 
+/// The authentication method of those who have one.
+pub(super) const METHOD: &str = "walk";
+
 /// Messages are numbers.
 #[derive(Debug)]
 pub(super) enum Role {
@@ -28,6 +31,8 @@ pub(super) enum Said {
     Delivered(u32),
     Requested(server::Request),
     Answered(PacketId),
+    /// A step of the peer's authentication.
+    Auth,
     Other,
 }
 
@@ -52,6 +57,7 @@ impl Role {
                 Some(client::Event::Delivered { message, .. }) => Said::Delivered(message),
                 Some(client::Event::Subscribed(suback)) => Said::Answered(suback.packet_id),
                 Some(client::Event::Unsubscribed(unsuback)) => Said::Answered(unsuback.packet_id),
+                Some(client::Event::Auth(_)) => Said::Auth,
                 Some(_) => Said::Other,
             },
             Self::Server(session) => match session.handle(packet, now)? {
@@ -62,6 +68,7 @@ impl Role {
                 Some(
                     server::Event::Subscribe { request, .. } | server::Event::Unsubscribe { request, .. },
                 ) => Said::Requested(request),
+                Some(server::Event::Auth(_)) => Said::Auth,
                 Some(_) => Said::Other,
             },
         })
@@ -126,13 +133,35 @@ impl Role {
         either!(self, session => session.in_flight())
     }
 
+    /// The next step of an authentication, whichever the phase allows; tells whether there was one.
+    pub(super) fn authenticate(&mut self, ends: bool, now: Millis) -> bool {
+        let data = b"data";
+        match self {
+            Self::Client(session) => {
+                session.authenticate(data).is_ok() || session.reauthenticate(data, now).is_ok()
+            }
+            Self::Server(session) => {
+                ends && session.authenticated(data).is_ok() || session.challenge(data).is_ok()
+            }
+        }
+    }
+
+    pub(super) fn held(&self) -> usize {
+        either!(self, session => session.held())
+    }
+
     pub(super) fn queued_bytes(&self) -> usize {
         either!(self, session => session.queued_bytes())
     }
 }
 
-/// A CONNECT: of the client under test, and of the peer of a server.
-pub(super) fn with_connect<R>(version: Version, flags: u8, then: impl FnOnce(&Connect<'_>) -> R) -> R {
+/// A CONNECT: of the client under test, and of the peer of a server. One with a method has an identifier, too.
+pub(super) fn with_connect<R>(
+    version: Version,
+    flags: u8,
+    method: bool,
+    then: impl FnOnce(&Connect<'_>) -> R,
+) -> R {
     let mut connect = Connect::new(version, if flags & 0x40 == 0 { "walk" } else { "" });
     connect.clean_start = flags & 1 != 0;
     connect.keep_alive_secs = u16::from(flags >> 1 & 3) * 5;
@@ -140,9 +169,11 @@ pub(super) fn with_connect<R>(version: Version, flags: u8, then: impl FnOnce(&Co
         Property::SessionExpiryInterval(u32::from(flags >> 3 & 1) * 100),
         Property::ReceiveMaximum(small(flags >> 4 & 3)),
         Property::TopicAliasMaximum(u16::from(flags >> 7)),
+        Property::AuthenticationMethod(METHOD),
     ];
     if version == Version::V5 {
-        connect.properties = Properties::from(&properties);
+        let count = if method && flags & 0x40 == 0 { 4 } else { 3 };
+        connect.properties = Properties::from(properties.get(..count).unwrap_or(&properties));
     }
     then(&connect)
 }

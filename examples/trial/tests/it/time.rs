@@ -1,0 +1,130 @@
+//! What a client may take its time with.
+
+use std::time::Duration;
+
+use headwater::codec::{Connect, Disconnect, Packet, QoS, ReasonCode, Version, Will};
+use headwater::topic::TopicName;
+use headwater_trial::{Bed, Peer, in_no_time};
+use tokio::time::{Instant, sleep};
+
+const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
+
+/// A CONNECT of some 200 bytes.
+fn long_connect(version: Version) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Connect::new(version, &"c".repeat(200)).encode(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_connect_that_does_not_come_does_not_end_or_dribbles_closes_the_connection_in_time() {
+    for version in VERSIONS {
+        in_no_time(async {
+            let mut bed = Bed::new(&["--packet-timeout=5s"], 0);
+            // Nothing at all.
+            let begin = Instant::now();
+            assert_eq!(Peer::open(&mut bed, version).read().await, None);
+            assert_eq!(begin.elapsed().as_secs(), 10);
+
+            // A part, and then nothing.
+            let begin = Instant::now();
+            let mut peer = Peer::open(&mut bed, version);
+            peer.send_bytes(&long_connect(version)[..100]).await;
+            assert_eq!(peer.read().await, None);
+            assert_eq!(begin.elapsed().as_secs(), 5);
+
+            // A byte each second.
+            let begin = Instant::now();
+            let mut peer = Peer::open(&mut bed, version);
+            let mut written = 0;
+            for byte in long_connect(version) {
+                if !peer.send_bytes(&[byte]).await {
+                    break;
+                }
+                written += 1;
+                sleep(Duration::from_secs(1)).await;
+            }
+            assert_eq!(peer.read().await, None);
+            assert!(begin.elapsed() < Duration::from_secs(7) && written < 8, "{written} bytes were taken");
+
+            // Who was let in has as much time for each packet, and is told nothing of the first one's.
+            let mut peer = Peer::connect(&mut bed, version, "c", 0).await;
+            sleep(Duration::from_secs(60)).await;
+            let begin = Instant::now();
+            peer.send_bytes(b"\x30\x7F\0").await;
+            assert_eq!(peer.read().await, None);
+            assert_eq!(begin.elapsed().as_secs(), 5);
+            bed.finish().await;
+        });
+    }
+}
+
+#[test]
+fn a_client_that_is_silent_for_one_and_a_half_keep_alives_is_given_up_and_its_will_fires() {
+    for version in VERSIONS {
+        in_no_time(async {
+            let mut bed = Bed::new(&[], 0);
+            let mut listener = Peer::connect(&mut bed, Version::V5, "listener", 0).await;
+            listener.subscribe(&["wills"], QoS::AtMostOnce).await;
+            let mut client = Peer::open(&mut bed, version);
+            let mut connect = Connect::new(version, "silent");
+            connect.keep_alive_secs = 60;
+            connect.will = Some(Will::new(TopicName::parse("wills").unwrap(), b"silent"));
+            client.send(&Packet::Connect(connect)).await;
+            assert!(client.read().await.is_some());
+            sleep(Duration::from_secs(80)).await;
+            client.send(&Packet::PingReq).await;
+            assert_eq!(client.read().await.unwrap().packet(version), Ok(Packet::PingResp));
+
+            let begin = Instant::now();
+            let frame = listener.read().await.unwrap();
+            assert_eq!(begin.elapsed().as_secs(), 90);
+            assert!(
+                matches!(frame.packet(Version::V5), Ok(Packet::Publish(will)) if will.payload == b"silent")
+            );
+            if version == Version::V5 {
+                let frame = client.read().await.unwrap();
+                let said = Packet::Disconnect(Disconnect::new(ReasonCode::KEEP_ALIVE_TIMEOUT));
+                assert_eq!(frame.packet(version), Ok(said));
+            }
+            assert_eq!(client.read().await, None);
+            bed.finish().await;
+        });
+    }
+}
+
+#[test]
+fn a_reader_that_does_not_read_is_bounded_loses_qos_0_counted_and_is_disconnected() {
+    const MESSAGES: u64 = 3_000;
+    in_no_time(async {
+        let mut bed = Bed::new(&["--inbox-max=10"], 0);
+        let mut stuck = Peer::connect(&mut bed, Version::V5, "stuck", 0).await;
+        stuck.subscribe(&["t"], QoS::AtMostOnce).await;
+        let mut reader = Peer::connect(&mut bed, Version::V5, "reader", 0).await;
+        reader.subscribe(&["t"], QoS::AtMostOnce).await;
+        let mut publisher = Peer::connect(&mut bed, Version::V5, "publisher", 0).await;
+        for number in 0..MESSAGES {
+            let mut payload = number.to_be_bytes().to_vec();
+            payload.resize(1_000, b'.');
+            publisher.publish("t", &payload, QoS::AtMostOnce).await;
+            // Who reads gets them all.
+            let frame = reader.read().await.unwrap();
+            assert!(matches!(frame.packet(Version::V5), Ok(Packet::Publish(got)) if got.payload == payload));
+        }
+        // 256 KiB and one message wait to be written, 10 messages in the inbox, some more in the pipe; the others were dropped.
+        let dropped = bed.store.statistics().dropped;
+        assert!(dropped > MESSAGES - 300, "{dropped} were counted");
+        assert_eq!(bed.store.statistics().subscriptions, 2);
+        sleep(Duration::from_secs(29)).await;
+        assert_eq!(bed.store.statistics().subscriptions, 2, "it has half a minute");
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(bed.store.statistics().subscriptions, 1);
+        let mut came = 0;
+        while let Some(frame) = stuck.read().await {
+            assert!(matches!(frame.packet(Version::V5), Ok(Packet::Publish(_))));
+            came += 1;
+        }
+        assert!(came < 5, "{came} were in the pipe");
+        bed.finish().await;
+    });
+}
