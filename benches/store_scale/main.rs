@@ -4,7 +4,7 @@
 //! cargo bench --bench store_scale -- [away] [narrow] [wildcards] [opening]
 //! ```
 //!
-//! Each case asserts its answer and prints its figures once: they are seconds and bytes, not nanoseconds. The files are in the system's
+//! Each case asserts its answer and prints its figures once: they are seconds of the processor, which other work on the machine does not lengthen, and bytes. The files are in the system's
 //! temporary directory (`TMPDIR`), up to 1.5 GiB of them, and go with the case.
 
 #![expect(
