@@ -122,7 +122,7 @@ impl Store {
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
         let Some(hook) = &self.shared.options.hook else {
-            return self.take(publish, payload, Vec::new(), client_id, now_ms);
+            return self.take(publish, None, payload, &[], client_id, now_ms);
         };
         let mut incoming = Incoming::new(publish, client_id).ok_or(PublishError::NoTopic)?;
         // Nothing is locked: a panic leaves all as it is.
@@ -138,24 +138,26 @@ impl Store {
             }
         }
         incoming.lend(|publish, changed, headers| {
-            self.take(publish, || changed.unwrap_or_else(payload), headers, client_id, now_ms)
+            self.take(publish, changed, payload, &headers, client_id, now_ms)
         })
     }
 
-    /// Takes a message as it is, with headers for those who read the log.
+    /// Takes a message as it is: its payload owned, if it is that already, and with headers for those who read the log.
     fn take(
         &self,
         publish: &Publish<'_>,
+        owned: Option<Bytes>,
         payload: impl FnOnce() -> Bytes,
-        headers: Vec<(&str, Cow<'_, str>)>,
+        headers: &[(&str, Cow<'_, str>)],
         client_id: &str,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
         let shared = &*self.shared;
         let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let mut routed = shared.topics.route(topic, client_id);
-        routed.headers.extend(headers);
-        let lane = shared.topics.lane(routed.home, routed.key.as_bytes());
+        let routed = shared.topics.route(topic, client_id);
+        let key = routed.as_ref().map(|routed| &*routed.key);
+        let home = routed.as_ref().map_or(0, |routed| routed.home);
+        let lane = shared.topics.lane(home, key.unwrap_or(topic.as_str()).as_bytes());
         let partition = lane.ok_or(PublishError::PartitionsAdded)?;
         let lane = shared.lane(partition).ok_or(PublishError::PartitionsAdded)?;
         if lane.is_stopped() {
@@ -175,7 +177,8 @@ impl Store {
             let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
             let _room =
                 room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
-            let beside = Beside { key: Some(&routed.key), source: None, added: &routed.headers };
+            let of_rule = routed.as_ref().map_or(&[][..], |routed| &routed.headers);
+            let beside = Beside { key, source: None, added: [of_rule, headers] };
             let appended = with_record(publish, client_id, now_ms, beside, append);
             let offset = appended.ok_or(PublishError::NoTopic)??;
             if let Some(message) = copy {
@@ -188,7 +191,7 @@ impl Store {
         placement.message = Some((partition, offset));
         if publish.qos() == QoS::AtMostOnce {
             let source = Source { origin: Origin::Messages, partition, offset };
-            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
+            let message = || Message::from_publish(publish, owned.unwrap_or_else(payload), client_id, now_ms);
             dispatch::forward(shared, topic, message, source);
         }
         Ok(placement)
