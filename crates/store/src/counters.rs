@@ -12,6 +12,8 @@ pub(crate) struct Counters {
     pub(crate) retained_refused: AtomicU64,
     pub(crate) sessions_refused: AtomicU64,
     pub(crate) returned: AtomicU64,
+    pub(crate) scanned: AtomicU64,
+    pub(crate) skipped: AtomicU64,
     pub(crate) hook_dropped: AtomicU64,
 }
 
@@ -33,6 +35,10 @@ pub struct Statistics {
     pub sessions_refused: u64,
     /// Messages of shared subscriptions that a session had and did not finish, and that went to another one.
     pub returned: u64,
+    /// Records that were read from the log for sessions and groups that catch up. One that is read for several at a time counts once.
+    pub scanned: u64,
+    /// Records that they have passed without a look, because no topic that matches is among them.
+    pub skipped: u64,
     /// Messages that the hook dropped or refused.
     pub hook_dropped: u64,
     /// Retained messages.
@@ -59,6 +65,8 @@ impl Counters {
             retained_refused: self.retained_refused.load(Ordering::Relaxed),
             sessions_refused: self.sessions_refused.load(Ordering::Relaxed),
             returned: self.returned.load(Ordering::Relaxed),
+            scanned: self.scanned.load(Ordering::Relaxed),
+            skipped: self.skipped.load(Ordering::Relaxed),
             hook_dropped: self.hook_dropped.load(Ordering::Relaxed),
             ..Statistics::default()
         }

@@ -92,6 +92,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
         // Retention was faster. Nobody is live that far behind but by a burst; those who are catch up by themselves.
         Err(ReadError::OffsetOutOfRange { start, .. }) if start > position => {
             Counters::add(&shared.counters.fell_behind, start - position);
+            lane.scans.passed_over(start);
             lane.advance(start);
             return Ok(0);
         }
@@ -108,7 +109,11 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
         };
         let source = Source { origin: Origin::Messages, partition, offset: record.offset };
         position = record.offset + 1;
-        match Message::from_record(&record, fetched.bytes()) {
+        let message = Message::from_record(&record, fetched.bytes());
+        if let Ok(message) = &message {
+            lane.scans.pass(message.topic());
+        }
+        match message {
             // Forwarded when it came.
             Ok(message) if message.qos == QoS::AtMostOnce => {}
             Ok(message) => deliver(shared, Arc::new(message), source, &mut unwoken),
@@ -122,6 +127,8 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
     }
     // Batches may hold no record that is for readers.
     lane.advance(fetched.next_offset());
+    let (bytes, range_bytes) = (fetched.bytes().len(), shared.options.catch_up_bytes);
+    lane.scans.passed(fetched.next_offset(), bytes, range_bytes, lane.partition.start_offset());
     Ok(position - begin)
 }
 

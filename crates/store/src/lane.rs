@@ -14,6 +14,7 @@ use headwater_log::{Partition, ReadUpTo};
 use crate::dispatch;
 use crate::error::LaneError;
 use crate::lock::lock;
+use crate::scan::Scans;
 use crate::store::Shared;
 
 /// The work on one partition of the store: sync, then dispatch.
@@ -58,6 +59,7 @@ impl Lane {
                 // Whatever ends the dispatch before its time, nobody is to count on this lane any more.
                 let stop = StopOnDrop(lane);
                 let dispatched = dispatch::dispatch(&self.shared, partition, lane)?;
+                lane.scans.forget_before(lane.partition.start_offset());
                 std::mem::forget(stop);
                 Ok(dispatched)
             }
@@ -111,6 +113,8 @@ pub(crate) struct MessageLane {
     /// Held while a retained message is appended and put into the tree, so that both have the same order, and while a subscription
     /// takes its start, so that every retained message before it is in the tree.
     pub(crate) retaining: Mutex<()>,
+    /// What those who are behind read.
+    pub(crate) scans: Scans,
 }
 
 /// What the last sync was like.
@@ -162,16 +166,18 @@ impl MessageLane {
         self.wanted_end.fetch_max(self.partition.appended_end() + 1, Ordering::Relaxed);
     }
 
-    pub(crate) fn new(partition: Partition) -> Self {
-        let position = AtomicU64::new(partition.durable_end());
+    /// With so much memory for what is known of its topics.
+    pub(crate) fn new(partition: Partition, summaries_bytes_max: usize) -> Self {
+        let position = partition.durable_end();
         Self {
             partition,
             dispatching: Mutex::new(()),
-            position,
+            position: AtomicU64::new(position),
             wanted_end: AtomicU64::new(0),
             pace: Mutex::default(),
             stopped: AtomicBool::new(false),
             retaining: Mutex::new(()),
+            scans: Scans::new(position, summaries_bytes_max),
         }
     }
 

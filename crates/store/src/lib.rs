@@ -134,6 +134,7 @@ mod options;
 mod placement;
 mod retained;
 mod route;
+mod scan;
 mod select;
 pub mod session;
 mod store;

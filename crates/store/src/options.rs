@@ -27,6 +27,10 @@ pub struct StoreOptions {
     pub shared_inbox_max: usize,
     /// How many bytes of the log a session that catches up reads at a time. Default 256 KiB.
     pub catch_up_bytes: usize,
+    /// How much memory may be taken, in all partitions together, by what is known of the topics in pieces of the log. With it, a session that
+    /// catches up skips pieces in which nothing matches; what is beyond it, the oldest, is read instead. A piece takes 80 bytes to 8 KiB, as it has
+    /// topics: at most 4 of 100 bytes of the log, and 2 for each small message where they have thousands of topics. 0 keeps nothing, and skips nothing. Default 64 MiB.
+    pub summaries_bytes_max: usize,
     /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
     /// another one for a topic that has one is not. Default 100,000.
     pub retained_max: usize,
@@ -59,6 +63,7 @@ impl Default for StoreOptions {
             inbox_bytes_max: 4 << 20,
             shared_inbox_max: 64,
             catch_up_bytes: 256 * 1024,
+            summaries_bytes_max: 64 << 20,
             retained_max: 100_000,
             retained_bytes_max: 256 << 20,
             sessions_max: 100_000,
@@ -103,6 +108,12 @@ impl StoreOptions {
     #[must_use]
     pub fn catch_up_bytes(self, catch_up_bytes: usize) -> Self {
         Self { catch_up_bytes, ..self }
+    }
+
+    /// The same with so much memory for what is known of the topics in the log.
+    #[must_use]
+    pub fn summaries_bytes_max(self, summaries_bytes_max: usize) -> Self {
+        Self { summaries_bytes_max, ..self }
     }
 
     /// The same with room for so many retained messages.

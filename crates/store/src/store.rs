@@ -69,7 +69,10 @@ impl Store {
         let (topics, beginnings) = Topics::open(log, &options)?;
         let not_found = || TopicError::NotFound { topic: MESSAGES_TOPIC.to_owned() };
         let messages = topics.messages().cloned().ok_or_else(not_found)?;
-        let lanes: Box<[MessageLane]> = topics.partitions().into_iter().map(MessageLane::new).collect();
+        let partitions = topics.partitions();
+        let summaries_bytes_max = options.summaries_bytes_max / partitions.len().max(1);
+        let lane = |partition| MessageLane::new(partition, summaries_bytes_max);
+        let lanes: Box<[MessageLane]> = partitions.into_iter().map(lane).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &topics, &ends)?;
         // A session grows with its subscriptions: it may fill a segment.

@@ -24,7 +24,16 @@ impl Connection {
                 return Ok(false);
             }
             let Some(client) = &mut self.client else { return Ok(false) };
-            match client.attached.next(now_ms).map_err(End::Read)? {
+            let next = client.attached.next(now_ms).map_err(End::Read)?;
+            let records = client.attached.take_fell_behind();
+            if records > 0 {
+                tracing::warn!(
+                    client = client.attached.client_id(),
+                    records,
+                    "retention deleted what the session had not read; it goes on from the start of the log"
+                );
+            }
+            match next {
                 Next::Delivery(delivery) => {
                     let qos = delivery.qos;
                     self.session.publish(delivery, qos).map_err(|refused| End::Misuse(refused.misuse))?;

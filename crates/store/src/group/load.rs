@@ -18,43 +18,52 @@ use super::{Group, GroupRecord, Groups};
 use crate::delivery::Origin;
 use crate::error::OpenError;
 use crate::lock::lock;
-use crate::session::Sessions;
+use crate::session::Snapshot;
 
-/// What the sessions say about one group.
+/// What the sessions say about their groups.
 #[derive(Debug, Default)]
-struct Claims {
+pub(crate) struct Claims {
+    each: BTreeMap<TopicFilterBuf, Claim>,
+    /// The next key that no session has.
+    next_key: u64,
+}
+
+/// What they say about one group.
+#[derive(Debug, Default)]
+struct Claim {
     members: Vec<u64>,
     held: BTreeSet<(u64, u32, u64)>,
+}
+
+impl Claims {
+    /// A session that was read back, whose key this is.
+    pub(crate) fn take(&mut self, key: u64, saved: &Snapshot) {
+        self.next_key = self.next_key.max(key.saturating_add(1));
+        for subscription in saved.subscriptions.iter().filter(|one| one.filter.as_filter().shared().is_some())
+        {
+            self.each.entry(subscription.filter.clone()).or_default().members.push(key);
+        }
+        for record in saved.outgoing.iter().filter(|record| record.source.origin == Origin::Messages) {
+            if let Some(text) = saved.share(record) {
+                let place = (key, record.source.partition, record.source.offset);
+                self.each.entry(text.clone()).or_default().held.insert(place);
+            }
+        }
+    }
 }
 
 /// Makes the groups of which there are members; the records of others are ended. Returns the groups and whether something was written.
 pub(crate) fn load(
     log: &Partition,
     mut records: HashMap<Box<str>, GroupRecord>,
-    sessions: &Sessions,
+    mut claims: Claims,
     ends: &[u64],
 ) -> Result<(Groups, bool), OpenError> {
-    let mut claims: BTreeMap<TopicFilterBuf, Claims> = BTreeMap::new();
-    for core in sessions.values() {
-        let state = lock(&core.state);
-        let Some(saved) = &state.saved else { continue };
-        for subscription in saved.subscriptions.iter().filter(|one| one.filter.as_filter().shared().is_some())
-        {
-            claims.entry(subscription.filter.clone()).or_default().members.push(core.key);
-        }
-        for record in saved.outgoing.iter().filter(|record| record.source.origin == Origin::Messages) {
-            if let Some(text) = saved.share(record) {
-                let place = (core.key, record.source.partition, record.source.offset);
-                claims.entry(text.clone()).or_default().held.insert(place);
-            }
-        }
-    }
     // Who has left a group keeps what was sent to it, but does not keep the group alive.
-    claims.retain(|_, claims| !claims.members.is_empty());
+    claims.each.retain(|_, claim| !claim.members.is_empty());
     let mut changed = false;
     let mut groups = Vec::new();
-    let keys = u64::try_from(sessions.len()).unwrap_or(u64::MAX)..;
-    for (key_in_tree, (text, claims)) in keys.zip(claims) {
+    for (key_in_tree, (text, claim)) in (claims.next_key..).zip(claims.each) {
         let mut record = records.remove(text.as_str());
         if let Some(record) = &mut record
             && record.cut(ends)
@@ -62,7 +71,7 @@ pub(crate) fn load(
             changed = true;
             log.append(&Record::new(&record.encode()).key(&key(text.as_str())), Ack::Appended)?;
         }
-        groups.push(Arc::new(Group::read_back(key_in_tree, text, record, claims, ends)));
+        groups.push(Arc::new(Group::read_back(key_in_tree, text, record, claim, ends)));
     }
     for text in records.keys() {
         changed = true;
@@ -76,7 +85,7 @@ impl Group {
         key: u64,
         text: TopicFilterBuf,
         record: Option<GroupRecord>,
-        claims: Claims,
+        claim: Claim,
         ends: &[u64],
     ) -> Self {
         let saving = record.as_ref().map(|record| Saving::kept(record.positions.clone())).unwrap_or_default();
@@ -85,7 +94,7 @@ impl Group {
         let GroupRecord { positions, unfinished } = record.unwrap_or_else(beginning);
         let unfinished: BTreeSet<(u32, u64)> = unfinished.into_iter().collect();
         let claimed: BTreeSet<(u32, u64)> =
-            claims.held.iter().map(|(_, partition, offset)| (*partition, *offset)).collect();
+            claim.held.iter().map(|(_, partition, offset)| (*partition, *offset)).collect();
         let cursor = |(partition, position): (u32, &u64)| {
             let returned =
                 of(&unfinished, partition, 0).filter(|offset| !claimed.contains(&(partition, *offset)));
@@ -94,8 +103,8 @@ impl Group {
         let group = Self::new(key, text, (0..).zip(&positions).map(cursor).collect());
         {
             let mut state = lock(&group.state);
-            state.away = claims.members.into_iter().collect();
-            state.held = claims.held;
+            state.away = claim.members.into_iter().collect();
+            state.held = claim.held;
             // What is finished is not the group's business any more, even if a session that was saved before sends it again.
             state.held.retain(|(_, partition, offset)| {
                 let position = usize::try_from(*partition).ok().and_then(|index| positions.get(index));

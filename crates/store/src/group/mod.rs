@@ -43,7 +43,7 @@ use crate::session::Core;
 use crate::subscription::Terms;
 
 pub(crate) use self::keep::{Occasion, text_of};
-pub(crate) use self::load::load;
+pub(crate) use self::load::{Claims, load};
 pub(crate) use self::members::Fate;
 pub use self::record::GroupRecord;
 pub(crate) use self::registry::Groups;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headwater_codec::QoS;
 use headwater_log::{ReadError, ReadUpTo};
+use headwater_topic::TopicName;
 
 use super::Group;
 use super::cursor::{Cursor, Piece};
@@ -12,12 +13,23 @@ use crate::delivery::{Origin, Source};
 use crate::lane::MessageLane;
 use crate::lock::lock;
 use crate::message::{Message, topic_of};
+use crate::scan::{Probes, Skipped, Wanted};
 use crate::store::Shared;
 
 /// How much is read at a time: less when the members have no room for what is found, so that little is read in vain.
 #[derive(Debug, Default)]
 pub(super) struct PieceSize {
     halved: u32,
+}
+
+/// Who reads, and how much.
+#[derive(Debug, Clone, Copy)]
+struct Reading<'a> {
+    shared: &'a Shared,
+    lane: &'a MessageLane,
+    /// The member that asks.
+    reader: u64,
+    bytes: usize,
 }
 
 /// It is not halved below this.
@@ -39,17 +51,33 @@ impl PieceSize {
 
 impl Group {
     /// Reads a piece of one partition in which the group is behind, and hands out what it finds, to the members in turn. Returns whether
-    /// there is more. `reader` is the member that asks, and has room.
-    pub(crate) fn read(self: &Arc<Self>, shared: &Shared, reader: u64) -> Result<bool, ReadError> {
+    /// there is more. `reader` is the member that asks, and has room; `fell_behind` counts what retention has deleted before it was read.
+    pub(crate) fn read(
+        self: &Arc<Self>,
+        shared: &Shared,
+        reader: u64,
+        fell_behind: &mut u64,
+    ) -> Result<bool, ReadError> {
         let mut size = lock(&self.reading);
         let Some(piece) = lock(&self.state).piece() else { return Ok(false) };
         let Some(lane) = shared.lane(piece.partition) else { return Ok(false) };
         if piece.wanted.is_empty() && piece.from >= lane.position() {
             self.go_live(piece.partition, lane);
-        } else {
-            let bytes_max = shared.options.catch_up_bytes;
-            let whole = self.scan(shared, &piece, lane, reader, size.bytes(bytes_max))?;
-            size.has_read(whole, bytes_max);
+            return Ok(lock(&self.state).is_behind());
+        }
+        let bytes_max = shared.options.catch_up_bytes;
+        let reading = Reading { shared, lane, reader, bytes: size.bytes(bytes_max) };
+        let read =
+            if piece.wanted.is_empty() { self.scan(&reading, &piece) } else { self.find(&reading, &piece) };
+        match read {
+            Ok(whole) => size.has_read(whole, bytes_max),
+            Err(ReadError::OffsetOutOfRange { start, .. }) if start > piece.from => {
+                // Retention was faster: the group goes on from what there is.
+                let lost = lock(&self.state).cursor_mut(piece.partition).map(|cursor| cursor.skip_to(start));
+                Counters::add(&shared.counters.fell_behind, lost.unwrap_or(0));
+                *fell_behind += lost.unwrap_or(0);
+            }
+            Err(error) => return Err(error),
         }
         Ok(lock(&self.state).is_behind())
     }
@@ -62,31 +90,52 @@ impl Group {
         }
     }
 
-    /// Returns whether there was room for all that was found.
-    fn scan(
-        self: &Arc<Self>,
-        shared: &Shared,
-        piece: &Piece,
-        lane: &MessageLane,
-        reader: u64,
-        bytes: usize,
-    ) -> Result<bool, ReadError> {
-        let Piece { partition, from, ref wanted } = *piece;
-        let was_returned = !wanted.is_empty();
+    /// Looks for what is for the group behind what was examined. Returns whether there was room for all that was found.
+    fn scan(self: &Arc<Self>, reading: &Reading<'_>, piece: &Piece) -> Result<bool, ReadError> {
+        let Reading { shared, lane, bytes, .. } = *reading;
+        let Piece { partition, from, .. } = *piece;
         let filter = self.filter();
         let dispatched = lane.position();
-        let fetched = match lane.partition.read_up_to(ReadUpTo::Durable, from, bytes) {
-            Ok(fetched) => fetched,
-            Err(ReadError::OffsetOutOfRange { start, .. }) if start > from => {
-                // Retention was faster: the group goes on from what there is.
-                let lost = lock(&self.state).cursor_mut(partition).map(|cursor| cursor.skip_to(start));
-                Counters::add(&shared.counters.fell_behind, lost.unwrap_or(0));
-                return Ok(true);
+        // What is skipped is there, or the read says that it is not.
+        let skipped = (from >= lane.partition.start_offset())
+            .then(|| lane.scans.skip(from, dispatched, || Probes::of([filter].into_iter())));
+        let Skipped { next, limit, has_more } =
+            skipped.unwrap_or(Skipped { next: from, limit: dispatched, has_more: false });
+        Counters::add(&shared.counters.skipped, next - from);
+        let mut whole = true;
+        let mut end = next;
+        if !has_more && next < dispatched {
+            let wanted = Wanted { next, limit, bytes };
+            let wants = |topic: TopicName<'_>| filter.matches(topic);
+            let read = lane.scans.piece(&lane.partition, wanted, &shared.counters, wants)?;
+            end = read.end;
+            for (offset, message) in read.messages(&lane.partition, wanted, &shared.counters, wants)? {
+                if message.qos == QoS::AtMostOnce {
+                    continue;
+                }
+                let source = Source { origin: Origin::Messages, partition, offset };
+                whole = self.hand_read(shared, message, source, false, reading.reader);
+                if !whole {
+                    end = offset;
+                    break;
+                }
             }
-            Err(error) => return Err(error),
-        };
-        // Every record before this was looked at, and these were looked for and are not there.
-        let (mut next, mut missing) = (from, Vec::new());
+        }
+        if let Some(cursor) = lock(&self.state).cursor_mut(partition) {
+            cursor.advance(end);
+        }
+        Ok(whole)
+    }
+
+    /// Finds what was returned. Returns whether there was room for all of it.
+    fn find(self: &Arc<Self>, reading: &Reading<'_>, piece: &Piece) -> Result<bool, ReadError> {
+        let Reading { shared, lane, reader, bytes } = *reading;
+        let Piece { partition, from, ref wanted } = *piece;
+        let filter = self.filter();
+        let dispatched = lane.position();
+        let fetched = lane.partition.read_up_to(ReadUpTo::Durable, from, bytes)?;
+        // Those that were looked for and are not there.
+        let mut missing = Vec::new();
         let mut wanted = wanted.iter().copied().peekable();
         let (mut stopped, mut whole) = (false, true);
         for record in fetched.views() {
@@ -97,42 +146,35 @@ impl Group {
                 Err(error) => return Err(error),
             };
             let offset = record.offset;
-            if was_returned {
-                missing.extend(std::iter::from_fn(|| wanted.next_if(|wanted| *wanted < offset)));
-            }
+            missing.extend(std::iter::from_fn(|| wanted.next_if(|wanted| *wanted < offset)));
             // The rest is the dispatcher's.
-            stopped = offset >= dispatched || (was_returned && wanted.peek().is_none());
+            stopped = offset >= dispatched || wanted.peek().is_none();
             if stopped {
                 break;
             }
-            if was_returned && wanted.next_if_eq(&offset).is_none() {
+            if wanted.next_if_eq(&offset).is_none() {
                 continue;
             }
             let matches = topic_of(&record).is_some_and(|topic| filter.matches(topic));
             let message = matches.then(|| Message::from_record(&record, fetched.bytes()).ok()).flatten();
             if let Some(message) = message.filter(|message| message.qos != QoS::AtMostOnce) {
                 let source = Source { origin: Origin::Messages, partition, offset };
-                whole = self.hand_read(shared, Arc::new(message), source, was_returned, reader);
+                whole = self.hand_read(shared, Arc::new(message), source, true, reader);
                 stopped = !whole;
                 if stopped {
                     break;
                 }
-            } else if was_returned {
+            } else {
                 missing.push(offset);
             }
-            next = offset + 1;
         }
         if !stopped {
             // Batches may hold no record that is for readers.
-            next = fetched.next_offset().min(dispatched);
+            let next = fetched.next_offset().min(dispatched);
             missing.extend(std::iter::from_fn(|| wanted.next_if(|wanted| *wanted < next)));
         }
         if let Some(cursor) = lock(&self.state).cursor_mut(partition) {
-            if was_returned {
-                missing.iter().for_each(|offset| cursor.read(*offset, true));
-            } else {
-                cursor.advance(next);
-            }
+            missing.iter().for_each(|offset| cursor.read(*offset, true));
         }
         Ok(whole)
     }

@@ -101,9 +101,18 @@ impl MessageProperties {
 #[must_use]
 pub fn topic_of<'a>(record: &RecordView<'a>) -> Option<TopicName<'a>> {
     let parse = |name: &'a [u8]| text(name).and_then(|text| TopicName::parse(text).ok());
-    // It is asked of every record that somebody reads for a filter: one look.
+    first_topic(record).and_then(parse).or_else(|| parse(record.key?))
+}
+
+/// The text that says the topic of a record, if it is a topic name; else [`topic_of`] finds out.
+pub(crate) fn topic_text<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
+    first_topic(record).or(record.key)
+}
+
+/// It is asked of every record that somebody reads for a filter: one look.
+fn first_topic<'a>(record: &RecordView<'a>) -> Option<&'a [u8]> {
     let first = record.headers.iter().next().filter(|first| first.key == header::TOPIC);
-    first.and_then(|first| parse(first.value?)).or_else(|| parse(record.key?))
+    first.and_then(|first| first.value)
 }
 
 /// A part of what a record was read from, without a copy.

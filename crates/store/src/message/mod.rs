@@ -8,6 +8,7 @@ use bytes::Bytes;
 use headwater_codec::{Delivery, Properties, Property, Publish, QoS, SubscriptionId};
 use headwater_topic::{TopicName, TopicNameBuf};
 
+pub(crate) use self::decode::topic_text;
 pub use self::decode::{NotAMessage, topic_of};
 pub(crate) use self::encode::{Beside, with_record};
 

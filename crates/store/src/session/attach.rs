@@ -9,6 +9,7 @@ use headwater_log::AppendError;
 use headwater_session::{InFlight, Incoming, Stage, State};
 
 use super::attached::Attached;
+use super::away::{Away, Session};
 use super::core::{Core, Wake};
 use super::follow::{Follow, Follows};
 use super::inbox::Inbox;
@@ -68,25 +69,27 @@ impl Store {
     ) -> Result<(Attached, Option<State<Delivery>>, Placement), AttachError> {
         let shared = &self.shared;
         let mut sessions = lock(&shared.sessions);
-        let existing = sessions.get(attach.client_id).cloned();
-        if existing.as_ref().is_some_and(|core| lock(&core.state).in_use) {
-            return Err(AttachError::InUse);
-        }
+        let existing = match sessions.get(attach.client_id) {
+            Some(Session::Here(_)) => return Err(AttachError::InUse),
+            Some(Session::Away(away)) => Some(away),
+            None => None,
+        };
         if existing.is_none() && sessions.len() >= shared.options.sessions_max {
             Counters::add(&shared.counters.sessions_refused, 1);
             return Err(AttachError::Full { sessions: sessions.len() });
         }
-        let saved = existing.as_ref().and_then(|core| lock(&core.state).saved.clone());
+        let key = existing.map(|away| away.key);
+        let saved = existing.and_then(Away::snapshot);
         let resumable =
             saved.as_ref().filter(|saved| !attach.clean_start && !saved.is_expired(attach.now_ms));
 
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
-        if let Some(core) =
-            existing.as_ref().filter(|_| resumable.is_some() && snapshot.disconnected_at.is_none())
-        {
+        let open = existing.and_then(|away| away.open.as_deref()).filter(|_| resumable.is_some());
+        let saved_at = open.and_then(|open| open.saved_at);
+        if let Some(open) = open.filter(|_| snapshot.disconnected_at.is_none()) {
             // Its end was not kept: as after a crash.
-            snapshot.hold(&lock(&core.state).held);
+            snapshot.hold(&open.held);
             snapshot.may_be_sent();
         }
         for place in snapshot.incoming.iter_mut().filter_map(|record| record.place.take()) {
@@ -101,13 +104,12 @@ impl Store {
         snapshot.disconnected_at = None;
         let mut placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
 
-        let core = match (&existing, resumable) {
-            (Some(core), Some(_)) => Arc::clone(core),
-            _ => Arc::new(Core::new(shared.next_session_key(), attach.client_id, None)),
-        };
-        sessions.insert(attach.client_id.into(), Arc::clone(&core));
         let resumed = resumable.is_some();
-        if let (false, Some(old), Some(saved)) = (resumed, &existing, &saved) {
+        let kept_key = key.filter(|_| resumed);
+        let core =
+            Arc::new(Core::new(kept_key.unwrap_or_else(|| shared.next_session_key()), attach.client_id));
+        sessions.insert(attach.client_id.into(), Session::Here(Arc::clone(&core)));
+        if let (false, Some(old), Some(saved)) = (resumed, key, &saved) {
             // If the log does not take it, more comes again after a crash.
             let (groups, ended) = shared.part_for_good(old, saved);
             let _ = shared.save_left(&groups, &ended);
@@ -115,7 +117,7 @@ impl Store {
         enter(shared, &core, &snapshot, attach, resumed);
         {
             let mut state = lock(&core.state);
-            state.saved_at = placement.session.or(state.saved_at);
+            state.saved_at = placement.session.or(saved_at);
             // The caller waits until it is durable before the first message leaves.
             placement.session = state.saved_at.filter(|offset| *offset >= shared.session_log.durable_end());
         }
@@ -134,10 +136,7 @@ impl Store {
         let mut sessions = lock(&shared.sessions);
         let expired: Vec<Box<str>> = sessions
             .iter()
-            .filter(|(_, core)| {
-                let state = lock(&core.state);
-                !state.in_use && state.saved.as_ref().is_none_or(|saved| saved.is_expired(now_ms))
-            })
+            .filter(|(_, session)| matches!(session, Session::Away(away) if away.is_expired(now_ms)))
             .map(|(client_id, _)| client_id.clone())
             .collect();
         // Each group once, however many of its sessions end.
@@ -148,10 +147,9 @@ impl Store {
             if forgotten.is_err() {
                 break;
             }
-            let Some(core) = sessions.remove(client_id) else { continue };
-            let saved = lock(&core.state).saved.take();
-            if let Some(saved) = saved {
-                let (its, its_ended) = shared.part_for_good(&core, &saved);
+            let Some(Session::Away(away)) = sessions.remove(client_id) else { continue };
+            if let Some(saved) = away.snapshot() {
+                let (its, its_ended) = shared.part_for_good(away.key, &saved);
                 left.extend(its.into_iter().map(|group| (group.key, group)));
                 ended.extend(its_ended);
             }
@@ -170,7 +168,6 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
     {
         let mut state = lock(&core.state);
         state.wake = Some(Arc::clone(&attach.wake));
-        state.in_use = true;
         // One without subscriptions of its own has missed nothing: what was dispatched before is not for it.
         let has_missed = resumed && !subscriptions.is_empty();
         let behind = |next: &u64| {

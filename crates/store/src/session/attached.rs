@@ -8,6 +8,7 @@ use headwater_log::{AppendError, ReadError};
 use headwater_session::{InFlight, Stage, State};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
+use super::away::{Away, Session};
 use super::core::Core;
 use super::follow::Follows;
 use super::inbox::Inbox;
@@ -39,6 +40,8 @@ pub struct Attached {
     own_first: bool,
     /// Whether it reads for a group before it reads for itself, the next time.
     for_group: bool,
+    /// How many records retention has deleted before they were read, since somebody asked.
+    pub(super) fell_behind: u64,
     detached: bool,
 }
 
@@ -70,7 +73,7 @@ pub struct Subscribed {
 
 impl Attached {
     pub(super) fn new(shared: Arc<Shared>, core: Arc<Core>) -> Self {
-        Self { shared, core, turn: 0, own_first: false, for_group: false, detached: false }
+        Self { shared, core, turn: 0, own_first: false, for_group: false, fell_behind: 0, detached: false }
     }
 
     /// Whose session it is.
@@ -267,6 +270,13 @@ impl Attached {
             || self.shared.retained.is_current(delivery.message.topic.as_name(), delivery.source.offset)
     }
 
+    /// How many records retention has deleted before the session, or one of its groups, had read them, since this was called last. It went on with what
+    /// there is. Whether any of them was for it, nobody knows any more.
+    #[must_use]
+    pub fn take_fell_behind(&mut self) -> u64 {
+        std::mem::take(&mut self.fell_behind)
+    }
+
     /// Takes a message of the client, as [`Store::publish`](crate::Store::publish) does. Of a message of QoS 2 the packet identifier is kept
     /// too if the session outlives its connection: after a crash the client sends it again, and it is known to be here.
     ///
@@ -413,7 +423,7 @@ impl Attached {
         let kept = saved.as_ref().map(|saved| (saved, saved.under_way()));
         let under_way = under_way.or(kept.as_ref().map(|(_, under_way)| under_way));
         let kept = kept.as_ref().map(|(saved, under_way)| (*saved, under_way));
-        let ended = self.shared.part(&self.core, &groups, under_way, kept);
+        let ended = self.shared.part(self.core.key, &groups, under_way, kept);
         let parted = self.shared.save_left(&groups, &ended);
         let forgotten = self.forget_groups();
         {
@@ -424,14 +434,10 @@ impl Attached {
         }
         // Only now may another connection have it.
         let mut sessions = lock(&self.shared.sessions);
-        let has_ended = {
-            let mut state = lock(&self.core.state);
-            state.in_use = false;
-            state.saved.is_none()
-        };
-        let is_ours = |core: &Arc<Core>| Arc::ptr_eq(core, &self.core);
-        if has_ended && sessions.get(&self.core.client_id).is_some_and(is_ours) {
-            sessions.remove(&self.core.client_id);
+        let away = Away::leaving(self.core.key, &mut lock(&self.core.state));
+        match (sessions.get_mut(&self.core.client_id), away) {
+            (Some(session), Some(away)) => *session = Session::Away(away),
+            _ => _ = sessions.remove(&self.core.client_id),
         }
         drop(sessions);
         parted.and(forgotten)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headwater_codec::QoS;
 use headwater_log::{ReadError, ReadUpTo};
+use headwater_topic::TopicName;
 
 use super::attached::Attached;
 use super::follow::Follow;
@@ -11,7 +12,8 @@ use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin, Source};
 use crate::lane::MessageLane;
 use crate::lock::lock;
-use crate::message::{Message, topic_of};
+use crate::message::Message;
+use crate::scan::{Probes, Skipped, Wanted};
 use crate::select::Selection;
 use crate::subscription::Subscription;
 
@@ -93,7 +95,7 @@ impl Attached {
                 if let Ok(message) = message
                     && message.qos == QoS::AtMostOnce
                 {
-                    found.extend(self.deliver_past(lag, message, record.offset));
+                    found.extend(self.deliver_past(lag, &Arc::new(message), record.offset));
                 }
             }
             next = fetched.next_offset();
@@ -102,58 +104,73 @@ impl Attached {
     }
 
     /// A message of QoS 0, to those who have asked for the past.
-    fn deliver_past(&self, lag: &Lag, message: Message, offset: u64) -> Option<Delivery> {
+    fn deliver_past(&self, lag: &Lag, message: &Arc<Message>, offset: u64) -> Option<Delivery> {
         let partition = lag.partition;
         let asking = lag.subscriptions.iter().map(|one| &**one).filter(|one| {
             one.asks_for_past(partition, offset) && one.filter.as_filter().matches(message.topic())
         });
-        let selection = Selection::over(asking, &message, &self.core.client_id, partition, offset)?;
-        Some(selection.deliver(&Arc::new(message), Source { origin: Origin::Messages, partition, offset }))
+        let selection = Selection::over(asking, message, &self.core.client_id, partition, offset)?;
+        Some(selection.deliver(message, Source { origin: Origin::Messages, partition, offset }))
     }
 
     /// Finds what is for the session, up to what was dispatched; returns where to go on.
-    fn scan(&self, lag: &Lag, lane: &MessageLane, found: &mut Vec<Delivery>) -> Result<u64, ReadError> {
-        let Lag { partition, mut next, came_at, ref subscriptions } = *lag;
-        let options = &self.shared.options;
-        let dispatched = lane.position();
-        let fetched = match lane.partition.read_up_to(ReadUpTo::Durable, next, options.catch_up_bytes) {
-            Ok(fetched) => fetched,
+    fn scan(&mut self, lag: &Lag, lane: &MessageLane, found: &mut Vec<Delivery>) -> Result<u64, ReadError> {
+        let (next, dispatched) = (lag.next, lane.position());
+        // What retention has taken is counted, also where nothing of it was for the session.
+        let log_start = lane.partition.start_offset();
+        if log_start > next {
+            return Ok(self.fall_behind(next, log_start));
+        }
+        let probes = || Probes::of(lag.subscriptions.iter().map(|one| one.filter.as_filter()));
+        let Skipped { next, limit, has_more } = lane.scans.skip(next, dispatched, probes);
+        Counters::add(&self.shared.counters.skipped, next - lag.next);
+        if has_more || next >= dispatched {
+            return Ok(next);
+        }
+        let wanted = Wanted { next, limit, bytes: self.shared.options.catch_up_bytes };
+        match self.scan_piece(lag, lane, wanted, found) {
             Err(ReadError::OffsetOutOfRange { start, .. }) if start > next => {
-                // Retention was faster: the session goes on from what there is.
-                Counters::add(&self.shared.counters.fell_behind, start - next);
-                return Ok(start);
+                Ok(self.fall_behind(next, start))
             }
-            Err(error) => return Err(error),
-        };
-        for record in fetched.views() {
-            let record = match record {
-                Ok(record) => record,
-                // Counted when it was dispatched.
-                Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            // The rest is the dispatcher's, or there is enough to send for now.
-            if record.offset >= dispatched || found.len() >= options.inbox_max {
-                return Ok(next);
+            scanned => scanned,
+        }
+    }
+
+    /// Retention was faster: the session goes on from what there is.
+    fn fall_behind(&mut self, next: u64, start: u64) -> u64 {
+        Counters::add(&self.shared.counters.fell_behind, start - next);
+        self.fell_behind += start - next;
+        start
+    }
+
+    fn scan_piece(
+        &self,
+        lag: &Lag,
+        lane: &MessageLane,
+        wanted: Wanted,
+        found: &mut Vec<Delivery>,
+    ) -> Result<u64, ReadError> {
+        let Lag { partition, came_at, ref subscriptions, .. } = *lag;
+        let (options, counters) = (&self.shared.options, &self.shared.counters);
+        let wants =
+            |topic: TopicName<'_>| subscriptions.iter().any(|one| one.filter.as_filter().matches(topic));
+        let piece = lane.scans.piece(&lane.partition, wanted, counters, wants)?;
+        let messages = piece.messages(&lane.partition, wanted, counters, wants)?;
+        for (offset, message) in messages {
+            // There is enough to send for now.
+            if found.len() >= options.inbox_max {
+                return Ok(offset);
             }
-            next = record.offset + 1;
-            let Some(topic) = topic_of(&record) else { continue };
-            let matching = || {
-                subscriptions
-                    .iter()
-                    .map(|subscription| &**subscription)
-                    .filter(|s| s.filter.as_filter().matches(topic))
-            };
-            if matching().next().is_none() {
-                continue;
-            }
-            let Ok(message) = Message::from_record(&record, fetched.bytes()) else { continue };
-            let offset = record.offset;
             if message.qos == QoS::AtMostOnce {
                 // The others had it when it came, or not at all.
-                found.extend(self.deliver_past(lag, message, offset));
+                found.extend(self.deliver_past(lag, &message, offset));
                 continue;
             }
+            let topic = message.topic();
+            let matching = || {
+                let all = subscriptions.iter().map(|subscription| &**subscription);
+                all.filter(|one| one.filter.as_filter().matches(topic))
+            };
             let selection = Selection::over(matching(), &message, &self.core.client_id, partition, offset);
             let Some(selection) = selection else { continue };
             // What is sent at most once is not kept for a client that is away.
@@ -164,9 +181,8 @@ impl Attached {
                 continue;
             }
             let source = Source { origin: Origin::Messages, partition, offset };
-            found.push(selection.deliver(&Arc::new(message), source));
+            found.push(selection.deliver(&message, source));
         }
-        // Batches may hold no record that is for readers.
-        Ok(fetched.next_offset().min(dispatched))
+        Ok(piece.end)
     }
 }

@@ -20,7 +20,7 @@ use crate::subscription::{Subscription, Terms};
 /// Called when something came for a session; must be quick and must not call the store.
 pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// One session, attached or away.
+/// One session that is attached.
 #[derive(Debug)]
 pub(crate) struct Core {
     /// Orders the subscriptions of sessions; unique while the store is open.
@@ -31,12 +31,10 @@ pub(crate) struct Core {
 
 /// What changes.
 pub(crate) struct State {
-    /// What wakes the connection; `None` while the client is away.
+    /// What wakes the connection; `None` when it is about to let go of the session.
     pub(crate) wake: Option<Wake>,
     /// Whether the dispatcher has put something into the inbox and will wake the connection.
     pub(crate) is_to_be_woken: bool,
-    /// Whether a connection has the session, be it that it is about to let go of it.
-    pub(crate) in_use: bool,
     /// How far each partition has come.
     pub(crate) follow: Follows,
     /// The end of each partition when the client came: what is older was missed while away.
@@ -60,7 +58,7 @@ pub(crate) struct State {
     pub(crate) held: Held,
     /// Where what was saved last is in the log.
     pub(super) saved_at: Option<u64>,
-    /// What was saved last; for a session that is away, all there is.
+    /// What was saved last.
     pub(crate) saved: Option<Snapshot>,
 }
 
@@ -81,11 +79,10 @@ impl fmt::Debug for State {
 }
 
 impl Core {
-    pub(crate) fn new(key: u64, client_id: &str, saved: Option<Snapshot>) -> Self {
+    pub(crate) fn new(key: u64, client_id: &str) -> Self {
         let state = State {
             wake: None,
             is_to_be_woken: false,
-            in_use: false,
             follow: Follows::default(),
             came_at: Box::default(),
             inbox: Inbox::default(),
@@ -98,7 +95,7 @@ impl Core {
             to_read: VecDeque::new(),
             held: Held::default(),
             saved_at: None,
-            saved,
+            saved: None,
         };
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }
     }

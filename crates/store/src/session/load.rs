@@ -1,12 +1,11 @@
 //! Sessions in the log: reading all of them back, with the groups that they belong to, and writing one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic};
 
 use super::TOPIC;
-use super::core::Core;
+use super::away::{Away, Session, Sessions};
 use super::cut::Ends;
 use super::incoming::{self, Checkpoint};
 use super::snapshot::Snapshot;
@@ -17,9 +16,6 @@ use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::{Shared, read_back};
 use crate::topics::Beginnings;
-
-/// Sessions by client identifier.
-pub(crate) type Sessions = HashMap<Box<str>, Arc<Core>>;
 
 /// What the records say, those of sessions and those of groups.
 struct Saved<'a> {
@@ -119,14 +115,13 @@ pub(crate) fn load(
         let Some(snapshot) = snapshots.get(client_id) else { continue };
         log.append(&Record::new(&snapshot.encode()).key(&**client_id), Ack::Appended)?;
     }
-    let numbered = snapshots.into_iter().zip(0..);
-    let sessions = numbered
-        .map(|((client_id, saved), key)| {
-            let core = Arc::new(Core::new(key, &client_id, Some(saved)));
-            (client_id, core)
-        })
-        .collect();
-    let (groups, groups_changed) = group::load(log, groups, &sessions, ends.messages)?;
+    let mut sessions = Sessions::with_capacity(snapshots.len());
+    let mut claims = group::Claims::default();
+    for (key, (client_id, saved)) in (0..).zip(snapshots) {
+        claims.take(key, &saved);
+        sessions.insert(client_id, Session::Away(Away::new(key, &saved)));
+    }
+    let (groups, groups_changed) = group::load(log, groups, claims, ends.messages)?;
     if !to_write.is_empty() || groups_changed || lowered {
         log.sync()?;
     }

@@ -3,8 +3,8 @@
 //! ```text
 //!                       attach()                       detach()
 //!   [away] -----------------------------> [attached] ------------> [away]
-//!   subscriptions and positions           each partition is
-//!   in the log, nothing else              Behind -- caught up --> Live -- inbox full --> Behind
+//!   subscriptions and positions, as       each partition is
+//!   bytes: in the log, and here           Behind -- caught up --> Live -- inbox full --> Behind
 //!
 //!   dispatcher, when Live ------> inbox --------.  in turns
 //!   the log, when Behind -------> caught -------+-----------> next()
@@ -14,6 +14,7 @@
 
 mod attach;
 mod attached;
+mod away;
 mod catch_up;
 mod core;
 mod cut;
@@ -28,11 +29,12 @@ mod snapshot;
 
 pub use self::attach::Attach;
 pub use self::attached::{Attached, Next, Subscribed};
+pub(crate) use self::away::{Session, Sessions};
 pub(crate) use self::core::Core;
 pub(crate) use self::cut::Ends;
 pub use self::history::Since;
 pub(crate) use self::incoming::Checkpoint;
-pub(crate) use self::load::{Loaded, Sessions, load};
+pub(crate) use self::load::{Loaded, load};
 pub(crate) use self::snapshot::fields;
 pub use self::snapshot::{IncomingRecord, OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
 

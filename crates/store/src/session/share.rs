@@ -9,7 +9,7 @@ use headwater_session::{InFlight, Stage};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::attached::Attached;
-use super::core::{Core, State};
+use super::core::State;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::delivery::{Delivery, Origin, Share};
 use crate::group::{Fate, Group, Occasion};
@@ -93,7 +93,7 @@ impl Attached {
     }
 
     /// Reads for a group that is behind. `false` if none is.
-    pub(super) fn read_for_group(&self) -> Result<bool, ReadError> {
+    pub(super) fn read_for_group(&mut self) -> Result<bool, ReadError> {
         let group = {
             let mut state = lock(&self.core.state);
             if !state.can_read_for_group() {
@@ -102,7 +102,7 @@ impl Attached {
             state.to_read.pop_front()
         };
         let Some(group) = group else { return Ok(false) };
-        if group.read(&self.shared, self.core.key)? {
+        if group.read(&self.shared, self.core.key, &mut self.fell_behind)? {
             lock(&self.core.state).wants_read(&group);
         }
         Ok(true)
@@ -198,7 +198,7 @@ impl Shared {
     /// and QoS 2 to nobody [MQTT-4.8.2-4] [MQTT-4.8.2-5]. Returns the groups that have ended; nothing is written.
     pub(super) fn part(
         &self,
-        core: &Core,
+        key: u64,
         groups: &[Arc<Group>],
         under_way: Option<&UnderWay>,
         kept: Option<(&Snapshot, &UnderWay)>,
@@ -213,7 +213,7 @@ impl Shared {
         let comes_back = |group: &Group| {
             kept.is_some_and(|(kept, _)| kept.subscriptions.iter().any(|one| one.filter == group.text))
         };
-        self.leave_groups(groups, core.key, comes_back, fate)
+        self.leave_groups(groups, key, comes_back, fate)
     }
 
     /// Writes what has become of groups that sessions have left. One that has ended is not saved, and one that lasts is not forgotten.
@@ -234,9 +234,9 @@ impl Shared {
 
     /// A session whose client is away has ended. Returns its groups, and those of them that have ended with it, which is to be
     /// [written](Self::save_left).
-    pub(super) fn part_for_good(&self, core: &Core, saved: &Snapshot) -> (Vec<Arc<Group>>, Vec<Arc<Group>>) {
+    pub(super) fn part_for_good(&self, key: u64, saved: &Snapshot) -> (Vec<Arc<Group>>, Vec<Arc<Group>>) {
         let groups = self.groups_of(saved);
-        let ended = self.part(core, &groups, Some(&saved.under_way()), None);
+        let ended = self.part(key, &groups, Some(&saved.under_way()), None);
         (groups, ended)
     }
 

@@ -26,6 +26,7 @@ mod retained_limits;
 mod retained_pages;
 mod routes;
 mod routes_law;
+mod scans;
 mod sessions;
 mod shared;
 mod shared_away;

@@ -14,6 +14,7 @@ use headwater_log::{Ack, AppendError, Record};
 use super::super::snapshot::SnapshotError;
 use crate::lock::lock;
 use crate::offsets::Offsets;
+use crate::session::Session;
 use crate::session::fields::{put_offsets, take_offsets, take_u8};
 use crate::store::Store;
 
@@ -62,12 +63,10 @@ impl Store {
         let mut written = lock(&shared.checkpoint.written);
         // First, and what is durable only: no power failure takes it back, and a message that is appended later is not before it.
         let mut offsets: Vec<u64> = shared.lanes.iter().map(|lane| lane.partition.durable_end()).collect();
-        for core in lock(&shared.sessions).values() {
-            for (partition, first) in &lock(&core.state).held.unsaved {
-                let offset = usize::try_from(*partition).ok().and_then(|index| offsets.get_mut(index));
-                if let Some(offset) = offset {
-                    *offset = (*offset).min(*first);
-                }
+        for session in lock(&shared.sessions).values() {
+            match session {
+                Session::Here(core) => lock(&core.state).held.bound(&mut offsets),
+                Session::Away(away) => away.bound(&mut offsets),
             }
         }
         let offsets = Offsets::new(offsets);

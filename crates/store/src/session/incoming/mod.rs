@@ -72,6 +72,16 @@ impl Held {
         self.unsaved.clear();
     }
 
+    /// Lowers the offsets to where records may be that no saved session tells of.
+    pub(super) fn bound(&self, offsets: &mut [u64]) {
+        for (partition, first) in &self.unsaved {
+            let offset = usize::try_from(*partition).ok().and_then(|index| offsets.get_mut(index));
+            if let Some(offset) = offset {
+                *offset = (*offset).min(*first);
+            }
+        }
+    }
+
     /// Whether there may be records that no saved session tells of.
     pub(super) fn has_unsaved(&self) -> bool {
         !self.unsaved.is_empty()

@@ -124,8 +124,12 @@ impl Snapshot {
     /// Whether the time of a session whose client is away is over [MQTT-3.1.2-23].
     #[must_use]
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        let away_ms = self.disconnected_at.map_or(0, |at| now_ms.saturating_sub(at));
-        self.expiry_secs != u32::MAX && away_ms >= i64::from(self.expiry_secs) * 1_000
+        is_over(self.expiry_secs, self.disconnected_at, now_ms)
+    }
+
+    /// The same, of its bytes.
+    pub(super) fn is_expired_as_bytes(mut bytes: &[u8], now_ms: i64) -> bool {
+        take_head(&mut bytes).is_ok_and(|head| is_over(head.expiry_secs, head.disconnected_at, now_ms))
     }
 
     /// As bytes.
@@ -186,12 +190,7 @@ impl Snapshot {
     /// [`SnapshotError`] with the field. Nothing is allocated beyond the length of the input.
     pub fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
         let input = &mut bytes;
-        let version = take_u8(input, "version")?;
-        if !(VERSION_MIN..=VERSION).contains(&version) {
-            return Err(SnapshotError::Version { version });
-        }
-        let expiry_secs = take_u32(input, "expiry")?;
-        let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
+        let Head { version, expiry_secs, disconnected_at } = take_head(input)?;
         let mut last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
         let reserved = match version {
             2..=4 => PacketId::new(take_u16(input, "reserved packet identifier")?),
@@ -240,6 +239,28 @@ impl Snapshot {
             incoming_from,
         })
     }
+}
+
+/// What every version begins with.
+struct Head {
+    version: u8,
+    expiry_secs: u32,
+    disconnected_at: Option<i64>,
+}
+
+fn take_head(input: &mut &[u8]) -> Result<Head, SnapshotError> {
+    let version = take_u8(input, "version")?;
+    if !(VERSION_MIN..=VERSION).contains(&version) {
+        return Err(SnapshotError::Version { version });
+    }
+    let expiry_secs = take_u32(input, "expiry")?;
+    let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
+    Ok(Head { version, expiry_secs, disconnected_at })
+}
+
+fn is_over(expiry_secs: u32, disconnected_at: Option<i64>, now_ms: i64) -> bool {
+    let away_ms = disconnected_at.map_or(0, |at| now_ms.saturating_sub(at));
+    expiry_secs != u32::MAX && away_ms >= i64::from(expiry_secs) * 1_000
 }
 
 fn take_filter(input: &mut &[u8]) -> Result<TopicFilterBuf, SnapshotError> {
