@@ -152,6 +152,7 @@ impl Connection {
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<(), End> {
         let mut more = self.handle_frames().await?;
+        let is_held_back = !self.may_read();
         self.acknowledge()?;
         // Before messages that wait at the gate.
         self.transmit();
@@ -162,6 +163,8 @@ impl Connection {
         if self.session.is_closed() {
             return Err(End::Closed);
         }
+        // What came before there was room is here whole: nobody rings for it.
+        more |= is_held_back && self.may_read();
         let now = self.hub.now();
         self.watch(now);
         self.watch_others(now);
