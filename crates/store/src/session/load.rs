@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic};
 
-use super::TOPIC;
 use super::core::Core;
 use super::cut::Ends;
 use super::incoming::{self, Checkpoint};
@@ -97,7 +96,7 @@ pub(crate) fn load(
         groups: HashMap::new(),
         checkpoint: Offsets::default(),
     };
-    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, TOPIC, saved)?;
+    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, saved)?;
     let mut to_write: HashSet<Box<str>> = HashSet::new();
     for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
         snapshot.end_by_crash(now_ms);

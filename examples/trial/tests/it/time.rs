@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use headwater::codec::{Connect, Disconnect, Packet, QoS, ReasonCode, Version, Will};
+use headwater::codec::{
+    Connect, Delivery, Disconnect, Packet, PacketId, PubAck, Publish, QoS, ReasonCode, Version, Will,
+};
 use headwater::topic::TopicName;
 use headwater_trial::{Bed, Peer, in_no_time};
 use tokio::time::{Instant, sleep};
@@ -125,6 +127,31 @@ fn a_reader_that_does_not_read_is_bounded_loses_qos_0_counted_and_is_disconnecte
             came += 1;
         }
         assert!(came < 5, "{came} were in the pipe");
+        bed.finish().await;
+    });
+}
+
+#[test]
+fn what_was_held_back_is_read_when_all_before_it_is_acknowledged_though_nothing_more_comes() {
+    const IN_FLIGHT: u16 = 8;
+    in_no_time(async {
+        let mut bed = Bed::new(&["--inflight-max=8"], 10);
+        // Before 5.0 a client cannot be told how many it may send before it waits.
+        let mut client = Peer::connect(&mut bed, Version::V3_1_1, "c", 0).await;
+        let ids = (1..=2 * IN_FLIGHT + 3).map(|id| PacketId::new(id).unwrap());
+        let mut bytes = Vec::new();
+        for packet_id in ids.clone() {
+            let delivery = Delivery::AtLeastOnce { packet_id, dup: false };
+            let publish = Publish::new(TopicName::parse("t").unwrap(), b"").with_delivery(delivery);
+            publish.encode(client.version, &mut bytes).unwrap();
+        }
+        let begin = Instant::now();
+        client.send_bytes(&bytes).await;
+        for packet_id in ids {
+            let frame = client.read().await.unwrap();
+            assert_eq!(frame.packet(client.version), Ok(Packet::PubAck(PubAck::new(packet_id))));
+        }
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
         bed.finish().await;
     });
 }
