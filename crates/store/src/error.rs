@@ -16,7 +16,7 @@ pub enum OpenError {
     #[error("{topic} cannot be read: {error}")]
     Read {
         /// The log topic.
-        topic: &'static str,
+        topic: String,
         /// Why.
         error: ReadError,
     },

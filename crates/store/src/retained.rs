@@ -105,7 +105,7 @@ impl Retained {
     /// Rebuilds the tree: the last record of a topic holds. `ends` are the ends of the lanes of all messages.
     pub(crate) fn open(topic: &Topic, topics: &Topics, ends: &[u64]) -> Result<Self, OpenError> {
         let rebuilt = Rebuilt { kept: Kept::default(), topics, ends };
-        let Rebuilt { kept, .. } = read_back(topic, TOPIC, rebuilt)?;
+        let Rebuilt { kept, .. } = read_back(topic, rebuilt)?;
         Ok(Self { partition: only_partition(topic)?, kept: RwLock::new(kept), admission: Mutex::default() })
     }
 

@@ -340,19 +340,20 @@ pub(crate) fn only_partition(topic: &Topic) -> Result<Partition, OpenError> {
     partition.ok_or_else(|| OpenError::Topic(TopicError::NotFound { topic: topic.name().to_owned() }))
 }
 
-/// What a topic of the store's own says, read from its beginning. `name` is the topic's.
-pub(crate) fn read_back<S>(topic: &Topic, name: &'static str, state: S) -> Result<S, OpenError>
+/// What a topic of the store's own says, read from its beginning.
+pub(crate) fn read_back<S>(topic: &Topic, state: S) -> Result<S, OpenError>
 where
     S: Fold<Error = OpenError>,
 {
     // A table shows what is durable; a store that was there before, on the same log, may have appended more.
     only_partition(topic)?.sync()?;
+    let failed = |error| OpenError::Read { topic: topic.name().to_owned(), error };
     let mut table = Table::new(topic, state);
     match table.catch_up() {
         Ok(_) => Ok(table.into_state()),
         Err(TableError::Fold { error, .. }) => Err(error),
-        Err(TableError::Read { error, .. }) => Err(OpenError::Read { topic: name, error }),
+        Err(TableError::Read { error, .. }) => Err(failed(error)),
         // A table that begins misses nothing and waits for nothing.
-        Err(_) => Err(OpenError::Read { topic: name, error: ReadError::Closed }),
+        Err(_) => Err(failed(ReadError::Closed)),
     }
 }

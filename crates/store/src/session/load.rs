@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic};
 
-use super::TOPIC;
 use super::away::{Away, Session, Sessions};
 use super::cut::Ends;
 use super::incoming::{self, Checkpoint};
@@ -93,7 +92,7 @@ pub(crate) fn load(
         groups: HashMap::new(),
         checkpoint: Offsets::default(),
     };
-    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, TOPIC, saved)?;
+    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, saved)?;
     let mut to_write: HashSet<Box<str>> = HashSet::new();
     for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
         snapshot.end_by_crash(now_ms);

@@ -80,7 +80,7 @@ impl Topics {
         } else {
             Some(single(log, TOPIC, options.state)?)
         };
-        let known = registry.as_ref().map(|topic| read_back(topic, TOPIC, Known::default()));
+        let known = registry.as_ref().map(|topic| read_back(topic, Known::default()));
         let known = known.transpose()?.unwrap_or_default().in_order()?;
         new.retain(|name| !known.iter().any(|(known, _)| **known == **name));
 

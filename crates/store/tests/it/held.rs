@@ -1,14 +1,17 @@
 //! Packet identifiers of clients: which are held after a crash, and how much of the log is read to know it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use headwater_codec::{Delivery as Sending, PacketId, Publish, QoS};
-use headwater_log::{Ack, Header, ReadUpTo, Record};
+use headwater_log::{Ack, Header, Log, LogOptions, ReadUpTo, Record};
 use headwater_session::{InFlight, Incoming, Stage, State};
-use headwater_store::Placement;
 use headwater_store::session::Snapshot;
+use headwater_store::{OpenError, Placement, Route, Store};
 use headwater_topic::TopicName;
 
-use crate::bed::{Bed, Client};
+use crate::bed::{Bed, Client, options};
 
 fn id(number: u16) -> PacketId {
     PacketId::new(number).unwrap()
@@ -198,4 +201,27 @@ fn what_may_have_been_sent_before_a_crash_is_sent_again_with_dup() {
     let resumed = client.resumed.take().unwrap();
     assert!(resumed.outgoing[0].sent);
     assert_eq!(client.drain(), [], "it is under way");
+}
+
+#[test]
+fn a_message_that_cannot_be_read_after_a_crash_is_an_error_that_names_its_log_topic() {
+    let bed = Bed::with(options().route(Route::new("t").unwrap().topic("telemetry").unwrap()));
+    let mut client = bed.lasting("c");
+    let (lane, _) = publish(&bed, &mut client, 1, QoS::ExactlyOnce).message.unwrap();
+    // The log looks through the newest segment when it is opened, and leaves those before to who reads them.
+    let long = "x".repeat(40_000);
+    for _ in 0..2 {
+        bed.publish("t", &long, 1);
+    }
+    bed.run();
+    let partition = bed.store.partition(lane).unwrap();
+    let file = format!("/data/telemetry-{}/{:020}.log", partition.number(), 0);
+    let disk = bed.disk.kill();
+    let Bed { log, store, options, now_ms, .. } = bed;
+    drop((client, store, log));
+    // Within the first record.
+    assert!(disk.damage(Path::new(&file), |bytes| bytes[80] ^= 1), "{file}");
+    let log = Log::open(Path::new("/data"), LogOptions::default().storage(Arc::new(disk))).unwrap();
+    let refused = Store::open(&log, options, now_ms);
+    assert!(matches!(&refused, Err(OpenError::Read { topic, .. }) if topic == "telemetry"), "{refused:?}");
 }

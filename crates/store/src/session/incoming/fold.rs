@@ -10,7 +10,6 @@ use crate::error::OpenError;
 use crate::lane::MessageLane;
 use crate::message::header;
 use crate::offsets::Offsets;
-use crate::store::MESSAGES_TOPIC;
 use crate::topics::Beginnings;
 
 /// How much is read at a time.
@@ -19,7 +18,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Gives the sessions that were connected when the process ended what their clients have published since they were saved, and tells for
 /// each of those whether that was anything. What is before `checkpoint` is in them.
 ///
-/// Reads `mqtt` from there, or from where the oldest of these sessions was saved; nothing if there are none.
+/// Reads the topics of messages from there, or from where the oldest of these sessions was saved; nothing if there are none.
 pub(in super::super) fn fold(
     snapshots: &mut HashMap<Box<str>, Snapshot>,
     lanes: &[MessageLane],
@@ -33,6 +32,7 @@ pub(in super::super) fn fold(
         let Some(begin) = begins.min() else { return Ok(changed) };
         // What was in a log topic before the store used it is no message.
         let mut next = begin.max(checkpoint.of(partition)).max(beginnings.of(partition));
+        let failed = |error| OpenError::Read { topic: lane.partition.topic().to_owned(), error };
         while next < lane.partition.appended_end() {
             let fetched = match lane.partition.read_up_to(ReadUpTo::Appended, next, CHUNK_BYTES) {
                 Ok(fetched) => fetched,
@@ -41,7 +41,7 @@ pub(in super::super) fn fold(
                     next = start;
                     continue;
                 }
-                Err(error) => return Err(OpenError::Read { topic: MESSAGES_TOPIC, error }),
+                Err(error) => return Err(failed(error)),
             };
             for record in fetched.views() {
                 let record = match record {
@@ -50,7 +50,7 @@ pub(in super::super) fn fold(
                     Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => {
                         continue;
                     }
-                    Err(error) => return Err(OpenError::Read { topic: MESSAGES_TOPIC, error }),
+                    Err(error) => return Err(failed(error)),
                 };
                 let Some((client_id, packet_id)) = held(&record) else { continue };
                 let Some(snapshot) = snapshots.get_mut(client_id) else { continue };
