@@ -4,11 +4,14 @@
 //!   socket -> frames -> session -> store.publish() -> pending -- durable --> session -> outbox -> socket
 //!                          ^                                                    ^
 //!                          '---- acknowledgements               attached.next() '   what is for the client
+//!
+//!   of QoS 2, in a session that outlives the connection: outbox -- session saved, durable --> socket
 //! ```
 
 mod connect;
 mod deliver;
 mod end;
+mod gate;
 mod history;
 mod outbox;
 mod packet;
@@ -24,13 +27,14 @@ use std::time::Duration;
 
 use bytes::Buf;
 use headwater::codec::{FrameReader, Limits, ReasonCode};
-use headwater::log::SyncError;
+use headwater::log::{AppendError, SyncError};
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use self::end::End;
+use self::gate::Gate;
 use self::outbox::Outbox;
 use self::statistics::Asked;
 use crate::hub::Hub;
@@ -43,8 +47,10 @@ const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 const READ_BYTES: usize = 4 * 1024;
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
-/// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
+/// How often a session that outlives its connection is saved while messages are delivered: a crash sends those of QoS 1 since again.
 const SAVE_MILLIS: u64 = 1_000;
+/// How long the end of a connection waits for what was received, and for the session, to become durable.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// One network connection.
 pub struct Connection {
@@ -58,6 +64,7 @@ pub struct Connection {
     /// Messages that are in the log and not known to be durable, in the order in which they came.
     pending: VecDeque<(Receipt, Placement)>,
     outbox: Outbox,
+    gate: Gate,
     /// Rung when something came for the client.
     wake: Arc<Notify>,
     /// Since when something waits to be written without anything having been.
@@ -77,8 +84,6 @@ struct Client {
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
-    /// When the log did not take it: it is tried again a while later.
-    save_failed_at: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
 }
@@ -111,6 +116,7 @@ impl Connection {
             client: None,
             pending: VecDeque::new(),
             outbox: Outbox::default(),
+            gate: Gate::default(),
             wake: Arc::default(),
             stalled_since: None,
             partial_since: None,
@@ -143,9 +149,12 @@ impl Connection {
             tokio::task::yield_now().await;
         }
         self.acknowledge()?;
+        // Before messages that wait at the gate.
+        self.transmit();
         let more = self.deliver()?;
         self.transmit();
         self.tell();
+        self.pass_gate()?;
         if self.session.is_closed() {
             return Err(End::Closed);
         }
@@ -189,19 +198,18 @@ impl Connection {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are.
+    /// Ready when the oldest message that is not acknowledged is durable, or what the gate waits for.
     fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
         let store = &self.hub.store;
         let message = self.pending.front().map(|(_, placement)| store.durable(placement));
-        let reserving = self.client.as_ref().and_then(|client| client.attached.reserving());
-        let ids = reserving.map(|placement| store.durable(&placement));
-        match (message, ids) {
+        let gate = self.gate.placement().map(|placement| store.durable(placement));
+        match (message, gate) {
             (None, None) => Box::pin(pending()),
             (Some(one), None) | (None, Some(one)) => Box::pin(one),
-            (Some(message), Some(ids)) => Box::pin(async move {
+            (Some(message), Some(gate)) => Box::pin(async move {
                 tokio::select! {
                     result = message => result,
-                    result = ids => result,
+                    result = gate => result,
                 }
             }),
         }
@@ -273,19 +281,25 @@ impl Connection {
     /// Saves the session as it is. It is made durable by its lane; nobody waits for it.
     fn save(&mut self) {
         let now = self.hub.now();
-        let Some(client) = &mut self.client else { return };
-        client.unsaved_since = None;
-        client.save_failed_at = None;
-        let expiry_secs = self.session.session_expiry_secs();
-        if expiry_secs > 0
-            && let Err(error) = client.attached.save(&self.session.state(), expiry_secs)
+        if let Err(error) = self.save_now()
+            && let Some(client) = &mut self.client
         {
             tracing::warn!(client = client.attached.client_id(), %error, "the session was not saved");
             client.unsaved_since = Some(now);
-            client.save_failed_at = Some(now);
-            return;
+        }
+    }
+
+    /// Saves the session as it is; gives what has to be durable before that holds.
+    fn save_now(&mut self) -> Result<Placement, AppendError> {
+        let Some(client) = &mut self.client else { return Ok(Placement::default()) };
+        client.unsaved_since = None;
+        let expiry_secs = self.session.session_expiry_secs();
+        let mut placement = Placement::default();
+        if expiry_secs > 0 {
+            placement = client.attached.save(&self.session.state(), expiry_secs)?;
         }
         client.saved_revision = self.session.revision();
+        Ok(placement)
     }
 }
 

@@ -86,7 +86,7 @@ impl Connection {
     }
 
     fn publish(&mut self, frame: &Frame, publish: &Publish<'_>, receipt: Option<Receipt>) -> Result<(), End> {
-        let Some(client) = &self.client else { return Ok(()) };
+        let Some(client) = &mut self.client else { return Ok(()) };
         count(&self.hub.counters.received);
         if publish.topic.is_some_and(sys::is_reserved) {
             count(&self.hub.counters.reserved);
@@ -95,7 +95,7 @@ impl Connection {
             return receipt.map_or(Ok(()), answer).map_err(End::Misuse);
         }
         let payload = || frame.slice(publish.payload);
-        match self.hub.store.publish(publish, payload, client.attached.client_id(), now_ms()) {
+        match client.attached.publish(publish, payload, now_ms()) {
             Ok(placement) => self.pending.extend(receipt.map(|receipt| (receipt, placement))),
             Err(error) => self.not_stored(receipt, &error)?,
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use headwater_codec::{Property, Publish, QoS};
+use headwater_codec::{PacketId, Property, Publish, QoS};
 use headwater_log::{Header, Record};
 
 use super::header;
@@ -12,6 +12,8 @@ use super::header;
 pub(crate) struct Beside<'a> {
     /// The key; `None`: the topic.
     pub(crate) key: Option<&'a str>,
+    /// For a publisher that is known by it after a crash.
+    pub(crate) packet_id: Option<PacketId>,
     /// For the retained topic: where the same message is among all.
     pub(crate) source: Option<&'a str>,
     /// Headers for those who read the log: those of the rule, those of the hook.
@@ -30,13 +32,16 @@ pub(crate) fn with_record<R>(
 ) -> Option<R> {
     let topic = publish.topic?.as_str();
     let key = beside.key.unwrap_or(topic);
-    let mut decimal = Decimal::default();
+    let (mut decimal, mut packet_id) = (Decimal::default(), Decimal::default());
     let mut list = List::default();
     list.push(Header::new(header::QOS, qos_text(publish.qos())));
     if publish.retain {
         list.push(Header::new(header::RETAIN, "true"));
     }
     list.push(Header::new(header::CLIENT_ID, client_id));
+    if let Some(id) = beside.packet_id {
+        list.push(Header::new(header::PACKET_ID, packet_id.write(id.get().into())));
+    }
     let properties = publish.properties;
     if let Some(text) = properties.payload_format_indicator() {
         list.push(Header::new(header::PAYLOAD_FORMAT_INDICATOR, if text { "1" } else { "0" }));
@@ -103,16 +108,16 @@ fn user_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The headers of our own, without the heap: there are nine kinds that need no rule, and each stands once.
+/// The headers of our own, without the heap: there are ten kinds that need no rule, and each stands once.
 #[derive(Debug)]
 struct List<'a> {
-    headers: [Header<'a>; 9],
+    headers: [Header<'a>; 10],
     len: usize,
 }
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { headers: [Header { key: "", value: None }; 9], len: 0 }
+        Self { headers: [Header { key: "", value: None }; 10], len: 0 }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Sessions by client identifier. One whose client is away is the bytes that were saved of it, and a number.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::core::{Core, State};
+use super::incoming::Held;
 use super::snapshot::Snapshot;
 
 /// Sessions by client identifier.
@@ -11,7 +14,7 @@ pub(crate) type Sessions = HashMap<Box<str>, Session>;
 #[derive(Debug)]
 pub(crate) enum Session {
     /// Its client is connected, or about to let go of it.
-    Here,
+    Here(Arc<Core>),
     /// Its client is not.
     Away(Away),
 }
@@ -23,11 +26,29 @@ pub(crate) struct Away {
     /// The same as when the client was there: groups know the session by it.
     pub(super) key: u64,
     bytes: Box<[u8]>,
+    pub(super) open: Option<Box<Open>>,
+}
+
+/// What is known besides of a session whose connection ended without its end being saved.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) held: Held,
+    /// Where what was saved is in the log.
+    pub(super) saved_at: Option<u64>,
 }
 
 impl Away {
     pub(super) fn new(key: u64, snapshot: &Snapshot) -> Self {
-        Self { key, bytes: snapshot.encode().into() }
+        Self { key, bytes: snapshot.encode().into(), open: None }
+    }
+
+    /// What becomes of a session that is let go; `None` if it does not outlive its connection.
+    pub(super) fn leaving(key: u64, state: &mut State) -> Option<Self> {
+        let saved = state.saved.take()?;
+        let held = std::mem::take(&mut state.held);
+        let is_open = saved.disconnected_at.is_none() || held.has_unsaved();
+        let open = is_open.then(|| Box::new(Open { held, saved_at: state.saved_at }));
+        Some(Self { open, ..Self::new(key, &saved) })
     }
 
     /// What was saved.
@@ -35,6 +56,13 @@ impl Away {
         let snapshot = Snapshot::decode(&self.bytes);
         debug_assert!(snapshot.is_ok(), "what was encoded can be decoded: {snapshot:?}");
         snapshot.ok()
+    }
+
+    /// Lowers the offsets to where records of the client may be that no saved session tells of.
+    pub(super) fn bound(&self, offsets: &mut [u64]) {
+        if let Some(open) = &self.open {
+            open.held.bound(offsets);
+        }
     }
 
     /// Whether its time is over [MQTT-3.1.2-23].

@@ -59,6 +59,11 @@ impl Beginnings {
         are_known
     }
 
+    /// Where the store began to use a lane.
+    pub(crate) fn of(&self, lane: u32) -> u64 {
+        usize::try_from(lane).ok().and_then(|index| self.starts.get(index)).copied().unwrap_or(0)
+    }
+
     /// How many lanes there are.
     pub(crate) fn lanes(&self) -> usize {
         self.starts.len()
