@@ -9,6 +9,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench that is set up wrongly should stop, and prints"
 )]

@@ -17,6 +17,7 @@ fn main() -> Result<()> {
         // It would tell of a line that cannot be written by one that cannot be written either, and panic.
         .log_internal_errors(false)
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads()).enable_all().build()?;
     runtime.block_on(headwater_broker::serve(options))
 }

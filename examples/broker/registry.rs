@@ -71,11 +71,13 @@ impl Registry {
 
 impl Seat {
     /// Ends when somebody else has asked for the identifier.
-    pub(crate) async fn taken(&mut self) {
-        let ticket = self.ticket;
-        if self.arrivals.wait_for(|count| *count > ticket).await.is_err() {
-            // The sender lives in our own slot.
-            std::future::pending::<()>().await;
+    pub(crate) fn taken(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (mut arrivals, ticket) = (self.arrivals.clone(), self.ticket);
+        async move {
+            if arrivals.wait_for(|count| *count > ticket).await.is_err() {
+                // The sender lives as long as the seat.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -105,7 +107,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_to_ask_gets_it_and_the_ones_before_are_told() {
         let registry = Arc::new(Registry::default());
-        let mut first = registry.take("a").await;
+        let first = registry.take("a").await;
         assert!(!first.is_taken());
         let others: Vec<_> = (0..2)
             .map(|_| {

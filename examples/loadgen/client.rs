@@ -10,7 +10,7 @@ use headwater::codec::{
 };
 use headwater::session::client::{Config, Event, Session};
 use headwater::session::{Millis, Transmit};
-use headwater::topic::{TopicFilter, TopicNameBuf};
+use headwater::topic::{TopicFilterBuf, TopicNameBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -90,13 +90,11 @@ impl Client {
     }
 
     /// Subscribes, and waits until the broker says that it has.
-    pub(crate) async fn subscribe(&mut self, topics: &[TopicNameBuf], qos: QoS) -> Result<()> {
+    pub(crate) async fn subscribe(&mut self, filters: &[TopicFilterBuf], qos: QoS) -> Result<()> {
         // So many fit into a packet of 64 KiB, whatever their names.
-        for some in topics.chunks(100) {
-            let filters: Vec<_> = some
-                .iter()
-                .map(|topic| Ok(SubscribeFilter::new(TopicFilter::parse(topic.as_str())?, qos)))
-                .collect::<Result<_>>()?;
+        for some in filters.chunks(100) {
+            let filters: Vec<_> =
+                some.iter().map(|filter| SubscribeFilter::new(filter.as_filter(), qos)).collect();
             self.session.subscribe(&filters, Properties::default())?;
             let mut granted = true;
             self.answered("SUBSCRIBE", |event| {

@@ -8,8 +8,10 @@
 //!
 //! Run `cargo run --release --example loadgen -- --help` for its options.
 
+mod bystander;
 mod client;
 mod latency;
+mod memory;
 mod options;
 mod order;
 mod pace;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::options::Options;
 
@@ -47,6 +50,10 @@ fn main() -> ExitCode {
 fn load(options: Options) -> Result<ExitCode> {
     // A topic that cannot be is told before anything is connected.
     options.topic(0).with_context(|| format!("--topics {}", options.topics))?;
+    // Each client is an open file. Where that is not allowed the connection that is one too many will tell.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads()).enable_all().build()?;
     let (svg, json) = (options.svg.clone(), options.json);

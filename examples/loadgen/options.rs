@@ -52,6 +52,15 @@ pub(crate) struct Options {
     /// Messages in flight of each publisher, of QoS 1 and 2
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) window: u16,
+    /// Clients that are connected and do nothing; with --broker-pid the memory that they cost is told
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub(crate) idle: u32,
+    /// Subscriptions with wildcards that match nothing of what is published to load/{}, a thousand a client
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
+    pub(crate) wildcards: u32,
+    /// Clients that subscribe to all topics and never read; what they miss is not counted
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000))]
+    pub(crate) deaf: u32,
     /// The version of MQTT: 3.1.1 or 5.0
     #[arg(long = "version", default_value = "5.0", value_parser = version, action = ArgAction::Set)]
     pub(crate) version: Version,

@@ -30,6 +30,7 @@ pub(crate) struct Report {
     pub(crate) latency: Latency,
     pub(crate) acknowledged: Latency,
     processor_us: Option<f64>,
+    idle_bytes: Option<f64>,
 }
 
 impl Report {
@@ -38,6 +39,7 @@ impl Report {
         sent: &[Sent],
         received: &[Received],
         processor: Option<Duration>,
+        idle_bytes: Option<f64>,
     ) -> Self {
         let (mut latency, mut acknowledged) = (Latency::new(), Latency::new());
         sent.iter().for_each(|sent| acknowledged.add(&sent.acknowledged));
@@ -76,6 +78,7 @@ impl Report {
             received_per_sec: per_sec(measured_received, last_received),
             latency,
             acknowledged,
+            idle_bytes,
             processor_us: processor
                 .filter(|_| worked > 0)
                 .map(|used| used.as_secs_f64() * 1e6 / worked as f64),
@@ -147,6 +150,9 @@ impl Report {
         if let Some(micros) = self.processor_us {
             lines.push(format!("broker        {} of processor time a message", shown(micros)));
         }
+        if let Some(bytes) = self.idle_bytes {
+            lines.push(format!("broker        {bytes:.0} bytes of memory an idle connection"));
+        }
         lines.join("\n")
     }
 
@@ -154,7 +160,7 @@ impl Report {
     pub(crate) fn object(&self) -> Value {
         let options = &self.options;
         let distribution = |latency: &Latency| if latency.len() > 0 { latency.object() } else { Value::Null };
-        let fields: [(&str, Value); 22] = [
+        let fields: [(&str, Value); 23] = [
             ("publishers", options.publishers.into()),
             ("subscribers", options.subscribers.into()),
             ("topics", options.topic_count().into()),
@@ -176,6 +182,7 @@ impl Report {
             ("end_to_end", distribution(&self.latency)),
             ("acknowledged", distribution(&self.acknowledged)),
             ("processor_us", self.processor_us.into()),
+            ("idle_bytes", self.idle_bytes.into()),
             ("kept", self.is_kept().into()),
         ];
         Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::bystander::Bystanders;
 use crate::client::{Client, Clock};
 use crate::options::Options;
 use crate::pace::Bell;
@@ -30,6 +31,7 @@ const LATE: Duration = Duration::from_secs(10);
 /// Connects, publishes, waits for what is on its way, and gives the figures.
 pub(crate) async fn run(options: Options) -> Result<Report> {
     let (options, clock) = (Arc::new(options), Clock::start());
+    let bystanders = Bystanders::connect(&options, clock).await?;
     let mut subscribers = Vec::new();
     for number in 0..options.subscribers {
         let client = Client::connect(&options, clock, "s", number).await?;
@@ -76,7 +78,7 @@ pub(crate) async fn run(options: Options) -> Result<Report> {
         watched.wait().await?;
     }
     watched.bar.finish_and_clear();
-    Ok(Report::new(&watched.plan, &watched.sent, &watched.received, processor))
+    Ok(Report::new(&watched.plan, &watched.sent, &watched.received, processor, bystanders.idle_bytes))
 }
 
 /// The clients at work, and whether something still happens.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use headwater::session::client::Event;
-use headwater::topic::TopicNameBuf;
+use headwater::topic::{TopicFilterBuf, TopicNameBuf};
 use tokio::sync::watch;
 
 use crate::client::Client;
@@ -69,7 +69,8 @@ impl Subscriber {
             .map(|publisher| options.topic(publisher))
             .collect::<Result<_, _>>()?;
         topics.dedup();
-        client.subscribe(&topics, options.qos).await?;
+        let filters = topics.iter().map(|topic| TopicFilterBuf::parse(topic.as_str()));
+        client.subscribe(&filters.collect::<Result<Vec<_>, _>>()?, options.qos).await?;
         let orders = (0..options.publishers).map(|publisher| heard(&publisher).then(Order::default));
         let received = Received {
             orders: orders.collect(),

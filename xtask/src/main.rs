@@ -11,7 +11,7 @@
 //! | `cargo x kill-broker [KILLS]` | the broker killed with SIGKILL under load, 50 times, with publishers at every QoS and subscribers whose sessions last |
 //! | `cargo x strace` | the log on a real disk, with system calls that fail |
 //! | `cargo x mutate [WORD ...]` | takes the log's safeguards out, one at a time, and sees the tests that are there for them fail |
-//! | `cargo x broker-bench [--quick] [--rounds N] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
+//! | `cargo x broker-bench [--quick] [--rounds N] [--svg FOLDER] [WORD ...]` | our broker beside mosquitto, which has to be there: messages a second, processor time, latency, syncs |
 //! | `cargo x size` | how many bytes the codec adds to a device's program, by `xtask/size` |
 
 mod bed;
@@ -72,7 +72,7 @@ fn run() -> Result<()> {
         ["clients", names @ ..] => clients::run(&root, names),
         other => bail!(
             "no such task: {other:?}; there are ci, tidy, nostd, size, strace, kill [ROUNDS], kill-broker [KILLS], kafka [--version V], \
-             mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [WORD ...]"
+             mutate [WORD ...], clients [NAME ...], broker-bench [--quick] [--rounds N] [--svg FOLDER] [WORD ...]"
         ),
     }
 }

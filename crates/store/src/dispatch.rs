@@ -19,6 +19,26 @@ use crate::subscription::Subscription;
 /// How many bytes of the log are dispatched before others may have the lane.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Sessions are woken after so many records, or when there are no more: each time costs a switch to another thread, and what has
+/// gathered is written at once. Fewer than fit into an inbox.
+const WAKE_RECORDS: u64 = 64;
+
+/// Sessions that have got messages and do not know it yet. Whatever ends the dispatch, they are told.
+#[derive(Debug, Default)]
+struct Unwoken(Vec<Arc<Core>>);
+
+impl Unwoken {
+    fn wake(&mut self) {
+        self.0.drain(..).for_each(|session| session.wake());
+    }
+}
+
+impl Drop for Unwoken {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
 /// A subscription of a connected session, in the tree.
 #[derive(Debug, Clone)]
 pub(crate) struct Subscriber {
@@ -66,6 +86,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
     let _alone = lock(&lane.dispatching);
     let mut position = lane.position();
     let begin = position;
+    let mut unwoken = Unwoken::default();
     let fetched = match lane.partition.read_up_to(ReadUpTo::Durable, position, CHUNK_BYTES) {
         Ok(fetched) => fetched,
         // Retention was faster. Nobody is live that far behind but by a burst; those who are catch up by themselves.
@@ -95,11 +116,14 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
         match message {
             // Forwarded when it came.
             Ok(message) if message.qos == QoS::AtMostOnce => {}
-            Ok(message) => deliver(shared, Arc::new(message), source),
+            Ok(message) => deliver(shared, Arc::new(message), source, &mut unwoken),
             Err(NotAMessage) => Counters::add(&shared.counters.not_messages, 1),
         }
         // After the delivery: a session that looks at the position and then at its inbox misses nothing.
         lane.advance(position);
+        if (position - begin).is_multiple_of(WAKE_RECORDS) {
+            unwoken.wake();
+        }
     }
     // Batches may hold no record that is for readers.
     lane.advance(fetched.next_offset());
@@ -108,10 +132,12 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
     Ok(position - begin)
 }
 
-fn deliver(shared: &Shared, message: Arc<Message>, source: Source) {
+fn deliver(shared: &Shared, message: Arc<Message>, source: Source, unwoken: &mut Unwoken) {
     let mut subscribers = matching(shared, message.topic());
     for (session, selection) in select(&mut subscribers, &message, source) {
-        session.push(selection.deliver(&message, source), &shared.options);
+        if session.push(selection.deliver(&message, source), &shared.options) {
+            unwoken.0.push(Arc::clone(session));
+        }
     }
     for group in shared.groups.matching(message.topic()) {
         group.deliver(&message, source, &shared.options);

@@ -7,12 +7,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_log::{Partition, ReadUpTo};
 
 use crate::dispatch;
 use crate::error::LaneError;
+use crate::lock::lock;
 use crate::scan::Scans;
 use crate::store::Shared;
 
@@ -51,7 +52,7 @@ impl Lane {
         match self.work {
             Work::Messages(partition) => {
                 let Some(lane) = self.shared.lane(partition) else { return Ok(0) };
-                sync(&lane.partition, timeout)?;
+                lane.sync(timeout)?;
                 if lane.is_stopped() {
                     return Ok(0);
                 }
@@ -104,6 +105,9 @@ pub(crate) struct MessageLane {
     pub(crate) dispatching: Mutex<()>,
     /// The first offset that was not dispatched. Written under `dispatching` only.
     position: AtomicU64,
+    /// The first offset behind all that somebody wants to be durable: messages of QoS 1 and 2.
+    wanted_end: AtomicU64,
+    pace: Mutex<Pace>,
     /// Whether the lane has given up dispatching: then nothing more is to be appended.
     stopped: AtomicBool,
     /// Held while a retained message is appended and put into the tree, so that both have the same order, and while a subscription
@@ -113,7 +117,55 @@ pub(crate) struct MessageLane {
     pub(crate) scans: Scans,
 }
 
+/// What the last sync was like.
+#[derive(Debug, Default)]
+struct Pace {
+    took: Duration,
+    records: u64,
+}
+
+/// With so many records in a sync, more are on their way: they come from publishers that had to wait for the last one.
+const MANY_RECORDS: u64 = 8;
+/// What part of a sync is waited for them.
+const GATHER_PART: u32 = 4;
+/// Nothing is waited for longer than this, however long a sync takes.
+const GATHER_MAX: Duration = Duration::from_millis(10);
+
 impl MessageLane {
+    /// Waits until something was appended, at most so long, gathers what comes with it, and makes it durable.
+    fn sync(&self, timeout: Duration) -> Result<(), LaneError> {
+        let begin = self.partition.durable_end();
+        if !self.partition.wait_readable(ReadUpTo::Appended, begin, timeout)? {
+            return Ok(());
+        }
+        std::thread::sleep(self.gathers_for(begin));
+        let start = Instant::now();
+        self.partition.sync()?;
+        *lock(&self.pace) =
+            Pace { took: start.elapsed(), records: self.partition.durable_end().saturating_sub(begin) };
+        Ok(())
+    }
+
+    /// For how long messages are gathered before they are made durable together. A sync costs about as much for a hundred as for one, and
+    /// publishers that were acknowledged together send together.
+    fn gathers_for(&self, begin: u64) -> Duration {
+        let pace = lock(&self.pace);
+        let gathers = if self.wanted_end.load(Ordering::Relaxed) <= begin {
+            // Nobody waits. Who comes meanwhile waits no longer than for a sync that has begun.
+            pace.took
+        } else if pace.records >= MANY_RECORDS {
+            pace.took / GATHER_PART
+        } else {
+            Duration::ZERO
+        };
+        gathers.min(GATHER_MAX)
+    }
+
+    /// Somebody will wait until what is appended next is durable.
+    pub(crate) fn want_next(&self) {
+        self.wanted_end.fetch_max(self.partition.appended_end() + 1, Ordering::Relaxed);
+    }
+
     /// With so much memory for what is known of its topics.
     pub(crate) fn new(partition: Partition, summaries_bytes_max: usize) -> Self {
         let position = partition.durable_end();
@@ -121,6 +173,8 @@ impl MessageLane {
             partition,
             dispatching: Mutex::new(()),
             position: AtomicU64::new(position),
+            wanted_end: AtomicU64::new(0),
+            pace: Mutex::default(),
             stopped: AtomicBool::new(false),
             retaining: Mutex::new(()),
             scans: Scans::new(position, summaries_bytes_max),

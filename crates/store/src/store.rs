@@ -263,6 +263,9 @@ impl Shared {
             // Before the append, so that a checkpoint never passes it.
             lock(&core.state).held.begin(partition, lane.partition.appended_end());
         }
+        if publish.qos() > QoS::AtMostOnce {
+            lane.want_next();
+        }
         let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
         let mut placement = Placement::default();
         let offset = {

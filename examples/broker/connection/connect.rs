@@ -39,12 +39,12 @@ impl Connection {
         if seat.is_taken() {
             return Err(End::TakenOver);
         }
-        let wake = Arc::clone(&self.wake);
+        let bell = Arc::clone(&self.bell);
         let attach = Attach {
             client_id,
             clean_start: connect.clean_start,
             expiry_secs: self.session.session_expiry_secs(),
-            wake: Arc::new(move || wake.notify_one()),
+            wake: Arc::new(move || bell.ring()),
             now_ms: now_ms(),
         };
         let (attached, resumed, placement) = match self.hub.store.attach(&attach) {
@@ -61,6 +61,7 @@ impl Connection {
         // The will of an earlier connection waits for its delay or for the end of its session [MQTT-3.1.3-9].
         self.hub.wills.client_is_back(&self.hub, client_id, resumed.is_some());
         let saved_revision = self.session.revision();
+        self.waits.taken_over.set(seat.taken());
         self.client = Some(Client {
             asked: Asked::of(&attached, &self.hub.sys),
             attached,

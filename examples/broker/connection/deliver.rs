@@ -66,13 +66,15 @@ impl Connection {
     pub(super) fn transmit(&mut self) {
         let version = self.session.version();
         let limit = usize::try_from(self.session.peer_packet_size_max()).unwrap_or(usize::MAX);
+        let mut moment_ms = None;
         self.look_at_changes();
         // Control packets are small and bounded by what was read; messages wait while there is much to write.
         while self.outbox.len() <= OUTBOX_BYTES_MAX {
             match self.session.poll_transmit() {
                 Some(Transmit::Control(bytes)) => self.outbox.extend(bytes),
                 Some(Transmit::Publish { message, delivery, aliases }) => {
-                    if write(&mut self.outbox, message, delivery, aliases, version, limit).is_ok() {
+                    let now_ms = *moment_ms.get_or_insert_with(now_ms);
+                    if write(&mut self.outbox, message, delivery, aliases, version, limit, now_ms).is_ok() {
                         count(&self.hub.counters.sent);
                         continue;
                     }
@@ -97,10 +99,11 @@ fn write(
     aliases: Aliases<'_>,
     version: Version,
     limit: usize,
+    now_ms: i64,
 ) -> Result<(), EncodeError> {
     let mut properties = Vec::new();
     if version == Version::V5 {
-        delivery.message.fill(&delivery.subscription_ids, now_ms(), &mut properties);
+        delivery.message.fill(&delivery.subscription_ids, now_ms, &mut properties);
     }
     // A topic alias last, so that it can be left out.
     let plain = properties.len();

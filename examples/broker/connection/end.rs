@@ -69,7 +69,7 @@ impl End {
 
 impl Connection {
     /// Says farewell, publishes the will if there is reason to, and keeps of the session what outlives the connection.
-    pub(super) async fn finish(mut self, end: End, mut writer: impl AsyncWrite + Unpin) {
+    pub(super) async fn finish(mut self: Box<Self>, end: End, mut writer: impl AsyncWrite + Unpin) {
         tracing::debug!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
         if let End::Store(_) | End::Append(_) | End::Read(_) | End::Misuse(_) = end {
             tracing::error!(peer = %self.peer, client = self.client_id(), %end, "connection ends");

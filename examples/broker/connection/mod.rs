@@ -8,6 +8,7 @@
 //!   of QoS 2, in a session that outlives the connection: outbox -- session saved, durable --> socket
 //! ```
 
+mod bell;
 mod connect;
 mod deliver;
 mod end;
@@ -16,35 +17,35 @@ mod history;
 mod outbox;
 mod packet;
 mod statistics;
+mod wait;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
 use headwater::codec::{FrameReader, Limits, ReasonCode};
-use headwater::log::{AppendError, SyncError};
+use headwater::log::AppendError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 
+use self::bell::Bell;
 use self::end::End;
 use self::gate::Gate;
 use self::outbox::Outbox;
 use self::statistics::Asked;
+use self::wait::Waits;
 use crate::hub::Hub;
+use crate::options::Ack;
 use crate::registry::Seat;
 use crate::wills::Will;
 
 /// With so many bytes waiting to be written, nothing more is read and no more messages are taken from the store.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
-/// How much is read at a time, unless a packet needs more.
-const READ_BYTES: usize = 4 * 1024;
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
 /// How often a session that outlives its connection is saved while messages are delivered: a crash sends those of QoS 1 since again.
@@ -66,7 +67,8 @@ pub struct Connection {
     outbox: Outbox,
     gate: Gate,
     /// Rung when something came for the client.
-    wake: Arc<Notify>,
+    bell: Arc<Bell>,
+    waits: Waits,
     /// Since when something waits to be written without anything having been.
     stalled_since: Option<Millis>,
     /// Since when the packet that comes now is incomplete.
@@ -88,14 +90,6 @@ struct Client {
     seat: Seat,
 }
 
-/// What others have to say to a connection.
-enum Call {
-    /// Another connection asks for the client's identifier.
-    TakenOver,
-    /// There are new statistics, and the client wants them.
-    Statistics,
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
@@ -107,6 +101,7 @@ impl Connection {
     #[must_use]
     pub fn new(hub: Arc<Hub>, peer: SocketAddr, permit: Option<OwnedSemaphorePermit>) -> Self {
         let session = server::Session::new(hub.session, hub.now());
+        let bell = Arc::default();
         Self {
             frames: FrameReader::new(Limits::new(hub.options.packet_bytes_max)),
             session,
@@ -116,8 +111,9 @@ impl Connection {
             client: None,
             pending: VecDeque::new(),
             outbox: Outbox::default(),
+            waits: Waits::new(&bell),
+            bell,
             gate: Gate::default(),
-            wake: Arc::default(),
             stalled_since: None,
             partial_since: None,
             reads: true,
@@ -125,15 +121,28 @@ impl Connection {
     }
 
     /// Serves the connection to its end.
-    pub async fn run(mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
-        let mut stopping = self.hub.stopping.subscribe();
+    pub fn run(
+        self,
+        reader: impl AsyncRead + Unpin + Send,
+        writer: impl AsyncWrite + Unpin + Send,
+    ) -> impl Future<Output = ()> + Send {
+        // A future has room for what it was given once more: ten thousand that are idle would have it for nothing.
+        Box::new(self).serve(reader, writer)
+    }
+
+    async fn serve(
+        mut self: Box<Self>,
+        mut reader: impl AsyncRead + Unpin + Send,
+        mut writer: impl AsyncWrite + Unpin + Send,
+    ) {
+        self.watch_stopping();
         let end = loop {
-            match self.turn(&mut reader, &mut writer, &mut stopping).await {
+            match self.turn(&mut reader, &mut writer).await {
                 Ok(()) => {}
                 Err(end) => break end,
             }
         };
-        self.finish(end, writer).await;
+        Box::pin(self.finish(end, writer)).await;
     }
 
     /// Does what can be done, then waits for something to happen.
@@ -141,17 +150,12 @@ impl Connection {
         &mut self,
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
-        stopping: &mut tokio::sync::watch::Receiver<bool>,
     ) -> Result<(), End> {
-        if self.handle_frames().await? {
-            // Those who get these messages may wait for this thread, which the runtime would leave to a client that always has more for
-            // hundreds of turns: their inboxes would overflow meanwhile.
-            tokio::task::yield_now().await;
-        }
+        let mut more = self.handle_frames().await?;
         self.acknowledge()?;
         // Before messages that wait at the gate.
         self.transmit();
-        let more = self.deliver()?;
+        more |= self.deliver()?;
         self.transmit();
         self.tell();
         self.pass_gate()?;
@@ -159,66 +163,19 @@ impl Connection {
             return Err(End::Closed);
         }
         let now = self.hub.now();
-        let may_read = self.watch(now);
-        let deadline = self.deadline();
-        let sleep =
-            Duration::from_millis(deadline.map_or(u64::MAX, |deadline| deadline.0.saturating_sub(now.0)));
-        let durable = self.durable();
-
-        let Self { frames, outbox, client, wake, stalled_since, .. } = self;
-        let buffer = frames.buffer_mut();
-        buffer.reserve(READ_BYTES);
-        tokio::select! {
-            read = reader.read_buf(buffer), if may_read => {
-                if read.map_err(|_| End::Lost)? == 0 {
-                    return Err(End::Lost);
-                }
-            }
-            written = writer.write_buf(outbox), if outbox.has_remaining() => {
-                if written.map_err(|_| End::Lost)? == 0 {
-                    return Err(End::Lost);
-                }
-                *stalled_since = None;
-            }
-            result = durable => result.map_err(End::Store)?,
-            () = wake.notified() => {}
-            call = called(client) => match call {
-                Call::TakenOver => return Err(End::TakenOver),
-                // They are sent in the next turn.
-                Call::Statistics => {}
-            },
-            _ = stopping.wait_for(|stopping| *stopping) => return Err(End::Stopping),
-            () = tokio::time::sleep(sleep), if deadline.is_some() => self.time_out()?,
-            () = tokio::task::yield_now(), if more => {}
-        }
-        Ok(())
+        self.watch(now);
+        self.watch_others(now);
+        self.wait(reader, writer, more).await
     }
 
     fn may_read(&self) -> bool {
         self.session.wants_packet() && self.outbox.len() <= OUTBOX_BYTES_MAX
     }
 
-    /// Ready when the oldest message that is not acknowledged is durable, or what the gate waits for.
-    fn durable(&self) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + Send>> {
-        let store = &self.hub.store;
-        let message = self.pending.front().map(|(_, placement)| store.durable(placement));
-        let gate = self.gate.placement().map(|placement| store.durable(placement));
-        match (message, gate) {
-            (None, None) => Box::pin(pending()),
-            (Some(one), None) | (None, Some(one)) => Box::pin(one),
-            (Some(message), Some(gate)) => Box::pin(async move {
-                tokio::select! {
-                    result = message => result,
-                    result = gate => result,
-                }
-            }),
-        }
-    }
-
-    /// Hands in the receipts of messages that are durable.
+    /// Hands in the receipts of messages that are durable, or need not be.
     fn acknowledge(&mut self) -> Result<(), End> {
         while let Some((receipt, placement)) = self.pending.front() {
-            if !self.hub.store.is_durable(placement) {
+            if self.hub.options.ack == Ack::Durable && !self.hub.store.is_durable(placement) {
                 break;
             }
             self.session.acknowledge(*receipt, ReasonCode::SUCCESS).map_err(End::Misuse)?;
@@ -227,8 +184,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Notes since when the peer takes nothing, owes the rest of a packet, or has not been saved; tells whether it is read.
-    fn watch(&mut self, now: Millis) -> bool {
+    /// Notes since when the peer takes nothing, owes the rest of a packet, or has not been saved, and whether it is read.
+    fn watch(&mut self, now: Millis) {
         let may_read = self.may_read();
         if may_read && !self.reads {
             self.session.read_again(now);
@@ -242,7 +199,6 @@ impl Connection {
         {
             client.unsaved_since.get_or_insert(now);
         }
-        may_read
     }
 
     /// When something must be done though nothing happens.
@@ -262,6 +218,10 @@ impl Connection {
 
     fn time_out(&mut self) -> Result<(), End> {
         let now = self.hub.now();
+        // It has moved on since the sleep began.
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return Ok(());
+        }
         let is_over = |since: Option<Millis>, millis| since.is_some_and(|since| now >= since.after(millis));
         if is_over(self.stalled_since, WRITE_TIMEOUT_MILLIS)
             || is_over(self.partial_since, self.hub.packet_timeout_millis)
@@ -300,21 +260,5 @@ impl Connection {
         }
         client.saved_revision = self.session.revision();
         Ok(placement)
-    }
-}
-
-/// Ends when there is something that others have to say to the client's connection.
-async fn called(client: &mut Option<Client>) -> Call {
-    let Some(Client { seat, asked, .. }) = client else { return pending().await };
-    let statistics = async {
-        match asked {
-            // The sender lives as long as the broker.
-            Some(asked) => _ = asked.values.changed().await,
-            None => pending().await,
-        }
-    };
-    tokio::select! {
-        () = seat.taken() => Call::TakenOver,
-        () = statistics => Call::Statistics,
     }
 }

@@ -8,6 +8,9 @@ use bytes::{Buf, Bytes, BytesMut};
 /// A payload of at least so many bytes is not copied behind its head but written from where it is: the log's map.
 const APART_BYTES: usize = 4 * 1024;
 
+/// So much memory is kept for acknowledgements and small messages to come.
+const KEPT_BYTES: usize = 512;
+
 /// Bytes in the order in which they are to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -24,6 +27,13 @@ impl Outbox {
     /// The number of bytes that wait.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Gives memory back that an empty one holds for nothing.
+    pub(crate) fn release(&mut self) {
+        if self.len == 0 && self.tail.capacity() > KEPT_BYTES {
+            self.tail = BytesMut::new();
+        }
     }
 
     /// The place of its end, counted from the first byte that was ever put in.

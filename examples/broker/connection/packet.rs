@@ -1,12 +1,13 @@
 //! What the client sends.
 
+use bytes::Bytes;
 use headwater::codec::{
     Connect, DecodeError, Frame, PacketType, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
     Unsubscribe, Version,
 };
 use headwater::log::AppendError;
-use headwater::session::Receipt;
 use headwater::session::server::{Event, Request};
+use headwater::session::{Millis, Receipt};
 use headwater::store::session::Subscribed;
 use headwater::store::{Placement, PublishError, SubscribeError};
 use headwater_examples::show::now_ms;
@@ -16,42 +17,66 @@ use super::{Connection, history};
 use crate::hub::count;
 use crate::sys;
 
+/// How many packets are handled before others have their turn: fewer than the messages that may wait for one of them.
+const PACKETS_A_TURN: usize = 128;
+/// A payload of at least so many bytes is not copied out of what was read.
+const APART_BYTES: usize = 16 * 1024;
+
+/// When packets came.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// As sessions know it.
+    millis: Millis,
+    /// Since 1970-01-01 UTC.
+    unix_ms: i64,
+}
+
 impl Connection {
-    /// Handles the whole packets that are there; tells whether there were any.
+    /// Handles the whole packets that are there, as many as are one client's turn; tells whether there may be more.
     pub(super) async fn handle_frames(&mut self) -> Result<bool, End> {
-        let mut any = false;
-        while self.may_read() && !self.session.is_closed() {
+        let mut moment = None;
+        for _ in 0..PACKETS_A_TURN {
+            if !self.may_read() || self.session.is_closed() {
+                return Ok(false);
+            }
             let frame = match self.frames.next_frame() {
                 Ok(Some(frame)) => frame,
-                Ok(None) => break,
+                Ok(None) => return Ok(false),
                 Err(error) => return Err(self.reject(None, error)),
             };
             // The next packet has a time of its own, even if it has begun already.
             self.partial_since = None;
-            self.handle_frame(&frame).await?;
+            let now = *moment.get_or_insert_with(|| Moment { millis: self.hub.now(), unix_ms: now_ms() });
+            self.handle_frame(&frame, now).await?;
             // What the client is owed for this packet may already be there.
             self.acknowledge()?;
             self.transmit();
-            any = true;
+            // These may have taken their time.
+            if let PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe = frame.packet_type()
+            {
+                moment = None;
+            }
         }
-        Ok(any)
+        Ok(true)
     }
 
-    async fn handle_frame(&mut self, frame: &Frame) -> Result<(), End> {
+    async fn handle_frame(&mut self, frame: &Frame, now: Moment) -> Result<(), End> {
         let packet = match frame.packet(self.session.version()) {
             Ok(packet) => packet,
             Err(error) => return Err(self.reject(Some(frame), error)),
         };
-        match self.session.handle(packet, self.hub.now()).map_err(End::Protocol)? {
+        match self.session.handle(packet, now.millis).map_err(End::Protocol)? {
             None => {}
-            Some(Event::Connect(connect)) => self.admit(&connect).await?,
+            Some(Event::Connect(connect)) => Box::pin(self.admit(&connect)).await?,
             Some(Event::Publish { publish, topic, receipt }) => {
                 let publish = Publish { topic: Some(topic.name()), ..publish };
-                self.publish(frame, &publish, receipt)?;
+                self.publish(frame, &publish, receipt, now.unix_ms)?;
             }
-            Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
+            Some(Event::Subscribe { subscribe, request }) => {
+                Box::pin(self.subscribe(&subscribe, request)).await?
+            }
             Some(Event::Unsubscribe { unsubscribe, request }) => {
-                self.unsubscribe(&unsubscribe, request).await?
+                Box::pin(self.unsubscribe(&unsubscribe, request)).await?
             }
             Some(Event::Disconnect(disconnect)) => {
                 // [MQTT-3.1.2-8] [MQTT-3.14.4-3]; before 5.0 there is no other reason than success.
@@ -85,7 +110,13 @@ impl Connection {
         End::Malformed(error)
     }
 
-    fn publish(&mut self, frame: &Frame, publish: &Publish<'_>, receipt: Option<Receipt>) -> Result<(), End> {
+    fn publish(
+        &mut self,
+        frame: &Frame,
+        publish: &Publish<'_>,
+        receipt: Option<Receipt>,
+        now_ms: i64,
+    ) -> Result<(), End> {
         let Some(client) = &mut self.client else { return Ok(()) };
         count(&self.hub.counters.received);
         if publish.topic.is_some_and(sys::is_reserved) {
@@ -94,8 +125,12 @@ impl Connection {
             let answer = |receipt| self.session.acknowledge(receipt, ReasonCode::NOT_AUTHORIZED);
             return receipt.map_or(Ok(()), answer).map_err(End::Misuse);
         }
-        let payload = || frame.slice(publish.payload);
-        match client.attached.publish(publish, payload, now_ms()) {
+        let payload = || match publish.payload {
+            // What was read with it is not kept for it.
+            small if small.len() < APART_BYTES => Bytes::copy_from_slice(small),
+            large => frame.slice(large),
+        };
+        match client.attached.publish(publish, payload, now_ms) {
             Ok(placement) => self.pending.extend(receipt.map(|receipt| (receipt, placement))),
             Err(error) => self.not_stored(receipt, &error)?,
         }

@@ -25,6 +25,9 @@ log_type none
 connection_messages false
 ";
 
+/// Ten thousand are idle, and some are not.
+const CONNECTIONS_MAX: &str = "12000";
+
 /// A file system in memory, where a sync costs nothing.
 const MEMORY: &str = "/dev/shm";
 const MOSQUITTO: &str = "mosquitto";
@@ -99,6 +102,11 @@ impl Programs {
         calls.with_context(|| format!("strace says '{line}'"))
     }
 
+    /// A folder on the disk on which brokers keep what they keep.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn trace(&self) -> PathBuf {
         self.folder.join("syncs")
     }
@@ -113,11 +121,14 @@ impl Programs {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) sent: f64,
+    pub(crate) sent_per_sec: f64,
     pub(crate) received_per_sec: f64,
     pub(crate) lost: f64,
     pub(crate) processor_us: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
+    /// Memory for each idle connection, where there are any.
+    pub(crate) idle_bytes: f64,
 }
 
 /// A broker that runs, until it is dropped.
@@ -159,6 +170,7 @@ impl Broker {
         };
         if kind != Kind::Mosquitto {
             command.args(["--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(&data);
+            command.args(["--connections-max", CONNECTIONS_MAX]);
             command.env("RUST_LOG", "error");
         }
         let piped = kind == Kind::OursTraced;
@@ -214,12 +226,14 @@ impl Broker {
         };
         Ok(Figures {
             sent: figure(&["sent"])?,
+            sent_per_sec: figure(&["sent_per_sec"])?,
             received_per_sec: figure(&["received_per_sec"])?,
             lost: figure(&["lost"])? / figure(&["expected"])?,
             processor_us: figure(&["processor_us"])?,
             // There are none where all that came was sent in the warm-up.
             p50_us: figure(&["end_to_end", "p50_us"]).unwrap_or(f64::NAN),
             p99_us: figure(&["end_to_end", "p99_us"]).unwrap_or(f64::NAN),
+            idle_bytes: figure(&["idle_bytes"]).unwrap_or(f64::NAN),
         })
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Core {
 pub(crate) struct State {
     /// What wakes the connection; `None` when it is about to let go of the session.
     pub(crate) wake: Option<Wake>,
+    /// Whether the dispatcher has put something into the inbox and will wake the connection.
+    pub(crate) is_to_be_woken: bool,
     /// How far each partition has come.
     pub(crate) follow: Follows,
     /// The end of each partition when the client came: what is older was missed while away.
@@ -80,6 +82,7 @@ impl Core {
     pub(crate) fn new(key: u64, client_id: &str) -> Self {
         let state = State {
             wake: None,
+            is_to_be_woken: false,
             follow: Follows::default(),
             came_at: Box::default(),
             inbox: Inbox::default(),
@@ -97,20 +100,34 @@ impl Core {
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }
     }
 
-    /// The dispatcher has a durable message. If there is no room, the session reads it from the log later.
-    pub(crate) fn push(&self, delivery: Delivery, options: &StoreOptions) {
+    /// The dispatcher has a durable message. If there is no room, the session reads it from the log later. `true` if the session is to be
+    /// [woken](Self::wake) for it, and for what is pushed until then.
+    pub(crate) fn push(&self, delivery: Delivery, options: &StoreOptions) -> bool {
         let mut state = lock(&self.state);
-        let Some(wake) = state.wake.clone() else { return };
+        if state.wake.is_none() {
+            return false;
+        }
         let Source { partition, offset, .. } = delivery.source;
-        let Some(Follow::Live { .. }) = state.follow.of(partition) else { return };
+        let Some(Follow::Live { .. }) = state.follow.of(partition) else { return false };
         if state.inbox.is_full(&delivery, options) {
             state.follow.set(partition, Follow::Behind { next: offset });
-            return;
+            return false;
         }
         state.follow.set(partition, Follow::Live { pushed: offset + 1 });
         state.inbox.push(delivery);
-        drop(state);
-        wake();
+        !std::mem::replace(&mut state.is_to_be_woken, true)
+    }
+
+    /// Wakes the connection for what was pushed.
+    pub(crate) fn wake(&self) {
+        let wake = {
+            let mut state = lock(&self.state);
+            state.is_to_be_woken = false;
+            state.wake.clone()
+        };
+        if let Some(wake) = wake {
+            wake();
+        }
     }
 
     /// A QoS 0 message came; `false` if there is no room.
