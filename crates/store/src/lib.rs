@@ -113,6 +113,10 @@
 //!   never calls `Log::maintain` never compacts them.
 //! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
 //! * Saving a session in part: each save writes all of it, subscriptions too. With QoS 2 that is once for each sync of the topic of sessions.
+//! * What is known of the topics in pieces of the log, by which a session that catches up skips, is not kept: the first that reads a piece
+//!   after the store was opened reads all of it.
+//! * A session with many subscriptions that catches up compares each topic of a piece with each of them.
+//! * The dispatcher that is overtaken by retention counts it in [`Statistics`] alone: the sessions that were up to date are not told.
 //! * Another number of partitions of a log topic than that the sessions were saved with.
 //! * Order for a session that is away while the routing rules change, between what one topic had before and after.
 //! * Other retention for a log topic of a routing rule than `mqtt` has.

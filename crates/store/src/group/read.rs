@@ -107,9 +107,9 @@ impl Group {
         if !has_more && next < dispatched {
             let wanted = Wanted { next, limit, bytes };
             let wants = |topic: TopicName<'_>| filter.matches(topic);
-            let read = lane.scans.piece(&lane.partition, wanted, &shared.counters, wants)?;
-            end = read.end;
-            for (offset, message) in read.messages(&lane.partition, wanted, &shared.counters, wants)? {
+            let found = lane.scans.read(&lane.partition, wanted, &shared.counters, wants)?;
+            end = found.end;
+            for (offset, message) in found.messages {
                 if message.qos == QoS::AtMostOnce {
                     continue;
                 }

@@ -41,9 +41,9 @@ impl Scans {
         }
         let mut filling = lock(&self.filling);
         let Filling { names, bits, .. } = &mut *filling;
-        if names.find(topic.as_str().as_bytes()).is_none() {
+        if let Err(hash) = names.find(topic.as_str().as_bytes()) {
             // One that finds no place is written down again.
-            let _ = names.add(topic);
+            let _ = names.add(topic, hash);
             keys::insert(topic, bits);
         }
     }

@@ -29,11 +29,12 @@ use headwater_topic::TopicName;
 use self::bits::Bits;
 use self::fill::Filling;
 pub(crate) use self::keys::Probes;
-pub(crate) use self::piece::Piece;
+use self::piece::Piece;
 use self::recent::Recent;
 use self::summary::Summaries;
 use crate::counters::Counters;
 use crate::lock::{lock, read, write};
+use crate::message::Message;
 
 /// What is known of the topics in one partition, and what was read of it lately.
 #[derive(Debug)]
@@ -66,6 +67,15 @@ pub(crate) struct Wanted {
     pub(crate) bytes: usize,
 }
 
+/// What was found in a piece.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Offsets and messages, in order.
+    pub(crate) messages: Vec<(u64, Arc<Message>)>,
+    /// The first offset behind the piece.
+    pub(crate) end: u64,
+}
+
 impl Scans {
     /// Of a partition whose dispatcher is at `position`, with so much memory for its ranges.
     pub(crate) fn new(position: u64, bytes_max: usize) -> Self {
@@ -87,28 +97,41 @@ impl Scans {
         summaries.skip(next, end, &probes)
     }
 
-    /// The records from `wanted.next` on, read from the log unless somebody has read them just now. Those whose topic is wanted are there as
-    /// messages.
-    pub(crate) fn piece(
+    /// The messages from `wanted.next` on whose topic is wanted, of one piece, which is read from the log unless somebody has read it just now.
+    pub(crate) fn read(
         &self,
         partition: &Partition,
         wanted: Wanted,
         counters: &Counters,
         wants: impl Fn(TopicName<'_>) -> bool,
-    ) -> Result<Arc<Piece>, ReadError> {
+    ) -> Result<Found, ReadError> {
+        let (piece, is_wanted) = self.piece(partition, wanted, counters, &wants)?;
+        let is_wanted = is_wanted.unwrap_or_else(|| piece.wants(wants));
+        Ok(Found { messages: piece.messages(partition, wanted, counters, &is_wanted)?, end: piece.end })
+    }
+
+    /// The piece, and if it was read now, whether each of its topics is wanted.
+    fn piece(
+        &self,
+        partition: &Partition,
+        wanted: Wanted,
+        counters: &Counters,
+        wants: impl Fn(TopicName<'_>) -> bool,
+    ) -> Result<(Arc<Piece>, Option<Vec<bool>>), ReadError> {
         let slot = lock(&self.recent).slot(wanted.next);
         // Whoever comes to the same place meanwhile waits for this, and has it.
         let mut found = lock(&slot.piece);
         if let Some(piece) = &*found {
-            return Ok(Arc::clone(piece));
+            return Ok((Arc::clone(piece), None));
         }
         let mut bits = (!read(&self.summaries).covers(wanted.next)).then(Bits::new);
-        let piece = Arc::new(Piece::read(partition, wanted, counters, wants, bits.as_mut())?);
+        let (piece, is_wanted) = Piece::read(partition, wanted, counters, wants, bits.as_mut())?;
+        let piece = Arc::new(piece);
         if let Some(bits) = bits {
             write(&self.summaries).insert_read(piece.begin, piece.end, bits, partition.start_offset());
         }
         slot.fill(&mut found, &piece);
-        Ok(piece)
+        Ok((piece, Some(is_wanted)))
     }
 
     /// Forgets what lies before the start of the log, so that what was read of it does not keep it.

@@ -14,10 +14,10 @@ use crate::message::{Message, topic_of, topic_text};
 
 /// The records from one offset to another, by their topics.
 #[derive(Debug)]
-pub(crate) struct Piece {
+pub(super) struct Piece {
     pub(super) begin: u64,
     /// The first offset behind it.
-    pub(crate) end: u64,
+    pub(super) end: u64,
     names: Names,
     entries: Box<[Entry]>,
     /// How often messages were made that the first reader did not want.
@@ -36,14 +36,37 @@ struct Entry {
     message: OnceLock<Arc<Message>>,
 }
 
+/// The topic of a record.
+enum Topic<'a> {
+    /// One that is there, at this place.
+    Found(u32),
+    /// Another one, and its hash.
+    New(TopicName<'a>, u64),
+}
+
+/// `None` if the record is no message. Whether a text is a topic is found out once for each.
+fn find<'a>(names: &Names, record: &RecordView<'a>) -> Option<Topic<'a>> {
+    let text = topic_text(record)?;
+    let hash = match names.find(text) {
+        Ok(place) => return Some(Topic::Found(place)),
+        Err(hash) => hash,
+    };
+    if let Some(topic) = std::str::from_utf8(text).ok().and_then(|text| TopicName::parse(text).ok()) {
+        return Some(Topic::New(topic, hash));
+    }
+    let topic = topic_of(record)?;
+    Some(names.find(topic.as_str().as_bytes()).map_or_else(|hash| Topic::New(topic, hash), Topic::Found))
+}
+
 impl Piece {
+    /// Gives with it whether each of its topics is wanted.
     pub(super) fn read(
         partition: &Partition,
         wanted: Wanted,
         counters: &Counters,
         wants: impl Fn(TopicName<'_>) -> bool,
         mut bits: Option<&mut Bits>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<(Self, Vec<bool>), ReadError> {
         let Wanted { next, limit, bytes } = wanted;
         let fetched = partition.read_up_to(ReadUpTo::Durable, next, bytes)?;
         let (mut names, mut is_wanted, mut entries) = (Names::default(), Vec::new(), Vec::new());
@@ -54,21 +77,18 @@ impl Piece {
                 break;
             }
             read += 1;
-            // Whether a text is a topic is found out once for each.
-            let found = topic_text(&record).and_then(|text| names.find(text));
-            let place = found.or_else(|| {
-                let topic = topic_of(&record)?;
-                if let Some(place) = names.find(topic.as_str().as_bytes()) {
-                    return Some(place);
+            let topic = match find(&names, &record) {
+                Some(Topic::Found(place)) => place,
+                Some(Topic::New(topic, hash)) => {
+                    let Some(place) = names.add(topic, hash) else { continue };
+                    is_wanted.push(wants(topic));
+                    if let Some(bits) = &mut bits {
+                        keys::insert(topic, bits);
+                    }
+                    place
                 }
-                let place = names.add(topic)?;
-                is_wanted.push(wants(topic));
-                if let Some(bits) = &mut bits {
-                    keys::insert(topic, bits);
-                }
-                Some(place)
-            });
-            let Some(topic) = place else { continue };
+                None => continue,
+            };
             let entry = Entry { offset: record.offset, topic, message: OnceLock::new() };
             if at(&is_wanted, topic) {
                 entry.make(&record, fetched.bytes());
@@ -76,38 +96,43 @@ impl Piece {
             entries.push(entry);
         }
         Counters::add(&counters.scanned, read);
-        Ok(Self {
+        let piece = Self {
             begin: next,
             // Batches may hold no record that is for readers.
             end: fetched.next_offset().min(limit),
             names: names.closed(),
             entries: entries.into(),
             read_again: AtomicU32::new(0),
-        })
+        };
+        Ok((piece, is_wanted))
+    }
+
+    /// Whether each of its topics is wanted.
+    pub(super) fn wants(&self, wants: impl Fn(TopicName<'_>) -> bool) -> Vec<bool> {
+        self.names.iter().map(wants).collect()
     }
 
     /// The messages from `next` on whose topic is wanted, in order. Those that nobody has wanted before are read again.
-    pub(crate) fn messages(
+    pub(super) fn messages(
         &self,
         partition: &Partition,
         wanted: Wanted,
         counters: &Counters,
-        wants: impl Fn(TopicName<'_>) -> bool,
+        is_wanted: &[bool],
     ) -> Result<Vec<(u64, Arc<Message>)>, ReadError> {
         let Wanted { next, bytes, .. } = wanted;
-        let is_wanted: Vec<bool> = self.names.iter().map(wants).collect();
         if !is_wanted.contains(&true) {
             return Ok(Vec::new());
         }
         let first = self.entries.partition_point(|entry| entry.offset < next);
         let entries = self.entries.get(first..).unwrap_or_default();
-        let wanted = || entries.iter().filter(|entry| at(&is_wanted, entry.topic));
+        let wanted = || entries.iter().filter(|entry| at(is_wanted, entry.topic));
         if wanted().any(|entry| entry.message.get().is_none()) {
             // Where many come by, all of it is made for those who follow.
             let is_first = self.read_again.fetch_add(1, Ordering::Relaxed) == 0;
             let missing = entries
                 .iter()
-                .filter(|entry| entry.message.get().is_none() && (!is_first || at(&is_wanted, entry.topic)));
+                .filter(|entry| entry.message.get().is_none() && (!is_first || at(is_wanted, entry.topic)));
             make(missing, partition, bytes, counters)?;
         }
         Ok(wanted().filter_map(|entry| Some((entry.offset, Arc::clone(entry.message.get()?)))).collect())

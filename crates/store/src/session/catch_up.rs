@@ -13,7 +13,7 @@ use crate::delivery::{Delivery, Origin, Source};
 use crate::lane::MessageLane;
 use crate::lock::lock;
 use crate::message::Message;
-use crate::scan::{Probes, Skipped, Wanted};
+use crate::scan::{Found, Probes, Skipped, Wanted};
 use crate::select::Selection;
 use crate::subscription::Subscription;
 
@@ -154,8 +154,7 @@ impl Attached {
         let (options, counters) = (&self.shared.options, &self.shared.counters);
         let wants =
             |topic: TopicName<'_>| subscriptions.iter().any(|one| one.filter.as_filter().matches(topic));
-        let piece = lane.scans.piece(&lane.partition, wanted, counters, wants)?;
-        let messages = piece.messages(&lane.partition, wanted, counters, wants)?;
+        let Found { messages, end } = lane.scans.read(&lane.partition, wanted, counters, wants)?;
         for (offset, message) in messages {
             // There is enough to send for now.
             if found.len() >= options.inbox_max {
@@ -183,6 +182,6 @@ impl Attached {
             let source = Source { origin: Origin::Messages, partition, offset };
             found.push(selection.deliver(&message, source));
         }
-        Ok(piece.end)
+        Ok(end)
     }
 }

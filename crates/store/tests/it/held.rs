@@ -128,6 +128,19 @@ fn what_is_before_a_checkpoint_is_not_read() {
 }
 
 #[test]
+fn a_checkpoint_is_not_ahead_of_what_a_client_published_whose_connection_has_ended_without_a_word() {
+    let bed = Bed::new();
+    let mut client = bed.lasting("c");
+    let _ = publish(&bed, &mut client, 1, QoS::ExactlyOnce);
+    drop(client);
+    bed.run();
+    bed.store.checkpoint().unwrap();
+    bed.run();
+    let bed = killed(bed);
+    assert_eq!(held(&bed, "c"), [1]);
+}
+
+#[test]
 fn a_checkpoint_is_not_ahead_of_what_is_durable_and_is_written_when_it_moves() {
     let bed = Bed::new();
     let idle = bed.lasting("idle");

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use headwater_codec::{QoS, SubscribeOptions};
-use headwater_log::{Ack, Record};
+use headwater_log::{Ack, Header, Record};
 use headwater_store::{Next, Since, Statistics};
 use headwater_topic::TopicFilter;
 use proptest::prelude::*;
 
-use crate::bed::{Bed, Got, messages, options, seen};
+use crate::bed::{Bed, Got, got, messages, options, seen};
 
 const TOPICS: [&str; 12] = [
     "a",
@@ -176,6 +176,29 @@ proptest! {
         let summaries_bytes_max = if little_room { 1_200 } else { 1 << 20 };
         let (found, _) = walk(&steps, &filters, shared, Sizes { summaries_bytes_max, ..sizes });
         prop_assert_eq!(found, read);
+    }
+}
+
+#[test]
+fn a_record_under_the_key_of_another_topic_is_found_by_the_topic_that_its_header_names() {
+    let bed = Bed::new();
+    for filter in ["a", "b"] {
+        let mut client = bed.lasting(filter);
+        client.subscribe(filter, 1);
+        client.leave();
+    }
+    bed.publish("a", "of a", 1);
+    // As a routing rule writes it: beside the first one, whose key is its topic.
+    let headers = [Header::new("mqtt.topic", "b"), Header::new("mqtt.qos", "1")];
+    let record = Record::new("of b").key("a").headers(&headers);
+    let partition = bed.store.messages().partition_for_key(b"a");
+    bed.store.messages().partition(partition).unwrap().append(&record, Ack::Appended).unwrap();
+    bed.run();
+    let bed = bed.reopen();
+    // The second time by what the first has learnt.
+    for _ in 0..2 {
+        assert_eq!(bed.lasting("a").drain(), [got("a", "of a", 1, false)]);
+        assert_eq!(bed.lasting("b").drain(), [got("b", "of b", 1, false)]);
     }
 }
 
