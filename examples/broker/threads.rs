@@ -113,6 +113,9 @@ fn upkeep(hub: &Hub, log: &Log, stop: &AtomicBool) {
             }
             Err(error) => tracing::warn!(%error, "retention"),
         }
+        if let Err(error) = hub.store.checkpoint() {
+            tracing::warn!(%error, "a start after a crash reads more of the log");
+        }
         match hub.store.expire_sessions(now_ms()) {
             Ok(0) => {}
             Ok(sessions) => tracing::info!(sessions, "sessions expired"),

@@ -14,6 +14,7 @@ use headwater::codec::{
     Connect, Frame, FrameReader, Limits, Publish, QoS, ReasonCode, SubscribeFilter, Version,
 };
 use headwater::log::{Log, LogOptions};
+use headwater::session::persist::Change;
 use headwater::session::server::{Accept, Config, Event, Session};
 use headwater::session::{Millis, Receipt, Transmit};
 use headwater::store::{Attach, AttachError, Attached, Delivery, Next, Placement, Store, StoreOptions};
@@ -181,7 +182,7 @@ impl Connection<'_> {
             if self.broker.is_stopping() {
                 self.session.disconnect(ReasonCode::SERVER_SHUTTING_DOWN);
             }
-            // What was delivered since the session was last saved comes again after a crash. Nobody waits for this one.
+            // What was delivered of QoS 1 since the session was last saved comes again after a crash. Nobody waits for this one.
             if self.saved_at.elapsed() > Duration::from_secs(1) {
                 let _ = self.save()?;
             }
@@ -194,6 +195,7 @@ impl Connection<'_> {
                 if out.is_empty() {
                     break;
                 }
+                self.keep_exchanges()?;
                 stream.write_all(&out)?;
                 out.clear();
             }
@@ -245,8 +247,7 @@ impl Connection<'_> {
             Event::Publish { publish, topic, receipt } => {
                 let publish = Publish { topic: Some(topic.name()), ..publish };
                 let payload = || frame.slice(publish.payload);
-                let placement =
-                    self.broker.store.publish(&publish, payload, attached.client_id(), now_ms())?;
+                let placement = attached.publish(&publish, payload, now_ms())?;
                 self.pending.extend(receipt.map(|receipt| (receipt, placement)));
             }
             Event::Subscribe { subscribe, request } => {
@@ -310,15 +311,15 @@ impl Connection<'_> {
         };
         self.attached = Some(attached);
         self.broker.store.wait_durable(&placement)?;
+        if self.session.session_expiry_secs() > 0 {
+            self.session.record_changes(1_000);
+        }
         let accept = Accept::default().assigned_client_id(assigned.as_deref());
         Ok(self.session.accept(resumed, &accept, self.broker.now())?)
     }
 
     /// Puts what is for the client into `out`, as far as it may be sent.
     fn send(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        if self.attached.as_ref().is_some_and(|attached| attached.reserve_packet_ids(&mut self.session)) {
-            self.keep()?;
-        }
         let (version, limit) = (self.session.version(), self.session.peer_packet_size_max() as usize);
         loop {
             let has_room = self.session.is_open()
@@ -362,14 +363,25 @@ impl Connection<'_> {
         Ok(attached.save(&self.session.state(), self.session.session_expiry_secs())?)
     }
 
-    /// Saves it, and waits until it is on disk. The packet identifiers that are reserved by that may be given out then.
+    /// Saves it, and waits until it is on disk.
     fn keep(&mut self) -> Result<()> {
         let placement = self.save()?;
-        self.broker.store.wait_durable(&placement)?;
-        if let Some(attached) = &self.attached {
-            attached.reserve_packet_ids(&mut self.session);
+        Ok(self.broker.store.wait_durable(&placement)?)
+    }
+
+    /// What packets of QoS 2 are about to tell the client is on disk before they are written.
+    fn keep_exchanges(&mut self) -> Result<()> {
+        let mut is_told = false;
+        loop {
+            is_told |= match self.session.poll_change() {
+                Ok(None) => break,
+                Ok(Some(Change::Taken { exactly_once, .. })) => exactly_once,
+                Ok(Some(change)) => matches!(change, Change::Received { .. } | Change::Released { .. }),
+                // There were too many to know.
+                Err(_) => true,
+            };
         }
-        Ok(())
+        if is_told { self.keep() } else { Ok(()) }
     }
 
     /// The connection has ended: what outlives it is kept, and the client identifier is free.

@@ -215,7 +215,7 @@ fn answered(place: &str, answer: &str, sources: &[Source], count: &mut Counts, f
     }
 }
 
-/// Whether there is a test `crate::module::name`: in `tests/it/module.rs` of the crate, or in a `module.rs` or `module/mod.rs` anywhere
+/// Whether there is a test `crate::module::name`: in `tests/it/module.rs` of the crate or `tests/it/module/mod.rs`, or in a `module.rs` or `module/mod.rs` anywhere
 /// below its `src`. The examples count as a crate, and so does `trial` among them.
 pub(crate) fn exists(name: &str, sources: &[Source]) -> bool {
     let Some((krate, rest)) = name.split_once("::") else { return false };
@@ -229,6 +229,7 @@ pub(crate) fn exists(name: &str, sources: &[Source]) -> bool {
     let in_module = |path: &str| {
         let Some(file) = path.strip_prefix(&folder) else { return false };
         file == format!("/tests/it/{module}.rs")
+            || file == format!("/tests/it/{module}/mod.rs")
             || file.starts_with("/src/")
                 && (file.ends_with(&format!("/{module}.rs")) || file.ends_with(&format!("/{module}/mod.rs")))
     };

@@ -9,7 +9,7 @@ pub(crate) const DOCUMENT: &str = "docs/testing.md";
 /// Tables whose rows are a promise, what is done, and `crate::module::test` or `later: ...`.
 const OF_MQTT: [&str; 2] = ["## The session's promises", "## The broker's promises"];
 
-/// Tables of the log: what is in backquotes and has a path is a test of that crate.
+/// Tables of the log: what is in backquotes and has a path is a test of that crate, or of the examples.
 const OF_THE_LOG: [&str; 3] =
     ["## The log's promises", "## What the log takes and refuses", "## The faults, and their tests"];
 
@@ -42,8 +42,8 @@ pub(crate) fn check(document: &str, sources: &[Source], findings: &mut Vec<Strin
     for row in OF_THE_LOG.iter().flat_map(|heading| rows(document, heading)) {
         // Every second piece is in backquotes.
         for name in row.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
-            let test = format!("log::{}", name.replace("::tests::", "::"));
-            if !exists(&test, sources) && !exists(&format!("log::{name}"), sources) {
+            let name = name.replace("::tests::", "::");
+            if !["log", "examples"].iter().any(|krate| exists(&format!("{krate}::{name}"), sources)) {
                 findings.push(format!("{DOCUMENT}: there is no test {name}"));
             }
         }

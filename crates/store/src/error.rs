@@ -42,6 +42,14 @@ pub enum OpenError {
         /// Why.
         error: SnapshotError,
     },
+    /// How far the messages of clients were in their sessions cannot be read back.
+    #[error("record {offset} of __headwater_sessions, a checkpoint: {error}")]
+    Checkpoint {
+        /// The record.
+        offset: u64,
+        /// Why.
+        error: SnapshotError,
+    },
     /// What is kept of a log topic that messages go to cannot be read back.
     #[error("record {offset} of __headwater_topics, a log topic: {error}")]
     Registered {
@@ -132,6 +140,9 @@ pub enum AttachError {
     /// The log did not take a record of the session.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A QoS 2 message of the client cannot be made durable, so it is not known whether it is to come again.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
 }
 
 /// A lane could not do its work.

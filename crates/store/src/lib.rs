@@ -87,9 +87,10 @@
 //! # What is promised
 //!
 //! * A message whose placement is durable reaches every session that was subscribed, durably, when it came, as long as retention leaves it
-//!   in the log: QoS 1 at least once. QoS 2 comes exactly once as long as the process lives or ends cleanly; after a crash, what was sent since
-//!   the session was last saved may come again, and nothing is dropped as if it had, for the last eight crashes within the life of
-//!   a session; see below.
+//!   in the log: QoS 1 at least once, and QoS 2 exactly once, over crashes too, if what [`Attached::save`] says is waited for. So is a
+//!   QoS 2 message that a client sends by [`Attached::publish`] in the log exactly once, however often it is sent again. Sessions that end with
+//!   their connection have that as long as the connection lasts. `docs/mapping.md` has the order in which things become durable, and one case
+//!   of a power failure with retained messages that is left.
 //! * Messages of one topic come in the order in which they were taken; with routing rules whose key has the client identifier in it, those
 //!   of one client.
 //! * A message for a shared subscription reaches one of its sessions, as long as one of them lasts: QoS 1 at least once, and exactly
@@ -111,9 +112,7 @@
 //! * What was not compacted yet of the topics of retained messages and of sessions is read whole when the store is opened; who
 //!   never calls `Log::maintain` never compacts them.
 //! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
-//! * Saving a session in part: each save writes all of it.
-//! * Packet identifiers that a client may hold since a crash are not given out again as long as the session lasts, but for those of
-//!   the oldest crashes when there were many: half of all can always be given out.
+//! * Saving a session in part: each save writes all of it, subscriptions too. With QoS 2 that is once for each sync of the topic of sessions.
 //! * Another number of partitions of a log topic than that the sessions were saved with.
 //! * Order for a session that is away while the routing rules change, between what one topic had before and after.
 //! * Other retention for a log topic of a routing rule than `mqtt` has.

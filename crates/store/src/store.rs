@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
-use headwater_codec::{Publish, QoS};
+use headwater_codec::{PacketId, Publish, QoS};
 use headwater_log::{
     Ack, CleanupPolicy, Fold, Log, Partition, ReadError, ReadUpTo, Record, SyncError, Table, TableError,
     Topic, TopicError, TopicOptions,
@@ -24,7 +24,7 @@ use crate::message::{Beside, Message, with_record};
 use crate::options::StoreOptions;
 use crate::placement::Placement;
 use crate::retained::{self, Retained};
-use crate::session::{self, Sessions};
+use crate::session::{self, Checkpoint, Core, Loaded, Sessions};
 use crate::topics::Topics;
 
 /// The log topic of all messages that no rule sends elsewhere.
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) retained: Retained,
     /// Snapshots of sessions, keyed by client identifier.
     pub(crate) session_log: Partition,
+    pub(crate) checkpoint: Checkpoint,
     next_session_key: AtomicU64,
     pub(crate) sessions: Mutex<Sessions>,
     /// Subscriptions of connected sessions.
@@ -76,7 +77,8 @@ impl Store {
         let session_topic = single(log, session::TOPIC, session_options)?;
         let session_log = only_partition(&session_topic)?;
         let ends = session::Ends { messages: &ends, retained: retained.partition.appended_end() };
-        let (sessions, groups) = session::load(&session_topic, &session_log, &ends, &beginnings, now_ms)?;
+        let Loaded { sessions, groups, checkpoint } =
+            session::load(&session_topic, &session_log, &lanes, &ends, &beginnings, now_ms)?;
         // A key each for what was read back.
         let keys = sessions.len().saturating_add(groups.len());
         Ok(Self {
@@ -87,6 +89,7 @@ impl Store {
                 lanes,
                 retained,
                 session_log,
+                checkpoint: Checkpoint::new(checkpoint),
                 next_session_key: AtomicU64::new(u64::try_from(keys).unwrap_or(u64::MAX)),
                 sessions: Mutex::new(sessions),
                 subscriptions: RwLock::new(SubscriptionTree::new()),
@@ -118,80 +121,7 @@ impl Store {
         client_id: &str,
         now_ms: i64,
     ) -> Result<Placement, PublishError> {
-        let Some(hook) = &self.shared.options.hook else {
-            return self.take(publish, payload, Vec::new(), client_id, now_ms);
-        };
-        let mut incoming = Incoming::new(publish, client_id).ok_or(PublishError::NoTopic)?;
-        // Nothing is locked: a panic leaves all as it is.
-        match hook.decide(&mut incoming) {
-            Verdict::Pass => {}
-            Verdict::Drop => {
-                Counters::add(&self.shared.counters.hook_dropped, 1);
-                return Ok(Placement::default());
-            }
-            Verdict::Refuse(reason) => {
-                Counters::add(&self.shared.counters.hook_dropped, 1);
-                return Err(PublishError::Refused { reason });
-            }
-        }
-        incoming.lend(|publish, changed, headers| {
-            self.take(publish, || changed.unwrap_or_else(payload), headers, client_id, now_ms)
-        })
-    }
-
-    /// Takes a message as it is, with headers for those who read the log.
-    fn take(
-        &self,
-        publish: &Publish<'_>,
-        payload: impl FnOnce() -> Bytes,
-        headers: Vec<(&str, Cow<'_, str>)>,
-        client_id: &str,
-        now_ms: i64,
-    ) -> Result<Placement, PublishError> {
-        let shared = &*self.shared;
-        let topic = publish.topic.ok_or(PublishError::NoTopic)?;
-        let mut routed = shared.topics.route(topic, client_id);
-        routed.headers.extend(headers);
-        let lane = shared.topics.lane(routed.home, routed.key.as_bytes());
-        let partition = lane.ok_or(PublishError::PartitionsAdded)?;
-        let lane = shared.lane(partition).ok_or(PublishError::PartitionsAdded)?;
-        if lane.is_stopped() {
-            return Err(PublishError::LaneStopped { partition });
-        }
-        let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
-        if publish.qos() > QoS::AtMostOnce {
-            lane.want_next();
-        }
-        let mut placement = Placement::default();
-        let offset = {
-            // Plain messages need no order beside that of the log.
-            let _order = publish.retain.then(|| lock(&lane.retaining));
-            let copy = if publish.retain {
-                let payload = Bytes::copy_from_slice(publish.payload);
-                Message::from_publish(publish, payload, client_id, now_ms)
-            } else {
-                None
-            };
-            let room = copy.as_ref().map(|message| shared.retained.admit(message, &shared.options));
-            let _room =
-                room.transpose().inspect_err(|_| Counters::add(&shared.counters.retained_refused, 1))?;
-            let beside = Beside { key: Some(&routed.key), source: None, added: &routed.headers };
-            let appended = with_record(publish, client_id, now_ms, beside, append);
-            let offset = appended.ok_or(PublishError::NoTopic)??;
-            if let Some(message) = copy {
-                let source = (partition, offset);
-                placement.retained =
-                    shared.retained.publish(publish, message, client_id, now_ms, source, &shared.topics)?;
-            }
-            offset
-        };
-        placement.message = Some((partition, offset));
-        if publish.qos() == QoS::AtMostOnce {
-            let source = Source { origin: Origin::Messages, partition, offset };
-            let message = || Message::from_publish(publish, payload(), client_id, now_ms);
-            dispatch::forward(shared, topic, message, source);
-        }
-        Ok(placement)
+        self.shared.publish(publish, payload, Publisher { client_id, holds: None }, now_ms)
     }
 
     /// Whether all of it is durable.
@@ -267,7 +197,110 @@ impl Store {
     }
 }
 
+/// Who publishes.
+#[derive(Clone, Copy)]
+pub(crate) struct Publisher<'a> {
+    pub(crate) client_id: &'a str,
+    /// The session that keeps the packet identifier, of a QoS 2 message, until it is released.
+    pub(crate) holds: Option<(&'a Core, PacketId)>,
+}
+
 impl Shared {
+    /// Asks the hook, and takes the message.
+    pub(crate) fn publish(
+        &self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        publisher: Publisher<'_>,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
+        let Some(hook) = &self.options.hook else {
+            return self.take(publish, None, payload, &[], publisher, now_ms);
+        };
+        let mut incoming = Incoming::new(publish, publisher.client_id).ok_or(PublishError::NoTopic)?;
+        // Nothing is locked: a panic leaves all as it is.
+        match hook.decide(&mut incoming) {
+            Verdict::Pass => {}
+            Verdict::Drop => {
+                Counters::add(&self.counters.hook_dropped, 1);
+                return Ok(Placement::default());
+            }
+            Verdict::Refuse(reason) => {
+                Counters::add(&self.counters.hook_dropped, 1);
+                return Err(PublishError::Refused { reason });
+            }
+        }
+        incoming.lend(|publish, changed, headers| {
+            self.take(publish, changed, payload, &headers, publisher, now_ms)
+        })
+    }
+
+    /// Takes a message as it is: its payload owned, if it is that already, and with headers for those who read the log.
+    fn take(
+        &self,
+        publish: &Publish<'_>,
+        owned: Option<Bytes>,
+        payload: impl FnOnce() -> Bytes,
+        headers: &[(&str, Cow<'_, str>)],
+        publisher: Publisher<'_>,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
+        let Publisher { client_id, holds } = publisher;
+        let topic = publish.topic.ok_or(PublishError::NoTopic)?;
+        let routed = self.topics.route(topic, client_id);
+        let key = routed.as_ref().map(|routed| &*routed.key);
+        let home = routed.as_ref().map_or(0, |routed| routed.home);
+        let lane = self.topics.lane(home, key.unwrap_or(topic.as_str()).as_bytes());
+        let partition = lane.ok_or(PublishError::PartitionsAdded)?;
+        let lane = self.lane(partition).ok_or(PublishError::PartitionsAdded)?;
+        if lane.is_stopped() {
+            return Err(PublishError::LaneStopped { partition });
+        }
+        if let Some((core, _)) = holds {
+            // Before the append, so that a checkpoint never passes it.
+            lock(&core.state).held.begin(partition, lane.partition.appended_end());
+        }
+        if publish.qos() > QoS::AtMostOnce {
+            lane.want_next();
+        }
+        let append = |record: &Record<'_>| lane.partition.append(record, Ack::Appended);
+        let mut placement = Placement::default();
+        let offset = {
+            // Plain messages need no order beside that of the log.
+            let _order = publish.retain.then(|| lock(&lane.retaining));
+            let copy = if publish.retain {
+                let payload = Bytes::copy_from_slice(publish.payload);
+                Message::from_publish(publish, payload, client_id, now_ms)
+            } else {
+                None
+            };
+            let room = copy.as_ref().map(|message| self.retained.admit(message, &self.options));
+            let _room =
+                room.transpose().inspect_err(|_| Counters::add(&self.counters.retained_refused, 1))?;
+            let packet_id = holds.map(|(_, packet_id)| packet_id);
+            let of_rule = routed.as_ref().map_or(&[][..], |routed| &routed.headers);
+            let beside = Beside { key, packet_id, source: None, added: [of_rule, headers] };
+            let appended = with_record(publish, client_id, now_ms, beside, append);
+            let offset = appended.ok_or(PublishError::NoTopic)??;
+            if let Some(message) = copy {
+                let source = (partition, offset);
+                placement.retained =
+                    self.retained.publish(publish, message, client_id, now_ms, source, &self.topics)?;
+            }
+            offset
+        };
+        placement.message = Some((partition, offset));
+        if let Some((core, packet_id)) = holds {
+            lock(&core.state).held.put(packet_id, (partition, offset));
+        }
+        if publish.qos() == QoS::AtMostOnce {
+            let source = Source { origin: Origin::Messages, partition, offset };
+            let message = || Message::from_publish(publish, owned.unwrap_or_else(payload), client_id, now_ms);
+            dispatch::forward(self, topic, message, source);
+        }
+        Ok(placement)
+    }
+
     pub(crate) fn lane(&self, partition: u32) -> Option<&MessageLane> {
         self.lanes.get(usize::try_from(partition).ok()?)
     }

@@ -9,6 +9,7 @@ use headwater::store::{Attach, AttachError};
 use headwater_examples::show::now_ms;
 
 use super::end::End;
+use super::gate::CHANGES_MAX;
 use super::statistics::Asked;
 use super::{Client, Connection};
 use crate::wills::Will;
@@ -67,11 +68,13 @@ impl Connection {
             will: Will::of(connect, client_id),
             saved_revision,
             unsaved_since: None,
-            save_failed_at: None,
             seat,
         });
         self.hub.store.durable(&placement).await.map_err(End::Store)?;
         tracing::debug!(peer = %self.peer, client = client_id, version = ?connect.version, resumed = resumed.is_some(), "connected");
+        if self.session.session_expiry_secs() > 0 {
+            self.session.record_changes(CHANGES_MAX);
+        }
         self.session.accept(resumed, &accept, self.hub.now()).map_err(End::Misuse)
     }
 

@@ -18,14 +18,9 @@ impl Connection {
     /// Takes messages from the store while there is room; tells whether there is more to look at right away.
     pub(super) fn deliver(&mut self) -> Result<bool, End> {
         let now_ms = now_ms();
-        let Some(client) = &self.client else { return Ok(false) };
-        // What just failed is tried again when its time comes, not at each turn.
-        if client.attached.reserve_packet_ids(&mut self.session) && client.save_failed_at.is_none() {
-            self.save();
-        }
         for _ in 0..MESSAGES_A_TURN {
             if !self.has_room() {
-                // An acknowledgement, a write or more packet identifiers go on.
+                // An acknowledgement or a write goes on.
                 return Ok(false);
             }
             let Some(client) = &mut self.client else { return Ok(false) };
@@ -63,6 +58,7 @@ impl Connection {
         let version = self.session.version();
         let limit = usize::try_from(self.session.peer_packet_size_max()).unwrap_or(usize::MAX);
         let mut moment_ms = None;
+        self.look_at_changes();
         // Control packets are small and bounded by what was read; messages wait while there is much to write.
         while self.outbox.len() <= OUTBOX_BYTES_MAX {
             match self.session.poll_transmit() {

@@ -8,11 +8,10 @@ use headwater::session::{Misuse, ProtocolError};
 use headwater_examples::show::now_ms;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Client, Connection};
+use super::{Client, Connection, SETTLE};
 
-/// How long the farewell may take, and what was received may take to become durable.
+/// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_millis(500);
-const SETTLE: Duration = Duration::from_secs(10);
 
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +69,7 @@ impl End {
 
 impl Connection {
     /// Says farewell, publishes the will if there is reason to, and keeps of the session what outlives the connection.
-    pub(super) async fn finish(mut self, end: End, mut writer: impl AsyncWrite + Unpin) {
+    pub(super) async fn finish(mut self: Box<Self>, end: End, mut writer: impl AsyncWrite + Unpin) {
         tracing::debug!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
         if let End::Store(_) | End::Append(_) | End::Read(_) | End::Misuse(_) = end {
             tracing::error!(peer = %self.peer, client = self.client_id(), %end, "connection ends");
@@ -82,6 +81,9 @@ impl Connection {
         // What was not sent goes to other members of a group: nothing is written that has nowhere to go.
         if self.session.is_closed() {
             self.transmit();
+        }
+        if !matches!(end, End::Lost) {
+            self.leave_gate().await;
         }
         // A client that does not read does not hold its successor up.
         let _ = tokio::time::timeout(FAREWELL, writer.write_all_buf(&mut self.outbox)).await;

@@ -4,12 +4,15 @@
 //!   socket -> frames -> session -> store.publish() -> pending -- durable --> session -> outbox -> socket
 //!                          ^                                                    ^
 //!                          '---- acknowledgements               attached.next() '   what is for the client
+//!
+//!   of QoS 2, in a session that outlives the connection: outbox -- session saved, durable --> socket
 //! ```
 
 mod bell;
 mod connect;
 mod deliver;
 mod end;
+mod gate;
 mod history;
 mod outbox;
 mod packet;
@@ -20,9 +23,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use headwater::codec::{FrameReader, Limits, ReasonCode};
+use headwater::log::AppendError;
 use headwater::session::{Millis, Receipt, server};
 use headwater::store::{Attached, Delivery, Placement};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,6 +35,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use self::bell::Bell;
 use self::end::End;
+use self::gate::Gate;
 use self::outbox::Outbox;
 use self::statistics::Asked;
 use self::wait::Waits;
@@ -42,8 +48,10 @@ use crate::wills::Will;
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 /// A client that takes nothing for so long is gone.
 const WRITE_TIMEOUT_MILLIS: u64 = 30_000;
-/// How often a session that outlives its connection is saved while messages are delivered: a crash sends those since again.
+/// How often a session that outlives its connection is saved while messages are delivered: a crash sends those of QoS 1 since again.
 const SAVE_MILLIS: u64 = 1_000;
+/// How long the end of a connection waits for what was received, and for the session, to become durable.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// One network connection.
 pub struct Connection {
@@ -57,6 +65,7 @@ pub struct Connection {
     /// Messages that are in the log and not known to be durable, in the order in which they came.
     pending: VecDeque<(Receipt, Placement)>,
     outbox: Outbox,
+    gate: Gate,
     /// Rung when something came for the client.
     bell: Arc<Bell>,
     waits: Waits,
@@ -77,8 +86,6 @@ struct Client {
     /// What of the session was saved last, and since when it is not all.
     saved_revision: u64,
     unsaved_since: Option<Millis>,
-    /// When the log did not take it: it is tried again a while later.
-    save_failed_at: Option<Millis>,
     // Last, so that it is given back last.
     seat: Seat,
 }
@@ -106,6 +113,7 @@ impl Connection {
             outbox: Outbox::default(),
             waits: Waits::new(&bell),
             bell,
+            gate: Gate::default(),
             stalled_since: None,
             partial_since: None,
             reads: true,
@@ -113,7 +121,20 @@ impl Connection {
     }
 
     /// Serves the connection to its end.
-    pub async fn run(mut self, mut reader: impl AsyncRead + Unpin, mut writer: impl AsyncWrite + Unpin) {
+    pub fn run(
+        self,
+        reader: impl AsyncRead + Unpin + Send,
+        writer: impl AsyncWrite + Unpin + Send,
+    ) -> impl Future<Output = ()> + Send {
+        // A future has room for what it was given once more: ten thousand that are idle would have it for nothing.
+        Box::new(self).serve(reader, writer)
+    }
+
+    async fn serve(
+        mut self: Box<Self>,
+        mut reader: impl AsyncRead + Unpin + Send,
+        mut writer: impl AsyncWrite + Unpin + Send,
+    ) {
         self.watch_stopping();
         let end = loop {
             match self.turn(&mut reader, &mut writer).await {
@@ -121,7 +142,7 @@ impl Connection {
                 Err(end) => break end,
             }
         };
-        self.finish(end, writer).await;
+        Box::pin(self.finish(end, writer)).await;
     }
 
     /// Does what can be done, then waits for something to happen.
@@ -132,9 +153,12 @@ impl Connection {
     ) -> Result<(), End> {
         let mut more = self.handle_frames().await?;
         self.acknowledge()?;
+        // Before messages that wait at the gate.
+        self.transmit();
         more |= self.deliver()?;
         self.transmit();
         self.tell();
+        self.pass_gate()?;
         if self.session.is_closed() {
             return Err(End::Closed);
         }
@@ -217,18 +241,24 @@ impl Connection {
     /// Saves the session as it is. It is made durable by its lane; nobody waits for it.
     fn save(&mut self) {
         let now = self.hub.now();
-        let Some(client) = &mut self.client else { return };
-        client.unsaved_since = None;
-        client.save_failed_at = None;
-        let expiry_secs = self.session.session_expiry_secs();
-        if expiry_secs > 0
-            && let Err(error) = client.attached.save(&self.session.state(), expiry_secs)
+        if let Err(error) = self.save_now()
+            && let Some(client) = &mut self.client
         {
             tracing::warn!(client = client.attached.client_id(), %error, "the session was not saved");
             client.unsaved_since = Some(now);
-            client.save_failed_at = Some(now);
-            return;
+        }
+    }
+
+    /// Saves the session as it is; gives what has to be durable before that holds.
+    fn save_now(&mut self) -> Result<Placement, AppendError> {
+        let Some(client) = &mut self.client else { return Ok(Placement::default()) };
+        client.unsaved_since = None;
+        let expiry_secs = self.session.session_expiry_secs();
+        let mut placement = Placement::default();
+        if expiry_secs > 0 {
+            placement = client.attached.save(&self.session.state(), expiry_secs)?;
         }
         client.saved_revision = self.session.revision();
+        Ok(placement)
     }
 }

@@ -1,4 +1,4 @@
-//! What waits to be written: small things together, large payloads as they are.
+//! What waits to be written: small things together, large payloads as they are. From some place on it may be closed.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -17,6 +17,10 @@ pub(crate) struct Outbox {
     whole: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
+    /// How many bytes were written.
+    taken: u64,
+    /// From which place on nothing is to be written.
+    closed_from: Option<u64>,
 }
 
 impl Outbox {
@@ -28,8 +32,26 @@ impl Outbox {
     /// Gives memory back that an empty one holds for nothing.
     pub(crate) fn release(&mut self) {
         if self.len == 0 && self.tail.capacity() > KEPT_BYTES {
-            *self = Self::default();
+            self.tail = BytesMut::new();
         }
+    }
+
+    /// The place of its end, counted from the first byte that was ever put in.
+    pub(crate) fn end(&self) -> u64 {
+        self.taken + self.len as u64
+    }
+
+    /// From this place on nothing is to be written, if there is one.
+    pub(crate) fn close_from(&mut self, place: Option<u64>) {
+        self.closed_from = place;
+    }
+
+    /// The number of bytes that may be written.
+    fn open(&self) -> usize {
+        let until_closed = self.closed_from.map(|place| place.saturating_sub(self.taken));
+        let until_closed =
+            until_closed.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        self.len.min(until_closed)
     }
 
     /// Puts a copy at the end.
@@ -62,16 +84,19 @@ impl Outbox {
 
 impl Buf for Outbox {
     fn remaining(&self) -> usize {
-        self.len
+        self.open()
     }
 
     fn chunk(&self) -> &[u8] {
-        self.whole.front().map_or(&self.tail, |first| first)
+        let first: &[u8] = self.whole.front().map_or(&self.tail, |first| first);
+        first.get(..self.open()).unwrap_or(first)
     }
 
     fn advance(&mut self, count: usize) {
-        assert!(count <= self.len, "cannot advance by {count} in {}", self.len);
+        let open = self.open();
+        assert!(count <= open, "cannot advance by {count} in {open}");
         self.len -= count;
+        self.taken += count as u64;
         let mut left = count;
         while let Some(first) = self.whole.front_mut() {
             if left < first.len() {
@@ -87,9 +112,14 @@ impl Buf for Outbox {
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let parts =
             self.whole.iter().map(|part| &part[..]).chain([&self.tail[..]]).filter(|part| !part.is_empty());
-        let mut used = 0;
+        let (mut used, mut left) = (0, self.open());
         for (slice, part) in slices.iter_mut().zip(parts) {
+            if left == 0 {
+                break;
+            }
+            let part = part.get(..left).unwrap_or(part);
             *slice = IoSlice::new(part);
+            left -= part.len();
             used += 1;
         }
         used
@@ -128,6 +158,29 @@ mod tests {
                 outbox.advance(outbox.chunk().len());
             }
             assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn nothing_comes_out_from_where_it_is_closed() {
+        for closed in [0, 3, 5, 5 + 4_096, 5 + 4_096 + 2] {
+            let mut outbox = Outbox::default();
+            outbox.extend(b"head:");
+            outbox.payload(&Bytes::from(vec![b'x'; 4_096]));
+            outbox.extend(b"tail");
+            outbox.advance(1);
+            outbox.close_from(Some(closed + 1));
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = outbox.chunks_vectored(&mut slices);
+            assert_eq!(slices[..used].iter().map(|slice| slice.len()).sum::<usize>(), outbox.remaining());
+            let mut written = 0;
+            while outbox.has_remaining() {
+                written += outbox.chunk().len();
+                outbox.advance(outbox.chunk().len());
+            }
+            assert_eq!(written as u64, closed);
+            outbox.close_from(None);
+            assert_eq!(outbox.remaining() as u64 + closed, outbox.end() - 1);
         }
     }
 }

@@ -67,14 +67,16 @@ impl Connection {
         };
         match self.session.handle(packet, now.millis).map_err(End::Protocol)? {
             None => {}
-            Some(Event::Connect(connect)) => self.admit(&connect).await?,
+            Some(Event::Connect(connect)) => Box::pin(self.admit(&connect)).await?,
             Some(Event::Publish { publish, topic, receipt }) => {
                 let publish = Publish { topic: Some(topic.name()), ..publish };
                 self.publish(frame, &publish, receipt, now.unix_ms)?;
             }
-            Some(Event::Subscribe { subscribe, request }) => self.subscribe(&subscribe, request).await?,
+            Some(Event::Subscribe { subscribe, request }) => {
+                Box::pin(self.subscribe(&subscribe, request)).await?
+            }
             Some(Event::Unsubscribe { unsubscribe, request }) => {
-                self.unsubscribe(&unsubscribe, request).await?
+                Box::pin(self.unsubscribe(&unsubscribe, request)).await?
             }
             Some(Event::Disconnect(disconnect)) => {
                 // [MQTT-3.1.2-8] [MQTT-3.14.4-3]; before 5.0 there is no other reason than success.
@@ -115,7 +117,7 @@ impl Connection {
         receipt: Option<Receipt>,
         now_ms: i64,
     ) -> Result<(), End> {
-        let Some(client) = &self.client else { return Ok(()) };
+        let Some(client) = &mut self.client else { return Ok(()) };
         count(&self.hub.counters.received);
         if publish.topic.is_some_and(sys::is_reserved) {
             count(&self.hub.counters.reserved);
@@ -128,7 +130,7 @@ impl Connection {
             small if small.len() < APART_BYTES => Bytes::copy_from_slice(small),
             large => frame.slice(large),
         };
-        match self.hub.store.publish(publish, payload, client.attached.client_id(), now_ms) {
+        match client.attached.publish(publish, payload, now_ms) {
             Ok(placement) => self.pending.extend(receipt.map(|receipt| (receipt, placement))),
             Err(error) => self.not_stored(receipt, &error)?,
         }

@@ -31,7 +31,7 @@ thread_local! {
 /// What is waited for beside the socket and the bell.
 pub(super) struct Waits {
     durable: Watched<Result<(), SyncError>>,
-    /// What that is about: a message and packet identifiers.
+    /// What that is about: a message, and what the gate waits for.
     durable_of: [Option<Placement>; 2],
     sleep: Watched<()>,
     /// Until when that is.
@@ -83,19 +83,19 @@ impl Connection {
 
     /// Watches for what the connection wants to know as it is now.
     pub(super) fn watch_others(&mut self, now: Millis) {
-        // Ready when the oldest message that is not acknowledged is durable, or more packet identifiers are.
+        // Ready when the oldest message that is not acknowledged is durable, or what the gate waits for.
         let message = self.pending.front().map(|(_, placement)| *placement);
-        let ids = self.client.as_ref().and_then(|client| client.attached.reserving());
-        if [message, ids] != self.waits.durable_of {
-            self.waits.durable_of = [message, ids];
-            let [message, ids] = [message, ids].map(|one| one.map(|one| self.hub.store.durable(&one)));
-            match (message, ids) {
+        let gate = self.gate.placement().copied();
+        if [message, gate] != self.waits.durable_of {
+            self.waits.durable_of = [message, gate];
+            let [message, gate] = [message, gate].map(|one| one.map(|one| self.hub.store.durable(&one)));
+            match (message, gate) {
                 (None, None) => self.waits.durable.clear(),
                 (Some(one), None) | (None, Some(one)) => self.waits.durable.set(one),
-                (Some(message), Some(ids)) => self.waits.durable.set(async move {
+                (Some(message), Some(gate)) => self.waits.durable.set(async move {
                     tokio::select! {
                         result = message => result,
-                        result = ids => result,
+                        result = gate => result,
                     }
                 }),
             }

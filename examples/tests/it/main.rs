@@ -18,6 +18,7 @@ mod client;
 mod clients;
 mod clients_v5;
 mod event_sourcing;
+mod exactly_once;
 mod groups;
 mod guide;
 mod history;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use headwater_codec::{Property, Publish, QoS};
+use headwater_codec::{PacketId, Property, Publish, QoS};
 use headwater_log::{Header, Record};
 
 use super::header;
@@ -12,10 +12,12 @@ use super::header;
 pub(crate) struct Beside<'a> {
     /// The key; `None`: the topic.
     pub(crate) key: Option<&'a str>,
+    /// For a publisher that is known by it after a crash.
+    pub(crate) packet_id: Option<PacketId>,
     /// For the retained topic: where the same message is among all.
     pub(crate) source: Option<&'a str>,
-    /// Headers for those who read the log.
-    pub(crate) added: &'a [(&'a str, Cow<'a, str>)],
+    /// Headers for those who read the log: those of the rule, those of the hook.
+    pub(crate) added: [&'a [(&'a str, Cow<'a, str>)]; 2],
 }
 
 /// Lends the record of a message to `append`. The usual message, one without user properties, costs no allocation.
@@ -30,17 +32,16 @@ pub(crate) fn with_record<R>(
 ) -> Option<R> {
     let topic = publish.topic?.as_str();
     let key = beside.key.unwrap_or(topic);
-    let (mut decimal, mut added) = (Decimal::default(), Decimal::default());
+    let (mut decimal, mut packet_id) = (Decimal::default(), Decimal::default());
     let mut list = List::default();
-    // First, for who looks for the topic alone.
-    if key != topic {
-        list.push(Header::new(header::TOPIC, topic));
-    }
     list.push(Header::new(header::QOS, qos_text(publish.qos())));
     if publish.retain {
         list.push(Header::new(header::RETAIN, "true"));
     }
     list.push(Header::new(header::CLIENT_ID, client_id));
+    if let Some(id) = beside.packet_id {
+        list.push(Header::new(header::PACKET_ID, packet_id.write(id.get().into())));
+    }
     let properties = publish.properties;
     if let Some(text) = properties.payload_format_indicator() {
         list.push(Header::new(header::PAYLOAD_FORMAT_INDICATOR, if text { "1" } else { "0" }));
@@ -60,10 +61,6 @@ pub(crate) fn with_record<R>(
     if let Some(source) = beside.source {
         list.push(Header::new(header::SOURCE, source));
     }
-    if !beside.added.is_empty() {
-        let count = u32::try_from(beside.added.len()).unwrap_or(u32::MAX);
-        list.push(Header::new(header::ADDED, added.write(count)));
-    }
     let mut record = Record::new(publish.payload).key(key).timestamp(timestamp_ms);
     let user: Vec<(Cow<'_, str>, &str)> = properties
         .iter()
@@ -72,12 +69,23 @@ pub(crate) fn with_record<R>(
             _ => None,
         })
         .collect();
-    if user.is_empty() && beside.added.is_empty() {
+    let [of_rule, of_hook] = beside.added;
+    let added = of_rule.len() + of_hook.len();
+    if user.is_empty() && beside.key.is_none() && added == 0 {
         record = record.headers(list.as_slice());
         return Some(append(&record));
     }
-    let mut headers = list.as_slice().to_vec();
-    headers.extend(beside.added.iter().map(|(name, value)| Header::new(name, &**value)));
+    let mut headers = Vec::with_capacity(list.len + 2 + added + user.len());
+    // First, for who looks for the topic alone.
+    if key != topic {
+        headers.push(Header::new(header::TOPIC, topic));
+    }
+    headers.extend_from_slice(list.as_slice());
+    let mut count = Decimal::default();
+    if added > 0 {
+        headers.push(Header::new(header::ADDED, count.write(u32::try_from(added).unwrap_or(u32::MAX))));
+        headers.extend(of_rule.iter().chain(of_hook).map(|(name, value)| Header::new(name, &**value)));
+    }
     headers.extend(user.iter().map(|(name, value)| Header::new(name, *value)));
     record = record.headers(&headers);
     Some(append(&record))
@@ -100,16 +108,16 @@ fn user_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The headers of our own, without the heap: there are eleven kinds, and each stands once.
+/// The headers of our own, without the heap: there are ten kinds that need no rule, and each stands once.
 #[derive(Debug)]
 struct List<'a> {
-    headers: [Header<'a>; 11],
+    headers: [Header<'a>; 10],
     len: usize,
 }
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { headers: [Header { key: "", value: None }; 11], len: 0 }
+        Self { headers: [Header { key: "", value: None }; 10], len: 0 }
     }
 }
 

@@ -8,6 +8,8 @@ pub const QOS: &str = "mqtt.qos";
 pub const RETAIN: &str = "mqtt.retain";
 /// The publisher's client identifier.
 pub const CLIENT_ID: &str = "mqtt.client-id";
+/// The packet identifier of a QoS 2 message whose publisher's session outlives the connection, decimal.
+pub const PACKET_ID: &str = "mqtt.packet-id";
 /// `0` bytes, `1` UTF-8 text.
 pub const PAYLOAD_FORMAT_INDICATOR: &str = "mqtt.payload-format-indicator";
 /// Seconds, decimal.

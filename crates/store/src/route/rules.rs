@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use headwater_topic::TopicName;
 
 use super::Route;
+use super::template::Template;
 
 /// All rules, in order.
 #[derive(Debug)]
@@ -30,18 +31,19 @@ impl Rules {
         Self { rules: rules.collect() }
     }
 
-    /// What the first rule says that matches.
-    pub(crate) fn route<'a>(&'a self, topic: TopicName<'a>, client_id: &'a str) -> Routed<'a> {
-        let Some((route, home)) = self.rules.iter().find(|(route, _)| route.matches(topic)) else {
-            return Routed { home: 0, key: Cow::Borrowed(topic.as_str()), headers: Vec::new() };
-        };
-        let headers = route.headers.iter();
-        Routed {
+    /// What the first rule says that matches; `None` if none does.
+    #[inline]
+    pub(crate) fn route<'a>(&'a self, topic: TopicName<'a>, client_id: &'a str) -> Option<Routed<'a>> {
+        if self.rules.is_empty() { None } else { self.find(topic, client_id) }
+    }
+
+    fn find<'a>(&'a self, topic: TopicName<'a>, client_id: &'a str) -> Option<Routed<'a>> {
+        let (route, home) = self.rules.iter().find(|(route, _)| route.matches(topic))?;
+        let render = |template: &'a Template| template.render(topic.as_str(), client_id);
+        Some(Routed {
             home: *home,
-            key: route.key.render(topic.as_str(), client_id),
-            headers: headers
-                .map(|(name, value)| (&**name, value.render(topic.as_str(), client_id)))
-                .collect(),
-        }
+            key: render(&route.key),
+            headers: route.headers.iter().map(|(name, value)| (&**name, render(value))).collect(),
+        })
     }
 }

@@ -12,7 +12,7 @@ use super::attached::Attached;
 use super::core::{Core, Wake};
 use super::follow::{Follow, Follows};
 use super::inbox::Inbox;
-use super::packet_ids::{BLOCK, PacketIds};
+use super::incoming::Held;
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin, Share};
@@ -20,6 +20,7 @@ use crate::dispatch::Subscriber;
 use crate::error::AttachError;
 use crate::lock::{lock, write};
 use crate::message::Message;
+use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::retained::read_one;
 use crate::store::{Shared, Store};
@@ -59,7 +60,8 @@ impl Store {
     ///
     /// [`AttachError::InUse`] while another connection has the session; [`AttachError::Full`] when it would be one more than
     /// [`StoreOptions::sessions_max`](crate::StoreOptions::sessions_max); [`AttachError::Append`] when the log does not take the
-    /// session. Nothing has changed then.
+    /// session; [`AttachError::Sync`] when a message of the client, which the last connection did not wait for, cannot be made durable. Nothing
+    /// has changed then.
     pub fn attach(
         &self,
         attach: &Attach<'_>,
@@ -80,17 +82,24 @@ impl Store {
 
         let mut snapshot = resumable.cloned().unwrap_or_else(|| Snapshot::new(shared.dispatched()));
         snapshot.expiry_secs = attach.expiry_secs;
-        if snapshot.disconnected_at.is_none() {
-            // Its end was not kept: as after a crash, the client may have completed these since.
-            snapshot.incoming.clear();
+        if let Some(core) =
+            existing.as_ref().filter(|_| resumable.is_some() && snapshot.disconnected_at.is_none())
+        {
+            // Its end was not kept: as after a crash.
+            snapshot.hold(&lock(&core.state).held);
+            snapshot.may_be_sent();
         }
+        for place in snapshot.incoming.iter_mut().filter_map(|record| record.place.take()) {
+            // PUBREC answers as soon as the client sends the message again. Most often it has been durable for long.
+            let Some(lane) = usize::try_from(place.0).ok().and_then(|index| shared.lanes.get(index)) else {
+                continue;
+            };
+            lane.partition.wait_durable(place.1)?;
+        }
+        snapshot.incoming_from =
+            Some(Offsets::new(shared.lanes.iter().map(|lane| lane.partition.appended_end())));
         snapshot.disconnected_at = None;
-        snapshot.avoid_reserved();
-        let mut ids = State::<Delivery>::default();
-        ids.last_packet_id = snapshot.last_packet_id;
-        ids.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);
-        snapshot.reserved_packet_id = ids.packet_id_ahead(BLOCK);
-        let placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
+        let mut placement = shared.save(attach.client_id, saved.as_ref(), &snapshot)?;
 
         let core = match (&existing, resumable) {
             (Some(core), Some(_)) => Arc::clone(core),
@@ -104,6 +113,12 @@ impl Store {
             let _ = shared.save_left(&groups, &ended);
         }
         enter(shared, &core, &snapshot, attach, resumed);
+        {
+            let mut state = lock(&core.state);
+            state.saved_at = placement.session.or(state.saved_at);
+            // The caller waits until it is durable before the first message leaves.
+            placement.session = state.saved_at.filter(|offset| *offset >= shared.session_log.durable_end());
+        }
         drop(sessions);
         let state = resumed.then(|| restore(shared, &snapshot));
         Ok((Attached::new(Arc::clone(shared), core), state, placement))
@@ -167,8 +182,7 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
         state.caught.clear();
         state.subscriptions = Arc::clone(&subscriptions);
         state.set_owed(&snapshot.owed);
-        // The caller waits until the snapshot is durable before the first message leaves.
-        state.packet_ids = PacketIds::new(snapshot.reserved_packet_id);
+        state.held = Held::default();
         state.saved = (snapshot.expiry_secs > 0).then(|| snapshot.clone());
     }
     let mut tree = write(&shared.subscriptions);
@@ -192,8 +206,11 @@ fn enter(shared: &Shared, core: &Arc<Core>, snapshot: &Snapshot, attach: &Attach
 fn restore(shared: &Shared, snapshot: &Snapshot) -> State<Delivery> {
     let outgoing =
         snapshot.outgoing.iter().filter_map(|record| restore_one(shared, snapshot, record.clone())).collect();
-    let incoming =
-        snapshot.incoming.iter().map(|packet_id| Incoming { packet_id: *packet_id, receipt: None }).collect();
+    let incoming = snapshot
+        .incoming
+        .iter()
+        .map(|record| Incoming { packet_id: record.packet_id, receipt: None })
+        .collect();
     let mut state = State::new(outgoing, incoming);
     state.last_packet_id = snapshot.last_packet_id;
     state.avoided_packet_ids.clone_from(&snapshot.avoided_packet_ids);

@@ -2,26 +2,27 @@
 
 use std::sync::Arc;
 
-use headwater_codec::{QoS, RetainHandling, SubscribeOptions, SubscriptionId};
+use bytes::Bytes;
+use headwater_codec::{Publish, QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 use headwater_log::{AppendError, ReadError};
-use headwater_session::{InFlight, Stage, State, server};
+use headwater_session::{InFlight, Stage, State};
 use headwater_topic::{TopicFilter, TopicFilterBuf};
 
 use super::core::Core;
 use super::follow::Follows;
 use super::inbox::Inbox;
-use super::packet_ids::BLOCK;
 use super::replay::Replay;
 use super::share::{UnderWay, shares_of};
 use super::snapshot::{OutgoingRecord, Snapshot};
 use crate::counters::Counters;
 use crate::delivery::{Delivery, Origin};
 use crate::dispatch::Subscriber;
+use crate::error::PublishError;
 use crate::group::Occasion;
 use crate::lock::{lock, write};
 use crate::offsets::Offsets;
 use crate::placement::Placement;
-use crate::store::Shared;
+use crate::store::{Publisher, Shared};
 use crate::subscription::{Past, Subscription, Terms};
 
 /// A session whose client is connected: the connection's handle to what is for it.
@@ -266,10 +267,31 @@ impl Attached {
             || self.shared.retained.is_current(delivery.message.topic.as_name(), delivery.source.offset)
     }
 
+    /// Takes a message of the client, as [`Store::publish`](crate::Store::publish) does. Of a message of QoS 2 the packet identifier is kept
+    /// too if the session outlives its connection: after a crash the client sends it again, and it is known to be here.
+    ///
+    /// What has to be saved before the client learns that an identifier is free, see [`save`](Self::save).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: the message must not be acknowledged.
+    pub fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        payload: impl FnOnce() -> Bytes,
+        now_ms: i64,
+    ) -> Result<Placement, PublishError> {
+        let is_held = publish.qos() == QoS::ExactlyOnce && lock(&self.core.state).saved.is_some();
+        let holds = publish.packet_id().filter(|_| is_held).map(|packet_id| (&*self.core, packet_id));
+        self.shared.publish(publish, payload, Publisher { client_id: self.client_id(), holds }, now_ms)
+    }
+
     /// Saves the session as it is, unless nothing changed. `state` are the exchanges under way.
     ///
-    /// Without this a crash falls back to what was saved before: messages that were delivered since come again. It also reserves packet
-    /// identifiers, see [`reserve_packet_ids`](Self::reserve_packet_ids).
+    /// A crash falls back to what was saved before: messages of QoS 1 that were delivered since come again. With QoS 2 that must not be, so
+    /// a session that outlives its connection has to be saved, and what this returns has to be durable, before such a packet is written:
+    /// a PUBLISH of QoS 2 that was not sent before, a PUBREL that answers PUBREC, a PUBCOMP, a PUBREC that refuses a message. One save does
+    /// for all that came together; [`poll_change`](headwater_session::server::Session::poll_change) tells of them.
     ///
     /// # Errors
     ///
@@ -306,32 +328,9 @@ impl Attached {
         saved.and(left).and(kept)
     }
 
-    /// Lets the client's connection give out the packet identifiers that are saved, so that after a crash none of them is taken for
-    /// another message [MQTT-4.3.3-10]. Returns `true` if they run out: then [`save`](Self::save). Call it before messages are sent, and
-    /// again when [`reserving`](Self::reserving) is durable.
-    ///
-    /// A session that does not outlive its connection has nothing to reserve.
-    pub fn reserve_packet_ids(&self, session: &mut server::Session<Delivery>) -> bool {
-        let mut state = lock(&self.core.state);
-        if state.saved.is_none() {
-            return false;
-        }
-        if let Some(through) = state.packet_ids.through(self.shared.session_log.durable_end()) {
-            session.reserve_packet_ids(through);
-        }
-        session.packet_ids_left() < usize::from(BLOCK / 2) && state.packet_ids.pending().is_none()
-    }
-
-    /// What must be durable before more packet identifiers may be given out, until [`reserve_packet_ids`](Self::reserve_packet_ids) has seen
-    /// that it is; `None` if nothing is being saved.
-    #[must_use]
-    pub fn reserving(&self) -> Option<Placement> {
-        let session = lock(&self.core.state).packet_ids.pending()?;
-        Some(Placement { session: Some(session), ..Placement::default() })
-    }
-
     fn keep(&self, snapshot: Snapshot) -> Result<Placement, AppendError> {
         let mut state = lock(&self.core.state);
+        let state = &mut *state;
         let kept = self.shared.save(&self.core.client_id, state.saved.as_ref(), &snapshot);
         if let Err(error) = &kept
             && snapshot.disconnected_at.is_some()
@@ -341,16 +340,21 @@ impl Attached {
             match &mut state.saved {
                 Some(saved) if matches!(error, AppendError::BatchTooLarge { .. }) => {
                     saved.disconnected_at = snapshot.disconnected_at;
-                    saved.incoming.clear();
+                    saved.incoming_from = None;
+                    saved.hold(&state.held);
                 }
                 saved => *saved = (snapshot.expiry_secs > 0).then_some(snapshot),
             }
             return kept;
         }
         let placement = kept?;
-        if let (Some(offset), Some(through)) = (placement.session, snapshot.reserved_packet_id) {
-            state.packet_ids.push(offset, through);
-        }
+        let Some(offset) = placement.session else {
+            // It is what was saved last, which somebody may have to wait for.
+            let session = state.saved_at.filter(|offset| *offset >= self.shared.session_log.durable_end());
+            return Ok(Placement { session, ..placement });
+        };
+        state.held.saved(&snapshot);
+        state.saved_at = Some(offset);
         state.saved = (snapshot.expiry_secs > 0).then_some(snapshot);
         Ok(placement)
     }
@@ -360,6 +364,8 @@ impl Attached {
         let dispatched = self.shared.dispatched();
         let shared_state = lock(&self.core.state);
         let positions = shared_state.positions(&dispatched);
+        let ends = self.shared.lanes.iter().map(|lane| lane.partition.appended_end());
+        let incoming_from = disconnected_at.is_none().then(|| shared_state.incoming_from(ends));
         // The past is asked for by a connection: what of it is sent at most once does not come to the next one.
         let kept = |subscription: &Arc<Subscription>| Subscription {
             past: Past::default(),
@@ -376,19 +382,14 @@ impl Attached {
             expiry_secs,
             disconnected_at,
             last_packet_id: state.last_packet_id,
-            reserved_packet_id: disconnected_at.is_none().then(|| state.packet_id_ahead(BLOCK)).flatten(),
             avoided_packet_ids: state.avoided_packet_ids.clone(),
             subscriptions: subscriptions.chain(shared_state.shared_subscriptions()).collect(),
             positions,
             owed: shared_state.owed(),
             outgoing: outgoing().map(|in_flight| OutgoingRecord::new(in_flight, &shares)).collect(),
             shares,
-            incoming: state
-                .incoming
-                .iter()
-                .filter(|kept| kept.receipt.is_none())
-                .map(|kept| kept.packet_id)
-                .collect(),
+            incoming: shared_state.held.records(&state.incoming),
+            incoming_from,
         }
     }
 

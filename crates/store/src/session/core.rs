@@ -8,7 +8,7 @@ use headwater_codec::QoS;
 
 use super::follow::{Follow, Follows};
 use super::inbox::Inbox;
-use super::packet_ids::PacketIds;
+use super::incoming::Held;
 use super::replay::Replay;
 use super::snapshot::Snapshot;
 use crate::delivery::{Delivery, Share, Source};
@@ -57,7 +57,9 @@ pub(crate) struct State {
     pub(crate) ended: Vec<Arc<Group>>,
     /// Groups of its own that are behind.
     pub(crate) to_read: VecDeque<Arc<Group>>,
-    pub(crate) packet_ids: PacketIds,
+    pub(crate) held: Held,
+    /// Where what was saved last is in the log.
+    pub(super) saved_at: Option<u64>,
     /// What was saved last; for a session that is away, all there is.
     pub(crate) saved: Option<Snapshot>,
 }
@@ -72,7 +74,7 @@ impl fmt::Debug for State {
             .field("replays", &self.replays)
             .field("subscriptions", &self.subscriptions)
             .field("shares", &self.shares)
-            .field("packet_ids", &self.packet_ids)
+            .field("held", &self.held)
             .field("saved", &self.saved)
             .finish_non_exhaustive()
     }
@@ -94,7 +96,8 @@ impl Core {
             left: Vec::new(),
             ended: Vec::new(),
             to_read: VecDeque::new(),
-            packet_ids: PacketIds::default(),
+            held: Held::default(),
+            saved_at: None,
             saved,
         };
         Self { key, client_id: client_id.into(), state: Mutex::new(state) }

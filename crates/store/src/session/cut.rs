@@ -41,6 +41,9 @@ impl Snapshot {
         for owed in &mut self.owed {
             changed |= owed.ends.cut(ends.messages);
         }
+        let held = self.incoming.len();
+        self.incoming.retain(|record| record.place.is_none_or(|place| is_before(place, ends.messages)));
+        changed |= self.incoming.len() != held;
         self.outgoing.retain_mut(|record| {
             let first = record.first.filter(|first| is_before(*first, ends.messages));
             changed |= first != record.first;

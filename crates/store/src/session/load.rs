@@ -1,6 +1,6 @@
 //! Sessions in the log: reading all of them back, with the groups that they belong to, and writing one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic};
@@ -8,9 +8,12 @@ use headwater_log::{Ack, AppendError, Fold, Partition, Record, RecordView, Topic
 use super::TOPIC;
 use super::core::Core;
 use super::cut::Ends;
+use super::incoming::{self, Checkpoint};
 use super::snapshot::Snapshot;
 use crate::error::OpenError;
 use crate::group::{self, GroupRecord, Groups};
+use crate::lane::MessageLane;
+use crate::offsets::Offsets;
 use crate::placement::Placement;
 use crate::store::{Shared, read_back};
 use crate::topics::Beginnings;
@@ -23,6 +26,15 @@ struct Saved<'a> {
     beginnings: &'a Beginnings,
     snapshots: HashMap<Box<str>, Snapshot>,
     groups: HashMap<Box<str>, GroupRecord>,
+    checkpoint: Offsets,
+}
+
+/// What was read back.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) sessions: Sessions,
+    pub(crate) groups: Groups,
+    pub(crate) checkpoint: Offsets,
 }
 
 impl Saved<'_> {
@@ -51,6 +63,10 @@ impl Fold for Saved<'_> {
             let mut group = GroupRecord::decode(value).map_err(|error| OpenError::Group { offset, error })?;
             self.complete(offset, &mut group.positions)?;
             self.groups.insert(text.into(), group);
+        } else if key == incoming::KEY {
+            let offsets = record.value.map(Checkpoint::decode).transpose();
+            let offsets = offsets.map_err(|error| OpenError::Checkpoint { offset, error })?;
+            self.checkpoint = offsets.unwrap_or_default();
         } else if let Ok(client_id) = std::str::from_utf8(key) {
             let Some(value) = record.value else {
                 self.snapshots.remove(client_id);
@@ -70,24 +86,38 @@ impl Fold for Saved<'_> {
 pub(crate) fn load(
     topic: &Topic,
     log: &Partition,
+    lanes: &[MessageLane],
     ends: &Ends<'_>,
     beginnings: &Beginnings,
     now_ms: i64,
-) -> Result<(Sessions, Groups), OpenError> {
-    let saved = Saved { beginnings, snapshots: HashMap::new(), groups: HashMap::new() };
-    let Saved { mut snapshots, groups, .. } = read_back(topic, TOPIC, saved)?;
+) -> Result<Loaded, OpenError> {
+    let saved = Saved {
+        beginnings,
+        snapshots: HashMap::new(),
+        groups: HashMap::new(),
+        checkpoint: Offsets::default(),
+    };
+    let Saved { mut snapshots, groups, mut checkpoint, .. } = read_back(topic, TOPIC, saved)?;
+    let mut to_write: HashSet<Box<str>> = HashSet::new();
     for snapshot in snapshots.values_mut().filter(|snapshot| snapshot.disconnected_at.is_none()) {
-        snapshot.disconnected_at = Some(now_ms);
-        // It was connected until a crash, and may have completed these since it was saved. An identifier that is taken for one that
-        // waits for PUBREL swallows the next message under it; a message may come twice instead.
-        snapshot.incoming.clear();
+        snapshot.end_by_crash(now_ms);
     }
-    let mut changed = false;
     for (client_id, snapshot) in &mut snapshots {
         if snapshot.cut(ends) {
-            changed = true;
-            log.append(&Record::new(&snapshot.encode()).key(&**client_id), Ack::Appended)?;
+            to_write.insert(client_id.clone());
         }
+    }
+    // One of a log topic that was deleted and begins anew would pass what comes.
+    let lowered = checkpoint.cut(ends.messages);
+    if lowered {
+        log.append(&Record::new(&Checkpoint::encode(&checkpoint)).key(incoming::KEY), Ack::Appended)?;
+    }
+    // They are written too: the next checkpoint passes what was found.
+    to_write.extend(incoming::fold(&mut snapshots, lanes, beginnings, &checkpoint)?);
+    snapshots.values_mut().for_each(|snapshot| snapshot.incoming_from = None);
+    for client_id in &to_write {
+        let Some(snapshot) = snapshots.get(client_id) else { continue };
+        log.append(&Record::new(&snapshot.encode()).key(&**client_id), Ack::Appended)?;
     }
     let numbered = snapshots.into_iter().zip(0..);
     let sessions = numbered
@@ -97,10 +127,30 @@ pub(crate) fn load(
         })
         .collect();
     let (groups, groups_changed) = group::load(log, groups, &sessions, ends.messages)?;
-    if changed || groups_changed {
+    if !to_write.is_empty() || groups_changed || lowered {
         log.sync()?;
     }
-    Ok((sessions, groups))
+    Ok(Loaded { sessions, groups, checkpoint })
+}
+
+impl Snapshot {
+    /// It was connected until the process ended.
+    fn end_by_crash(&mut self, now_ms: i64) {
+        self.disconnected_at = Some(now_ms);
+        if self.incoming_from.is_none() {
+            // Written before version 5, when nothing was saved before an identifier was free again. One that is taken for one that waits for
+            // PUBREL swallows the next message under it; a message may come twice instead.
+            self.incoming.clear();
+        }
+        self.may_be_sent();
+    }
+
+    /// What was saved before it was sent may have been sent: DUP says so [MQTT-3.3.1-1]. What is shared and was not sent goes to others.
+    pub(super) fn may_be_sent(&mut self) {
+        for record in self.outgoing.iter_mut().filter(|record| record.share.is_none()) {
+            record.sent = true;
+        }
+    }
 }
 
 impl Shared {

@@ -20,8 +20,8 @@ mod cut;
 mod follow;
 mod history;
 mod inbox;
+mod incoming;
 mod load;
-mod packet_ids;
 mod replay;
 mod share;
 mod snapshot;
@@ -31,9 +31,10 @@ pub use self::attached::{Attached, Next, Subscribed};
 pub(crate) use self::core::Core;
 pub(crate) use self::cut::Ends;
 pub use self::history::Since;
-pub(crate) use self::load::{Sessions, load};
+pub(crate) use self::incoming::Checkpoint;
+pub(crate) use self::load::{Loaded, Sessions, load};
 pub(crate) use self::snapshot::fields;
-pub use self::snapshot::{OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
+pub use self::snapshot::{IncomingRecord, OutgoingRecord, OwedRecord, Snapshot, SnapshotError};
 
 /// The log topic.
 pub(crate) const TOPIC: &str = "__headwater_sessions";

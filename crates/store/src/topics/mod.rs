@@ -59,6 +59,11 @@ impl Beginnings {
         are_known
     }
 
+    /// Where the store began to use a lane.
+    pub(crate) fn of(&self, lane: u32) -> u64 {
+        usize::try_from(lane).ok().and_then(|index| self.starts.get(index)).copied().unwrap_or(0)
+    }
+
     /// How many lanes there are.
     pub(crate) fn lanes(&self) -> usize {
         self.starts.len()
@@ -134,12 +139,14 @@ impl Topics {
         self.homes.iter().flat_map(partitions).collect()
     }
 
-    /// Where a message goes, by the first rule that matches its topic. O(rules); without rules no allocation.
-    pub(crate) fn route<'a>(&'a self, topic: TopicName<'a>, client_id: &'a str) -> Routed<'a> {
+    /// Where a message goes, by the first rule that matches its topic; `None`: to `mqtt`, under its topic. O(rules); without rules no
+    /// allocation.
+    #[inline]
+    pub(crate) fn route<'a>(&'a self, topic: TopicName<'a>, client_id: &'a str) -> Option<Routed<'a>> {
         self.rules.route(topic, client_id)
     }
 
-    /// The lane of a key in a log topic; `None` if partitions were added to it since the store was opened, and the key belongs there.
+    /// The lane of a key in a log topic, of which `mqtt` is the first; `None` if partitions were added to it since the store was opened, and the key belongs there.
     pub(crate) fn lane(&self, home: usize, key: &[u8]) -> Option<u32> {
         let home = self.homes.get(home)?;
         let number = home.topic.partition_for_key(key);

@@ -55,7 +55,7 @@ impl Bed {
         Self::on(SimDisk::new(1), options, 1_000_000)
     }
 
-    fn on(disk: SimDisk, options: StoreOptions, now_ms: i64) -> Self {
+    pub(crate) fn on(disk: SimDisk, options: StoreOptions, now_ms: i64) -> Self {
         let log =
             Log::open(Path::new("/data"), LogOptions::default().storage(Arc::new(disk.clone()))).unwrap();
         let store = Store::open(&log, options.clone(), now_ms).unwrap();

@@ -80,7 +80,7 @@ fn run(seed: u64) -> u64 {
     let small = options().inbox_max(rng.usize(1..6)).inbox_bytes_max(rng.usize(1..2_000));
     let small = small.catch_up_bytes(rng.usize(1..2_000));
     // Every other run with messages in several log topics.
-    let mut bed = Bed::with(if seed % 2 == 0 { small } else { in_three_topics(small) });
+    let mut bed = Bed::with(if seed.is_multiple_of(2) { small } else { in_three_topics(small) });
     let mut book = Book::default();
     let mut client = bed.lasting("c");
     client.subscribe("t/#", 1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use headwater_codec::{Delivery as Sending, PacketId, Properties, Property, Publish, QoS};
-use headwater_log::{Record, StoredRecord};
+use headwater_log::{Header, Record, StoredRecord};
 use headwater_store::{Message, Route, StoreOptions};
 use headwater_topic::TopicName;
 use proptest::prelude::*;
@@ -209,9 +209,8 @@ proptest! {
     }
 }
 
-fn parts(record: &StoredRecord) -> (Option<&[u8]>, Option<&[u8]>, Vec<(&str, Option<&[u8]>)>) {
-    let headers = record.headers.iter().map(|header| (header.key, header.value)).collect();
-    (record.key.as_deref(), record.value.as_deref(), headers)
+fn parts(record: &StoredRecord) -> (Option<&[u8]>, Option<&[u8]>, Vec<Header<'_>>) {
+    (record.key.as_deref(), record.value.as_deref(), record.headers.iter().collect())
 }
 
 #[test]
@@ -239,7 +238,7 @@ fn a_count_of_added_headers_that_cannot_be_is_no_harm() {
     let bed = Bed::new();
     for (count, seen) in [("1", 1), ("2", 0), ("99999999999999999999", 2), ("9", 0), ("-1", 2), ("", 2)] {
         let headers = [("mqtt.added-headers", count), ("a", "x"), ("b", "y")];
-        let headers = headers.map(|(name, value)| headwater_log::Header::new(name, value));
+        let headers = headers.map(|(name, value)| Header::new(name, value));
         let record = Record::new("v").key("t").headers(&headers);
         let at = bed.store.messages().append(&record, headwater_log::Ack::Durable).unwrap();
         let record = record_at(&bed, (at.partition, at.offset));

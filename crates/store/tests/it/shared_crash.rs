@@ -55,7 +55,7 @@ fn run(seed: u64) -> (u64, usize) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let small = options().inbox_max(rng.usize(1..6)).shared_inbox_max(rng.usize(1..6));
     let small = small.catch_up_bytes(rng.usize(1..2_000));
-    let mut bed = Bed::with(if seed % 2 == 0 { small } else { in_three_topics(small) });
+    let mut bed = Bed::with(if seed.is_multiple_of(2) { small } else { in_three_topics(small) });
     let mut book = Book::default();
     let mut workers: [Option<Worker>; 3] = Default::default();
     let first = Worker::lasting(&bed, NAMES[0], FILTER);

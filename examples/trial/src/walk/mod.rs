@@ -121,7 +121,8 @@ impl Walk {
             14 => self.honest.round().await,
             _ => {
                 self.old.extend(self.peer.take());
-                (self.flags, self.version) = (one, [Version::V5, Version::V3_1_1][usize::from(two & 1)]);
+                let version = if two & 1 == 0 { Version::V5 } else { Version::V3_1_1 };
+                (self.flags, self.version) = (one, version);
                 self.open().await;
             }
         }
@@ -152,7 +153,9 @@ impl Walk {
             7 => {
                 self.is_exact = false;
                 let place = usize::from(two) % bytes.len();
-                bytes[place] ^= 1 << (two & 7);
+                if let Some(byte) = bytes.get_mut(place) {
+                    *byte ^= 1 << (two & 7);
+                }
             }
             9 => {
                 let rest = bytes.split_off(bytes.len() / 2);

@@ -44,7 +44,7 @@ pub(super) fn number(payload: &[u8]) -> Option<u32> {
 }
 
 fn at<T: Copy>(list: &[T], index: u8) -> T {
-    list[usize::from(index) % list.len()]
+    list.iter().copied().cycle().nth(usize::from(index)).expect("something is in each list")
 }
 
 /// Low identifiers, so that they meet those in flight.
@@ -166,7 +166,8 @@ fn subscribe(one: u8, two: u8, version: Version) -> Vec<u8> {
         let filter = TopicFilter::parse(at(&FILTERS, index)).expect("a filter");
         let mut wanted = SubscribeFilter::new(filter, qos);
         if is_5 {
-            wanted.options.no_local = two & 0x80 != 0;
+            // The encoder does not write what a shared subscription must not have.
+            wanted.options.no_local = two & 0x80 != 0 && filter.shared().is_none();
             wanted.options.retain_as_published = two & 0x40 != 0;
             let handling = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend];
             wanted.options.retain_handling = at(&handling, one >> 6);

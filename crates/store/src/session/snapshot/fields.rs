@@ -31,7 +31,7 @@ pub(super) fn take_terms(input: &mut &[u8]) -> Result<Terms, SnapshotError> {
     Ok(Terms { options, id })
 }
 
-pub(super) fn put_offsets(out: &mut Vec<u8>, offsets: &Offsets) {
+pub(crate) fn put_offsets(out: &mut Vec<u8>, offsets: &Offsets) {
     put_count(out, offsets.named().len());
     for (partition, offset) in offsets.named() {
         out.put_u32(*partition);
@@ -39,7 +39,7 @@ pub(super) fn put_offsets(out: &mut Vec<u8>, offsets: &Offsets) {
     }
 }
 
-pub(super) fn take_offsets(input: &mut &[u8], field: &'static str) -> Result<Offsets, SnapshotError> {
+pub(crate) fn take_offsets(input: &mut &[u8], field: &'static str) -> Result<Offsets, SnapshotError> {
     let named = take_all(input, field, 12, |input| Ok((take_u32(input, field)?, take_u64(input, field)?)))?;
     Offsets::from_named(named).ok_or(SnapshotError::Invalid { field })
 }

@@ -1,9 +1,9 @@
 //! A session as bytes: the value of a record in `__headwater_sessions`.
 //!
 //! ```text
-//! version u8 = 4
+//! version u8 = 5
 //! expiry_secs u32 | disconnected_at i64 (-1: connected) | last packet identifier u16 (0: none) |
-//!     reserved packet identifier u16 (0: none) | avoided u32, then for each range: first u16 | last u16
+//!     avoided u32, then for each range: first u16 | last u16
 //! partitions u32, then for each: position u64
 //! subscriptions u32, then for each:
 //!     filter: length u16, UTF-8 | terms | starts: offsets |
@@ -15,18 +15,22 @@
 //!     packet identifier u16 | stage u8 | flags u8 (1: sent, 2: RETAIN, 4: shared, 8: first) | topic u8 (0: messages, 1: retained) |
 //!     partition u32 | offset u64 | if first, where the retained message is among all: partition u32 | offset u64 |
 //!     identifiers u32, then for each: u32 | if shared, its filter u32 (its place above)
-//! incoming u32, then for each: packet identifier u16
+//! incoming u32, then for each: packet identifier u16 | 0; or 1, partition u32 | offset u64
+//! 1, where records of the client begin that are not in it: offsets; or 0, of one whose client is away
 //!
 //! terms: options u8, as in SUBSCRIBE | identifier u32 (0: none)
 //! offsets: count u32, then for each partition that is not at 0: partition u32 | offset u64
 //! ```
 //!
-//! All integers are big-endian, as everywhere in Kafka's files. Version 3 is the same without first places, version 2 without
-//! shared filters too.
+//! All integers are big-endian, as everywhere in Kafka's files. Version 4 has, behind the last packet identifier, the last one that was
+//! reserved, u16 (0: none), and ends with the incoming identifiers, which have no places; version 3 is the same without first places, version 2
+//! without shared filters too.
 
 pub(crate) mod fields;
+mod incoming;
 mod outgoing;
 mod owed;
+mod reserved;
 
 use bytes::BufMut;
 use headwater_codec::PacketId;
@@ -36,12 +40,14 @@ use self::fields::{
     put_count, put_offsets, put_terms, put_text, take_all, take_offsets, take_packet_id, take_terms,
     take_text, take_u8, take_u16, take_u32, take_u64,
 };
+pub use self::incoming::IncomingRecord;
 pub use self::outgoing::OutgoingRecord;
 pub use self::owed::OwedRecord;
+use crate::offsets::Offsets;
 use crate::subscription::{Earlier, Past, Subscription};
 
 /// The version that this code writes.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 /// The oldest one that it reads.
 const VERSION_MIN: u8 = 2;
 
@@ -54,9 +60,7 @@ pub struct Snapshot {
     pub disconnected_at: Option<i64>,
     /// The last packet identifier that was given out when this was saved.
     pub last_packet_id: Option<PacketId>,
-    /// While the session is connected: the last one that may be given out before it is saved again.
-    pub reserved_packet_id: Option<PacketId>,
-    /// Identifiers that the client may hold since a crash, first and last of each range: they are not given out.
+    /// Identifiers that the client may hold since a crash before version 5, first and last of each range: they are not given out.
     pub avoided_packet_ids: Vec<(PacketId, PacketId)>,
     /// The first offset that has not been examined for it, a partition each.
     pub positions: Vec<u64>,
@@ -69,7 +73,10 @@ pub struct Snapshot {
     /// Messages below the positions whose exchange is not complete, in the order of sending.
     pub outgoing: Vec<OutgoingRecord>,
     /// QoS 2 messages of the client that wait for PUBREL.
-    pub incoming: Vec<PacketId>,
+    pub incoming: Vec<IncomingRecord>,
+    /// While the session is connected: records of the client from here on, in `mqtt`, are not in it. `None` before version 5 too: then
+    /// nothing is known of what was released since.
+    pub incoming_from: Option<Offsets>,
 }
 
 /// A value of `__headwater_sessions` cannot be read: a session, or the group of a shared subscription.
@@ -103,7 +110,6 @@ impl Snapshot {
             expiry_secs: 0,
             disconnected_at: None,
             last_packet_id: None,
-            reserved_packet_id: None,
             avoided_packet_ids: Vec::new(),
             positions,
             subscriptions: Vec::new(),
@@ -111,6 +117,7 @@ impl Snapshot {
             shares: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::new(),
+            incoming_from: None,
         }
     }
 
@@ -129,7 +136,6 @@ impl Snapshot {
         out.put_u32(self.expiry_secs);
         out.put_i64(self.disconnected_at.unwrap_or(-1));
         out.put_u16(self.last_packet_id.map_or(0, PacketId::get));
-        out.put_u16(self.reserved_packet_id.map_or(0, PacketId::get));
         put_count(&mut out, self.avoided_packet_ids.len());
         for (first, last) in &self.avoided_packet_ids {
             out.put_u16(first.get());
@@ -163,8 +169,12 @@ impl Snapshot {
             record.encode(&mut out);
         }
         put_count(&mut out, self.incoming.len());
-        for packet_id in &self.incoming {
-            out.put_u16(packet_id.get());
+        for record in &self.incoming {
+            record.encode(&mut out);
+        }
+        out.put_u8(u8::from(self.incoming_from.is_some()));
+        if let Some(from) = &self.incoming_from {
+            put_offsets(&mut out, from);
         }
         out
     }
@@ -182,12 +192,18 @@ impl Snapshot {
         }
         let expiry_secs = take_u32(input, "expiry")?;
         let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
-        let last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
-        let reserved_packet_id = PacketId::new(take_u16(input, "reserved packet identifier")?);
-        let avoided_packet_ids = take_all(input, "avoided", 4, |input| {
+        let mut last_packet_id = PacketId::new(take_u16(input, "last packet identifier")?);
+        let reserved = match version {
+            2..=4 => PacketId::new(take_u16(input, "reserved packet identifier")?),
+            _ => None,
+        };
+        let mut avoided_packet_ids = take_all(input, "avoided", 4, |input| {
             let range = (take_packet_id(input)?, take_packet_id(input)?);
             (range.0 <= range.1).then_some(range).ok_or(SnapshotError::Invalid { field: "avoided" })
         })?;
+        if let Some(reserved) = reserved {
+            reserved::avoid(&mut last_packet_id, reserved, &mut avoided_packet_ids);
+        }
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let subscriptions = take_all(input, "subscriptions", 16, decode_subscription)?;
         let owed = take_all(input, "owed", 9, OwedRecord::decode)?;
@@ -195,7 +211,18 @@ impl Snapshot {
             if version == 2 { Vec::new() } else { take_all(input, "shared filters", 3, take_filter)? };
         let outgoing = |input: &mut &[u8]| OutgoingRecord::decode(input, shares.len());
         let outgoing = take_all(input, "outgoing", 21, outgoing)?;
-        let incoming = take_all(input, "incoming", 2, take_packet_id)?;
+        let incoming = match version {
+            2..=4 => take_all(input, "incoming", 2, IncomingRecord::decode_4)?,
+            _ => take_all(input, "incoming", 3, IncomingRecord::decode)?,
+        };
+        let incoming_from = match version {
+            2..=4 => None,
+            _ => match take_u8(input, "incoming flag")? {
+                0 => None,
+                1 => Some(take_offsets(input, "incoming from")?),
+                _ => return Err(SnapshotError::Invalid { field: "incoming flag" }),
+            },
+        };
         if !input.is_empty() {
             return Err(SnapshotError::Invalid { field: "end" });
         }
@@ -203,7 +230,6 @@ impl Snapshot {
             expiry_secs,
             disconnected_at,
             last_packet_id,
-            reserved_packet_id,
             avoided_packet_ids,
             positions,
             subscriptions,
@@ -211,6 +237,7 @@ impl Snapshot {
             shares,
             outgoing,
             incoming,
+            incoming_from,
         })
     }
 }
@@ -238,7 +265,6 @@ mod tests {
 
     use super::*;
     use crate::delivery::{Origin, Source};
-    use crate::offsets::Offsets;
     use crate::subscription::Terms;
 
     fn example() -> Snapshot {
@@ -247,7 +273,6 @@ mod tests {
             expiry_secs: 3_600,
             disconnected_at: Some(1_700_000_000_000),
             last_packet_id: PacketId::new(4_096),
-            reserved_packet_id: PacketId::new(8_192),
             avoided_packet_ids: vec![(PacketId::MIN, PacketId::MIN)],
             positions: vec![7, 0, u64::MAX],
             subscriptions: vec![
@@ -291,7 +316,8 @@ mod tests {
                 subscription_ids: vec![SubscriptionId::new(1).unwrap()],
                 share: None,
             }],
-            incoming: vec![PacketId::new(1).unwrap()],
+            incoming: vec![IncomingRecord { packet_id: PacketId::new(1).unwrap(), place: None }],
+            incoming_from: None,
         }
     }
 
@@ -305,6 +331,8 @@ mod tests {
         snapshot.shares = vec![TopicFilterBuf::parse("$share/g/t/#").unwrap()];
         snapshot.outgoing[0].share = Some(0);
         snapshot.outgoing[0].first = Some((1, u64::MAX));
+        snapshot.incoming[0].place = Some((3, 9));
+        snapshot.incoming_from = Some(Offsets::new([0, 4]));
         assert_eq!(Snapshot::decode(&snapshot.encode()), Ok(snapshot));
     }
 
@@ -323,10 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_version_2_or_3_is_read_and_one_of_version_1_is_not() {
+    fn a_session_of_version_2_to_4_is_read_and_one_of_version_1_is_not() {
         let mut bytes = example().encode();
-        bytes[0] = 3;
-        assert_eq!(Snapshot::decode(&bytes), Ok(example()));
+        // That the incoming identifier has no place, and that there is no beginning of what is not in it.
+        assert_eq!(bytes.split_off(bytes.len() - 2), [0, 0]);
+        // The last identifier that was reserved: none, for the client is away.
+        bytes.splice(15..15, [0, 0]);
+        for version in [4, 3] {
+            bytes[0] = version;
+            assert_eq!(Snapshot::decode(&bytes), Ok(example()));
+        }
+        bytes[15..17].copy_from_slice(&8_192_u16.to_be_bytes());
+        let connected = Snapshot::decode(&bytes).unwrap();
+        assert_eq!(connected.last_packet_id, PacketId::new(8_192));
+        assert_eq!(
+            connected.avoided_packet_ids[1..],
+            [(PacketId::new(4_097).unwrap(), PacketId::new(8_192).unwrap())]
+        );
+        bytes[15..17].copy_from_slice(&[0, 0]);
         // The number of shared filters, before one exchange with one identifier, and one incoming identifier.
         let place = bytes.len() - (4 + 4 + 21 + 4 + 4 + 2);
         assert_eq!(bytes.drain(place..place + 4).collect::<Vec<u8>>(), [0; 4]);
@@ -348,7 +390,7 @@ mod tests {
     fn a_count_that_cannot_be_true_is_refused_before_anything_is_allocated() {
         let mut bytes = example().encode();
         // The number of positions.
-        bytes[25..29].copy_from_slice(&u32::MAX.to_be_bytes());
+        bytes[23..27].copy_from_slice(&u32::MAX.to_be_bytes());
         assert_eq!(Snapshot::decode(&bytes), Err(SnapshotError::Truncated { field: "positions" }));
     }
 }
