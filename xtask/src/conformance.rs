@@ -215,7 +215,7 @@ fn answered(place: &str, answer: &str, sources: &[Source], count: &mut Counts, f
     }
 }
 
-/// Whether there is a test `crate::module::name`: in `tests/it/module.rs` of the crate or `tests/it/module/mod.rs`, or in a `module.rs` or `module/mod.rs` anywhere
+/// Whether there is a test `crate::module::name`: in `tests/it` of the crate a `module.rs` or `module/mod.rs`, or one anywhere
 /// below its `src`. The examples count as a crate, and so does `trial` among them.
 pub(crate) fn exists(name: &str, sources: &[Source]) -> bool {
     let Some((krate, rest)) = name.split_once("::") else { return false };
@@ -266,6 +266,7 @@ mod tests {
             ),
             source("crates/codec/src/state/mod.rs", "#[test]\nfn moves(number in 0..3) {}\n"),
             source("examples/tests/it/broker.rs", "#[test]\nfn runs() {}\n"),
+            source("examples/tests/it/killed/mod.rs", "#[test]\nfn lives() {}\n"),
             source("examples/trial/tests/it/time.rs", "#[test]\nfn waits() {}\n"),
         ]
     }
@@ -324,7 +325,8 @@ mod tests {
             "| all | 141 | 251 |",
         ];
         let named = "`codec::bad::rejects_x`, `codec::deep::holds`, `codec::a::deep::holds`, `codec::state::moves`, \
-                     `examples::broker::runs`, `trial::time::waits`";
+                     `examples::broker::runs`, `examples::killed::lives`, \
+                     `trial::time::waits`";
         assert_eq!(findings(&document(named, counts)), Vec::<String>::new());
     }
 
