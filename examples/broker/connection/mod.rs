@@ -38,7 +38,7 @@ use self::end::End;
 use self::gate::Gate;
 use self::outbox::Outbox;
 use self::statistics::Asked;
-use self::wait::Waits;
+use self::wait::{More, Waits};
 use crate::hub::Hub;
 use crate::options::Ack;
 use crate::registry::Seat;
@@ -151,12 +151,12 @@ impl Connection {
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Result<(), End> {
-        let mut more = self.handle_frames().await?;
+        let mut has_packets = self.handle_frames().await?;
         let is_held_back = !self.may_read();
         self.acknowledge()?;
         // Before messages that wait at the gate.
         self.transmit();
-        more |= self.deliver()?;
+        let has_messages = self.deliver()?;
         self.transmit();
         self.tell();
         self.pass_gate()?;
@@ -164,11 +164,11 @@ impl Connection {
             return Err(End::Closed);
         }
         // What came before there was room is here whole: nobody rings for it.
-        more |= is_held_back && self.may_read();
+        has_packets |= is_held_back && self.may_read();
         let now = self.hub.now();
         self.watch(now);
         self.watch_others(now);
-        self.wait(reader, writer, more).await
+        self.wait(reader, writer, More { has_packets, has_messages }).await
     }
 
     fn may_read(&self) -> bool {

@@ -28,6 +28,15 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
+/// What there is to do already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct More {
+    /// Whole packets that came: they are handled before more is read.
+    pub(super) has_packets: bool,
+    /// Messages for the client, or a log to look for them. It is read meanwhile: that may take long, and the client may want to go.
+    pub(super) has_messages: bool,
+}
+
 /// What is waited for beside the socket and the bell.
 pub(super) struct Waits {
     durable: Watched<Result<(), SyncError>>,
@@ -58,13 +67,13 @@ impl Waits {
 }
 
 impl Connection {
-    /// Waits until there is something to do. It reads and writes what there is meanwhile, once at least. `more` says that there is
-    /// something to do already: then it does not wait, but gives others a turn.
+    /// Waits until there is something to do. It reads and writes what there is meanwhile, once at least. If there is `more` to do already
+    /// it does not wait, but gives others a turn.
     pub(super) async fn wait(
         &mut self,
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
-        more: bool,
+        more: More,
     ) -> Result<(), End> {
         let mut has_waited = false;
         poll_fn(|context| {
@@ -129,12 +138,11 @@ impl Connection {
         context: &mut Context<'_>,
         reader: &mut (impl AsyncRead + Unpin),
         writer: &mut (impl AsyncWrite + Unpin),
-        more: bool,
+        more: More,
     ) -> Poll<Result<(), End>> {
-        let mut is_ready = more;
+        let mut is_ready = more.has_packets || more.has_messages;
         is_ready |= self.poll_write(context, writer)?;
-        // What came is handled before more is read.
-        is_ready |= self.reads && !more && self.poll_read(context, reader)?;
+        is_ready |= self.reads && !more.has_packets && self.poll_read(context, reader)?;
         is_ready |= self.bell.poll_rung(context).is_ready();
         is_ready |= self.poll_others()?;
         if is_ready {

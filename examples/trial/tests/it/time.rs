@@ -155,3 +155,28 @@ fn what_was_held_back_is_read_when_all_before_it_is_acknowledged_though_nothing_
         bed.finish().await;
     });
 }
+
+#[test]
+fn a_client_is_heard_while_its_session_catches_up() {
+    const MESSAGES: u64 = 4_000;
+    in_no_time(async {
+        let mut bed = Bed::new(&[], 0);
+        // It asks for nothing by which it could skip, and finds nothing.
+        let mut client = Peer::connect(&mut bed, Version::V5, "c", u32::MAX).await;
+        client.subscribe(&["+"], QoS::AtLeastOnce).await;
+        drop(client);
+        sleep(Duration::from_secs(1)).await;
+        let delivery = Delivery::AtLeastOnce { packet_id: PacketId::MIN, dup: false };
+        let publish = Publish::new(TopicName::parse("a/b").unwrap(), &[0; 1_000]).with_delivery(delivery);
+        for _ in 0..MESSAGES {
+            let _ = bed.store.publish(&publish, || publish.payload.to_vec().into(), "p", 0).unwrap();
+        }
+        sleep(Duration::from_secs(1)).await;
+        let mut client = Peer::connect(&mut bed, Version::V5, "c", u32::MAX).await;
+        client.send(&Packet::PingReq).await;
+        assert_eq!(client.read().await.unwrap().packet(Version::V5), Ok(Packet::PingResp));
+        let read = bed.store.statistics().scanned;
+        assert!(read > 0 && read < MESSAGES / 2, "{read} of {MESSAGES} records were read before it was heard");
+        bed.finish().await;
+    });
+}
