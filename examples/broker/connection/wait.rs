@@ -141,8 +141,14 @@ impl Connection {
         more: More,
     ) -> Poll<Result<(), End>> {
         let mut is_ready = more.has_packets || more.has_messages;
-        is_ready |= self.poll_write(context, writer)?;
-        is_ready |= self.reads && !more.has_packets && self.poll_read(context, reader)?;
+        let written = self.poll_write(context, writer);
+        let has_read = self.reads && !more.has_packets && self.poll_read(context, reader)?;
+        if has_read || more.has_packets {
+            // It may take nothing any more: its last words count, DISCONNECT among them [MQTT-3.14.4-3].
+            is_ready = true;
+        } else {
+            is_ready |= written?;
+        }
         is_ready |= self.bell.poll_rung(context).is_ready();
         is_ready |= self.poll_others()?;
         if is_ready {

@@ -176,7 +176,48 @@ fn a_client_is_heard_while_its_session_catches_up() {
         client.send(&Packet::PingReq).await;
         assert_eq!(client.read().await.unwrap().packet(Version::V5), Ok(Packet::PingResp));
         let read = bed.store.statistics().scanned;
-        assert!(read > 0 && read < MESSAGES / 2, "{read} of {MESSAGES} records were read before it was heard");
+        assert!(
+            read > 0 && read < MESSAGES / 2,
+            "{read} of {MESSAGES} records were read before it was heard"
+        );
+        bed.finish().await;
+    });
+}
+
+#[test]
+fn the_last_words_of_a_client_count_though_it_takes_nothing_any_more() {
+    // More than are one turn's.
+    const WORDS: usize = 150;
+    in_no_time(async {
+        let mut bed = Bed::new(&[], 0);
+        let mut listener = Peer::connect(&mut bed, Version::V5, "listener", 0).await;
+        listener.subscribe(&["wills", "words"], QoS::AtMostOnce).await;
+        let mut client = Peer::open(&mut bed, Version::V5);
+        let mut connect = Connect::new(Version::V5, "c");
+        connect.will = Some(Will::new(TopicName::parse("wills").unwrap(), b""));
+        client.send(&Packet::Connect(connect)).await;
+        assert!(client.read().await.is_some());
+        client.subscribe(&["t"], QoS::AtMostOnce).await;
+        // More than the pipe takes waits for it.
+        for _ in 0..10 {
+            listener.publish("t", &[0; 1_000], QoS::AtMostOnce).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+        for _ in 0..WORDS {
+            client.publish("words", b"", QoS::AtMostOnce).await;
+        }
+        client.send(&Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS))).await;
+        drop(client);
+        for number in 0..WORDS {
+            let frame = listener.read().await.unwrap();
+            let is_word =
+                |publish: &Publish<'_>| publish.topic.is_some_and(|topic| topic.as_str() == "words");
+            assert!(
+                matches!(frame.packet(Version::V5), Ok(Packet::Publish(word)) if is_word(&word)),
+                "{number}: {frame:?}"
+            );
+        }
+        assert_eq!(listener.read_within(Duration::from_secs(60)).await, None, "it has said that it goes");
         bed.finish().await;
     });
 }
