@@ -1,8 +1,9 @@
 //! What a client is told when its message cannot be stored.
 
-use headwater::codec::{Packet, PubAck, PubRec, QoS, ReasonCode, Version};
+use headwater::codec::{Packet, PacketType, PubAck, PubRec, QoS, ReasonCode, Version};
 use headwater_testkit::sim_disk::{Fault, Op};
 use headwater_trial::{Bed, Peer, in_no_time};
+use tokio::time::Instant;
 
 /// Publishes with QoS 1 and large payloads until one is refused; how many were not, and the reason.
 async fn publish_until_refused(peer: &mut Peer) -> (u32, Option<ReasonCode>) {
@@ -86,6 +87,28 @@ fn a_sync_that_fails_is_not_acknowledged_and_the_broker_lives_on() {
             assert_eq!(publisher.read().await, None);
             is_alive(&mut other).await;
             drop(Peer::connect(&mut bed, version, "comes later", 0).await);
+            bed.finish().await;
+        });
+    }
+}
+
+#[test]
+fn a_message_is_acknowledged_when_it_is_durable_or_when_it_is_appended_if_the_broker_was_told_so() {
+    const SYNC_MS: u64 = 5_000;
+    for (options, waits_ms) in [(&[][..], SYNC_MS), (&["--ack=appended"], 0)] {
+        in_no_time(async {
+            let mut bed = Bed::new(options, SYNC_MS);
+            let mut publisher = Peer::connect(&mut bed, Version::V5, "publisher", 0).await;
+            for (qos, answer) in
+                [(QoS::AtLeastOnce, PacketType::PubAck), (QoS::ExactlyOnce, PacketType::PubRec)]
+            {
+                let begin = Instant::now();
+                publisher.publish("t", b"", qos).await;
+                let frame = publisher.read().await.unwrap();
+                assert_eq!(frame.packet_type(), answer);
+                let waited_ms = begin.elapsed().as_millis();
+                assert_eq!(waited_ms, u128::from(waits_ms), "{options:?}, {qos:?}");
+            }
             bed.finish().await;
         });
     }
