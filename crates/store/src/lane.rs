@@ -124,8 +124,9 @@ struct Pace {
     records: u64,
 }
 
-/// With so many records in a sync, more are on their way: they come from publishers that had to wait for the last one.
-const MANY_RECORDS: u64 = 8;
+/// With so many records in a sync, more are on their way: they come from publishers that had to wait for the last one. It is that few, as
+/// those whose messages were not gathered once would not be together the next time either.
+const MANY_RECORDS: u64 = 2;
 /// What part of a sync is waited for them.
 const GATHER_PART: u32 = 4;
 /// Nothing is waited for longer than this, however long a sync takes.

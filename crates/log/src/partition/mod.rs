@@ -160,7 +160,7 @@ impl Partition {
     /// `compression.type`, and everything but codec, length and checksum is kept.
     ///
     /// It costs one walk over the bytes for the checksum, one over the records, and one
-    /// copy, into the log's file, or two for a batch of 128 KiB or more; with log append time a second checksum; and the codecs.
+    /// copy, into the log's file, or two for a batch of 256 bytes or more; with log append time a second checksum; and the codecs.
     ///
     /// # Errors
     ///

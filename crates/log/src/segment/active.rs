@@ -42,10 +42,10 @@ pub(crate) struct Extent {
     pub(super) time_index: usize,
 }
 
-/// A batch of this size is written by a call: its pages would cost more than that one by one.
-const FILL_BYTES_MIN: usize = 128 * 1024;
-/// The same for one that lies in memory as a whole, and is not copied for it.
-const FILL_WHOLE_BYTES_MIN: usize = 8 * 1024;
+/// A batch of this size is written by a call. A page that is written through the mapping costs its share of a fault, and at the next sync
+/// the kernel makes every processor that runs this program forget it: some 10 us a page where the thread that appends is another than
+/// the one that syncs. A smaller batch has so small a share of a page that the call costs more.
+const FILL_BYTES_MIN: usize = 256;
 
 /// What a batch needs before it can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,16 +152,15 @@ impl Active {
         let at = self.len();
         let fits = bytes <= self.log.room();
         let mut filled = false;
-        if fits
-            && bytes >= FILL_WHOLE_BYTES_MIN
-            && let Some(whole) = batch.whole(place)
-        {
-            filled = self.tail.fill(at, whole);
-        } else if fits && bytes >= FILL_BYTES_MIN {
-            self.draft.resize(self.draft.len().max(bytes), 0);
-            let draft = self.draft.get_mut(..bytes)?;
-            encode(batch, place, draft);
-            filled = self.tail.fill(at, draft);
+        if fits && bytes >= FILL_BYTES_MIN {
+            if let Some(whole) = batch.whole(place) {
+                filled = self.tail.fill(at, whole);
+            } else {
+                self.draft.resize(self.draft.len().max(bytes), 0);
+                let draft = self.draft.get_mut(..bytes)?;
+                encode(batch, place, draft);
+                filled = self.tail.fill(at, draft);
+            }
         }
         if filled {
             self.prepared = self.prepared.max(at.saturating_add(bytes));
