@@ -22,6 +22,7 @@ mod recent;
 mod summary;
 
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
 
 use headwater_log::{Partition, ReadError};
 use headwater_topic::TopicName;
@@ -118,7 +119,7 @@ impl Scans {
         counters: &Counters,
         wants: impl Fn(TopicName<'_>) -> bool,
     ) -> Result<(Arc<Piece>, Option<Vec<bool>>), ReadError> {
-        let slot = lock(&self.recent).slot(wanted.next);
+        let slot = lock(&self.recent).slot(wanted.next, Instant::now());
         // Whoever comes to the same place meanwhile waits for this, and has it.
         let mut found = lock(&slot.piece);
         if let Some(piece) = &*found {
@@ -134,9 +135,10 @@ impl Scans {
         Ok((piece, Some(is_wanted)))
     }
 
-    /// Forgets what lies before the start of the log, so that what was read of it does not keep it.
+    /// Forgets what lies before the start of the log, so that what was read of it does not keep it, and what was read for those who have
+    /// long caught up. To be called now and then.
     pub(crate) fn forget_before(&self, start: u64) {
-        lock(&self.recent).forget_before(start);
+        lock(&self.recent).forget(start, Instant::now());
         let is_behind = read(&self.summaries).begins_before(start);
         if is_behind {
             write(&self.summaries).forget_before(start);

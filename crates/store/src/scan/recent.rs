@@ -3,16 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use super::piece::Piece;
 
 /// So many pieces of a partition are kept.
 const PIECES_MAX: usize = 4;
 
+/// When nobody has asked for any for longer than this, they are let go: with its messages, one takes a megabyte.
+const KEPT: Duration = Duration::from_secs(10);
+
 /// The pieces that were asked for last, the latest behind.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     slots: VecDeque<Arc<Slot>>,
+    /// When that was.
+    asked_at: Option<Instant>,
 }
 
 /// One piece, or a place where somebody is reading one.
@@ -38,7 +44,8 @@ impl Slot {
 
 impl Recent {
     /// The slot that an offset is in; a new one that begins with it, if there is none.
-    pub(super) fn slot(&mut self, offset: u64) -> Arc<Slot> {
+    pub(super) fn slot(&mut self, offset: u64, now: Instant) -> Arc<Slot> {
+        self.asked_at = Some(now);
         let found =
             self.slots.iter().position(|slot| slot.holds(offset)).and_then(|at| self.slots.remove(at));
         let slot = found.unwrap_or_else(|| {
@@ -51,7 +58,34 @@ impl Recent {
         slot
     }
 
-    pub(super) fn forget_before(&mut self, start: u64) {
+    /// Lets go of what lies before the start of the log, and of all if it is for nobody.
+    pub(super) fn forget(&mut self, start: u64, now: Instant) {
         self.slots.retain(|slot| slot.begin >= start);
+        if self.asked_at.is_some_and(|asked_at| now.saturating_duration_since(asked_at) > KEPT) {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_before_the_log_or_was_not_asked_for_in_ten_seconds_is_let_go() {
+        let mut recent = Recent::default();
+        let begin = Instant::now();
+        let after = |secs| begin + Duration::from_secs(secs);
+        let slots = [0, 10].map(|offset| Arc::downgrade(&recent.slot(offset, begin)));
+        let are_kept = || slots.each_ref().map(|slot| slot.strong_count() > 0);
+        recent.forget(0, after(9));
+        assert_eq!(are_kept(), [true, true]);
+        recent.forget(5, after(9));
+        assert_eq!(are_kept(), [false, true]);
+        assert_eq!(recent.slot(10, after(9)).begin, 10);
+        recent.forget(5, after(18));
+        assert_eq!(are_kept(), [false, true]);
+        recent.forget(5, after(20));
+        assert_eq!(are_kept(), [false, false]);
     }
 }
