@@ -133,12 +133,15 @@ impl Scans {
             kept.read_some(counters);
             return Skipped { next, limit: end, has_more: true };
         }
-        let summaries = read(&self.summaries);
-        if !summaries.knows(next) {
-            return Skipped { next, limit: end, has_more: false };
-        }
-        let Some(probes) = probes() else { return Skipped { next, limit: end, has_more: false } };
-        summaries.skip(next, end, &probes)
+        let nothing = Skipped { next, limit: end, has_more: false };
+        let skipped = {
+            let summaries = read(&self.summaries);
+            let probes = summaries.knows(next).then(probes).flatten();
+            probes.map_or(nothing, |probes| summaries.skip(next, end, &probes))
+        };
+        // Where it ends, more may have been kept.
+        let has_more = skipped.has_more || (skipped.next < end && self.unread(skipped.next).is_some());
+        Skipped { has_more, ..skipped }
     }
 
     /// The messages from `wanted.next` on whose topic is wanted, of one piece, which is read from the log unless somebody has read it just now.

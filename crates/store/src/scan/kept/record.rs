@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(bytes[57..65], [0, 0, 0, 0, 0, 0, 0x10, 0x68]);
         let words: Vec<String> =
             example().known.bits.words().iter().map(|word| format!("{word:016x}")).collect();
-        assert_eq!(words, ["?"]);
+        assert_eq!(words, ["78a4207021483818", "161bb7e3e1056907", "432eb6e048113076", "69a8451e4c018053"]);
     }
 
     #[test]
