@@ -111,3 +111,36 @@ impl Scans {
         write(&self.summaries).open_at(start);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_log::{Log, LogOptions, TopicOptions};
+    use headwater_topic::TopicFilter;
+
+    use super::super::Probes;
+    use super::*;
+    use crate::options::StoreOptions;
+    use crate::topics::Topics;
+
+    #[test]
+    fn a_range_with_a_record_that_could_not_be_read_is_known_here_and_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(folder.path(), LogOptions::default()).unwrap();
+        let messages = TopicOptions::default().segment_bytes(1 << 16);
+        let options = StoreOptions::default().messages(messages);
+        let (topics, _) = Topics::open(&log, &options).unwrap();
+        let scans = Scans::open(&log, &topics, &options).unwrap().pop().unwrap();
+        let topic = TopicName::parse("a").unwrap();
+        scans.pass(topic);
+        assert!(scans.passed(10, 100, 1_000, 0).is_none(), "it is not enough for a range");
+        scans.pass_unreadable();
+        assert!(scans.passed(20, 1_000, 1_000, 0).is_none());
+        let filter = TopicFilter::parse("b").unwrap();
+        let skip = || scans.skip(0, 100, &Counters::default(), || Probes::of([filter].into_iter())).next;
+        assert_eq!(skip(), 20);
+        scans.pass(topic);
+        let passed = scans.passed(30, 1_000, 1_000, 0).unwrap();
+        assert_eq!((passed.known.begin, passed.known.end, passed.log_bytes), (20, 30, 1_000));
+        assert_eq!(skip(), 30);
+    }
+}

@@ -132,6 +132,67 @@ fn append_message(partition: &Partition, topic: &str) {
     partition.append(&Record::new("anew").key(topic).headers(&headers), Ack::Appended).unwrap();
 }
 
+fn u64_at(value: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(value[at..at + 8].try_into().unwrap())
+}
+
+#[test]
+fn whatever_a_loss_of_power_leaves_no_range_tells_of_records_that_it_has_taken() {
+    let mut ranges = 0;
+    let check = |moment: &SimDisk, ranges: &mut usize| {
+        for seed in 0..4 {
+            let log = open_log(&moment.crash(seed));
+            let Some(topic) = log.topic(SUMMARIES) else { continue };
+            for value in values(&topic.partition(0).unwrap()) {
+                let number = u32::from_be_bytes(value[PARTITION..PARTITION + 4].try_into().unwrap());
+                let partition = log.topic("mqtt").unwrap().partition(number).unwrap();
+                let end = u64_at(&value, END);
+                assert!(end <= partition.durable_end(), "{end} of {number}, {}", partition.durable_end());
+                *ranges += 1;
+            }
+        }
+    };
+    let publish = |bed: &Bed, count: u32| {
+        (0..count).for_each(|number| _ = bed.publish(&format!("dev/{}/temp", number % 50), "21.5", 1));
+    };
+    // What the dispatcher passes, and then, where nothing was kept, what is learnt by reading. The ranges are made durable at once.
+    let bed = Bed::with(small_pieces().summaries_bytes_max(0));
+    let mut client = bed.lasting("first");
+    client.subscribe("mine/#", 1);
+    client.leave();
+    publish(&bed, 2_000);
+    bed.run();
+    let bed = reopen(&bed.close());
+    bed.disk.keep_moments();
+    for _ in 0..4 {
+        publish(&bed, 300);
+        bed.run();
+        publish(&bed, 30);
+        summaries(&bed).sync().unwrap();
+        check(&bed.disk, &mut ranges);
+    }
+    let passed = std::mem::take(&mut ranges);
+    assert_eq!(bed.lasting("first").drain(), []);
+    summaries(&bed).sync().unwrap();
+    bed.disk.take_moments().iter().for_each(|moment| check(moment, &mut ranges));
+    assert!(passed > 50 && ranges > 50, "{passed} {ranges}");
+}
+
+#[test]
+fn what_is_kept_takes_at_most_an_eighth_of_what_it_is_about() {
+    for catch_up_bytes in [1, 500, 1_500, 2_000, 4_000, 10_000] {
+        let bed = Bed::with(options().catch_up_bytes(catch_up_bytes));
+        for number in 0..1_000 {
+            bed.publish(&format!("dev/{}/temp", number % 50), "21.5", 1);
+            bed.run();
+        }
+        let bytes: u64 = bed.store.messages().partitions().map(|partition| partition.size_bytes()).sum();
+        let kept = summaries(&bed).size_bytes();
+        assert!(kept * 8 <= bytes, "{catch_up_bytes}: {kept} of {bytes}");
+        assert_eq!(kept > 0, catch_up_bytes >= 2_000, "{catch_up_bytes}");
+    }
+}
+
 #[test]
 fn a_log_topic_that_was_made_anew_under_the_name_of_another_one_is_none_of_it() {
     let disk = kept(&["first", "second"]);

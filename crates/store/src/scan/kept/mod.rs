@@ -36,6 +36,8 @@ pub(crate) const TOPIC: &str = "__headwater_summaries";
 
 /// A range is written if it takes at most this part of the bytes that it is about: small pieces are learnt again.
 const PART_MAX: usize = 8;
+/// What a record takes beside its value, about.
+const RECORD_BYTES: usize = 80;
 
 /// The topic has about so many segments.
 const SEGMENTS: u64 = 8;
@@ -112,7 +114,7 @@ impl Kept {
         let Some(topic_id) = place.topic_id else { return };
         let ends = self.places.iter().map(|place| place.partition.durable_end()).collect();
         let value = KeptRange { topic_id, partition: place.partition.number(), known, ends }.encode();
-        if value.len() > log_bytes / PART_MAX {
+        if (value.len() + RECORD_BYTES) * PART_MAX > log_bytes {
             return;
         }
         if self.log.append(&Record::new(&value), Ack::Appended).is_err() {
