@@ -97,7 +97,7 @@ impl Summaries {
         // Somebody else may have been there meanwhile.
         let begin = self.range_of(known.begin).map_or(known.begin, |range| range.end);
         let behind = self.ranges.range(begin..).next().map_or(self.open, |(next, _)| *next);
-        let end = known.end.min(behind).min(self.open);
+        let end = known.end.min(behind);
         if begin >= end {
             return None;
         }

@@ -101,6 +101,19 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_are_those_of_the_document() {
+        let mut bits = Bits::new();
+        keys::insert(TopicName::parse("a").unwrap(), &mut bits);
+        let known = Known { begin: 0, end: 3, bits: bits.folded().unwrap() };
+        let topic_id = [0, 1, 2, 3, 4, 5, 0x46, 7, 0x88, 9, 10, 11, 12, 13, 14, 15];
+        let bytes = KeptRange { topic_id, partition: 0, known, ends: vec![3] }.encode();
+        let document = include_str!("../../../../../docs/mapping.md");
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let without_space = |text: &str| text.split_whitespace().collect::<String>();
+        assert!(without_space(document).contains(&hex.concat()), "{}", hex.join(" "));
+    }
+
+    #[test]
     fn what_was_written_is_read_and_nothing_else() {
         let range = example();
         let bytes = range.encode();
