@@ -246,7 +246,7 @@ fn a_log_topic_that_begins_anew_and_grows_is_none_of_it_after_another_restart() 
 pub(crate) fn segment(disk: &SimDisk, topic: &str) -> PathBuf {
     let dir = format!("/data/{topic}-0");
     let is_log = |path: &&PathBuf| path.starts_with(&dir) && path.extension().is_some_and(|end| end == "log");
-    disk.files().iter().filter(is_log).next_back().unwrap().clone()
+    disk.files().iter().rfind(is_log).unwrap().clone()
 }
 
 /// All files as they were earlier, but for those of the summaries, which are as they are later: a copy that was made while it was written to.
@@ -332,6 +332,8 @@ fn forged(change: impl Fn(&mut Vec<u8>)) -> (SimDisk, u64) {
     (disk, values.len() as u64)
 }
 
+type Change = fn(&mut Vec<u8>);
+
 /// What such a record says would be believed.
 #[test]
 fn who_is_told_that_there_is_nothing_finds_nothing() {
@@ -342,7 +344,7 @@ fn who_is_told_that_there_is_nothing_finds_nothing() {
 
 #[test]
 fn a_record_of_another_version_topic_partition_or_end_or_with_bits_that_are_none_is_counted_and_not_used() {
-    let changes: [(&str, fn(&mut Vec<u8>)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("version", |value| value[0] = 2),
         ("version", |value| value[0] = 0),
         ("topic id", |value| value[TOPIC_ID + 7] ^= 1),
