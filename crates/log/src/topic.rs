@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::{AppendError, InvalidTopicName, SyncError};
+use crate::error::{AppendError, InvalidTopicName, SyncError, TopicError};
 use crate::format::names;
 use crate::options::{Ack, TopicOptions};
 use crate::partition::{Core, Partition, Signal};
@@ -63,6 +63,32 @@ impl Topic {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The identity that the topic was given when it was created, the 16 bytes of Kafka's topic id: one that is deleted and created anew has
+    /// another one. `None` where nobody gave it one, as Kafka before 2.8. Reads a small file.
+    ///
+    /// # Errors
+    ///
+    /// [`TopicError`]: the file cannot be read, or says something else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use headwater_log::{Log, LogOptions, TopicOptions};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let log = Log::open(dir.path(), LogOptions::default())?;
+    /// let first = log.create_topic("telemetry", TopicOptions::default())?.id()?;
+    /// log.delete_topic("telemetry")?;
+    /// let second = log.create_topic("telemetry", TopicOptions::default())?.id()?;
+    /// assert!(first.is_some() && second.is_some() && first != second);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn id(&self) -> Result<Option<[u8; 16]>, TopicError> {
+        self.core(0).map_or(Ok(None), |core| core.topic_id())
     }
 
     /// The number of partitions, at least 1.

@@ -14,6 +14,7 @@ pub(crate) struct Counters {
     pub(crate) returned: AtomicU64,
     pub(crate) scanned: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    pub(crate) summaries_lost: AtomicU64,
     pub(crate) hook_dropped: AtomicU64,
 }
 
@@ -39,6 +40,9 @@ pub struct Statistics {
     pub scanned: u64,
     /// Records that they have passed without a look, because no topic that matches is among them.
     pub skipped: u64,
+    /// Records of `__headwater_summaries` that could not be written, or not be used when they were read back: damaged, of another version, or of a
+    /// log topic that is gone. What they were about is read again.
+    pub summaries_lost: u64,
     /// Messages that the hook dropped or refused.
     pub hook_dropped: u64,
     /// Retained messages.
@@ -67,6 +71,7 @@ impl Counters {
             returned: self.returned.load(Ordering::Relaxed),
             scanned: self.scanned.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
+            summaries_lost: self.summaries_lost.load(Ordering::Relaxed),
             hook_dropped: self.hook_dropped.load(Ordering::Relaxed),
             ..Statistics::default()
         }

@@ -11,6 +11,7 @@ use crate::delivery::{Origin, Source};
 use crate::lane::MessageLane;
 use crate::lock::{lock, read};
 use crate::message::{Message, NotAMessage};
+use crate::scan::Passed;
 use crate::select::Selection;
 use crate::session::Core;
 use crate::store::Shared;
@@ -77,12 +78,20 @@ pub(crate) fn forward(
 pub(crate) fn dispatch(shared: &Shared, partition: u32, lane: &MessageLane) -> Result<u64, ReadError> {
     let mut count = 0;
     while lane.position() < lane.partition.durable_end() {
-        count += dispatch_chunk(shared, partition, lane)?;
+        let (records, passed) = dispatch_chunk(shared, partition, lane)?;
+        count += records;
+        if let Some(passed) = passed {
+            lane.scans.write(passed, &shared.counters);
+        }
     }
     Ok(count)
 }
 
-fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result<u64, ReadError> {
+fn dispatch_chunk(
+    shared: &Shared,
+    partition: u32,
+    lane: &MessageLane,
+) -> Result<(u64, Option<Passed>), ReadError> {
     let _alone = lock(&lane.dispatching);
     let mut position = lane.position();
     let begin = position;
@@ -94,7 +103,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
             Counters::add(&shared.counters.fell_behind, start - position);
             lane.scans.passed_over(start);
             lane.advance(start);
-            return Ok(0);
+            return Ok((0, None));
         }
         Err(error) => return Err(error),
     };
@@ -103,6 +112,7 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
             Ok(record) => record,
             Err(ReadError::UnsupportedCodec { .. } | ReadError::DecompressedTooLarge { .. }) => {
                 Counters::add(&shared.counters.not_messages, 1);
+                lane.scans.pass_unreadable();
                 continue;
             }
             Err(error) => return Err(error),
@@ -128,8 +138,9 @@ fn dispatch_chunk(shared: &Shared, partition: u32, lane: &MessageLane) -> Result
     // Batches may hold no record that is for readers.
     lane.advance(fetched.next_offset());
     let (bytes, range_bytes) = (fetched.bytes().len(), shared.options.catch_up_bytes);
-    lane.scans.passed(fetched.next_offset(), bytes, range_bytes, lane.partition.start_offset());
-    Ok(position - begin)
+    let log_start = lane.partition.start_offset();
+    let passed = lane.scans.passed(fetched.next_offset(), bytes, range_bytes, log_start);
+    Ok((position - begin, passed))
 }
 
 fn deliver(shared: &Shared, message: Arc<Message>, source: Source, unwoken: &mut Unwoken) {

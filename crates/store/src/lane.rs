@@ -167,18 +167,17 @@ impl MessageLane {
         self.wanted_end.fetch_max(self.partition.appended_end() + 1, Ordering::Relaxed);
     }
 
-    /// With so much memory for what is known of its topics.
-    pub(crate) fn new(partition: Partition, summaries_bytes_max: usize) -> Self {
-        let position = partition.durable_end();
+    /// Dispatches what comes from where its scans begin.
+    pub(crate) fn new(partition: Partition, scans: Scans) -> Self {
         Self {
             partition,
             dispatching: Mutex::new(()),
-            position: AtomicU64::new(position),
+            position: AtomicU64::new(scans.opened_at()),
             wanted_end: AtomicU64::new(0),
             pace: Mutex::default(),
             stopped: AtomicBool::new(false),
             retaining: Mutex::new(()),
-            scans: Scans::new(position, summaries_bytes_max),
+            scans,
         }
     }
 

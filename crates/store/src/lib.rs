@@ -9,6 +9,7 @@
 //!      |                                                                                        |
 //!      '--------> `__headwater_retained`, and a tree in memory --> new subscriptions -----------'
 //!
+//!   Lane, who reads --> `__headwater_summaries`: which topics are where, so that who is behind skips; a cache
 //!   Attached::save(), detach() --> `__headwater_sessions`: subscriptions, positions, exchanges under way, groups
 //! ```
 //!
@@ -113,8 +114,9 @@
 //!   never calls `Log::maintain` never compacts them.
 //! * Retained messages are all held in memory, as many as [`StoreOptions`] allows.
 //! * Saving a session in part: each save writes all of it, subscriptions too. With QoS 2 that is once for each sync of the topic of sessions.
-//! * What is known of the topics in pieces of the log, by which a session that catches up skips, is not kept: the first that reads a piece
-//!   after the store was opened reads all of it.
+//! * What is known of the topics in pieces of the log, by which a session that catches up skips, is kept in one log topic, whose bytes all
+//!   partitions share: what a busy one writes pushes out what was written long ago of a quiet one, which is read again. Who never calls
+//!   `Log::maintain` never shortens it.
 //! * A session with many subscriptions that catches up compares each topic of a piece with each of them.
 //! * The dispatcher that is overtaken by retention counts it in [`Statistics`] alone: the sessions that were up to date are not told.
 //! * Another number of partitions of a log topic than that the sessions were saved with.

@@ -29,7 +29,9 @@ pub struct StoreOptions {
     pub catch_up_bytes: usize,
     /// How much memory may be taken, in all partitions together, by what is known of the topics in pieces of the log. With it, a session that
     /// catches up skips pieces in which nothing matches; what is beyond it, the oldest, is read instead. A piece takes 80 bytes to 8 KiB, as it has
-    /// topics: at most 4 of 100 bytes of the log, and 2 for each small message where they have thousands of topics. 0 keeps nothing, and skips nothing. Default 64 MiB.
+    /// topics: at most 4 of 100 bytes of the log, and 2 for each small message where they have thousands of topics. It is written to the log topic
+    /// `__headwater_summaries` too, which is kept to about as many bytes, so that after a restart the first skips as well. 0 keeps nothing, has no such topic, and skips
+    /// nothing. Default 64 MiB.
     pub summaries_bytes_max: usize,
     /// How many retained messages there may be. One more is refused with [`PublishError::RetainedFull`](crate::PublishError::RetainedFull);
     /// another one for a topic that has one is not. Default 100,000.

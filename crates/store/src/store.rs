@@ -24,6 +24,7 @@ use crate::message::{Beside, Message, with_record};
 use crate::options::StoreOptions;
 use crate::placement::Placement;
 use crate::retained::{self, Retained};
+use crate::scan::Scans;
 use crate::session::{self, Checkpoint, Core, Loaded, Sessions};
 use crate::topics::Topics;
 
@@ -69,10 +70,9 @@ impl Store {
         let (topics, beginnings) = Topics::open(log, &options)?;
         let not_found = || TopicError::NotFound { topic: MESSAGES_TOPIC.to_owned() };
         let messages = topics.messages().cloned().ok_or_else(not_found)?;
-        let partitions = topics.partitions();
-        let summaries_bytes_max = options.summaries_bytes_max / partitions.len().max(1);
-        let lane = |partition| MessageLane::new(partition, summaries_bytes_max);
-        let lanes: Box<[MessageLane]> = partitions.into_iter().map(lane).collect();
+        let partitions = topics.partitions().into_iter().zip(Scans::open(log, &topics, &options)?);
+        let lanes: Box<[MessageLane]> =
+            partitions.map(|(partition, scans)| MessageLane::new(partition, scans)).collect();
         let ends: Vec<u64> = lanes.iter().map(|lane| lane.partition.appended_end()).collect();
         let retained = Retained::open(&single(log, retained::TOPIC, options.retained())?, &topics, &ends)?;
         // A session grows with its subscriptions: it may fill a segment.

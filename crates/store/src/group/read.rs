@@ -97,8 +97,9 @@ impl Group {
         let filter = self.filter();
         let dispatched = lane.position();
         // What is skipped is there, or the read says that it is not.
-        let skipped = (from >= lane.partition.start_offset())
-            .then(|| lane.scans.skip(from, dispatched, || Probes::of([filter].into_iter())));
+        let skipped = (from >= lane.partition.start_offset()).then(|| {
+            lane.scans.skip(from, dispatched, &shared.counters, || Probes::of([filter].into_iter()))
+        });
         let Skipped { next, limit, has_more } =
             skipped.unwrap_or(Skipped { next: from, limit: dispatched, has_more: false });
         Counters::add(&shared.counters.skipped, next - from);

@@ -18,6 +18,15 @@ impl Bits {
         Self { words: vec![0; WORDS_MAX].into() }
     }
 
+    /// `None` if they are not as many as there can be.
+    pub(super) fn from_words(words: Box<[u64]>) -> Option<Self> {
+        (words.len().is_power_of_two() && words.len() <= WORDS_MAX).then_some(Self { words })
+    }
+
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     pub(super) fn insert(&mut self, key: u64) {
         for (word, bit) in places(key, self.words.len()) {
             if let Some(word) = self.words.get_mut(word) {

@@ -20,6 +20,10 @@ pub(super) struct Piece {
     pub(super) end: u64,
     names: Names,
     entries: Box<[Entry]>,
+    /// Whether each of its records could be read.
+    pub(super) is_whole: bool,
+    /// What its records take in the log.
+    pub(super) log_bytes: usize,
     /// How often messages were made that the first reader did not want.
     read_again: AtomicU32,
 }
@@ -70,9 +74,12 @@ impl Piece {
         let Wanted { next, limit, bytes } = wanted;
         let fetched = partition.read_up_to(ReadUpTo::Durable, next, bytes)?;
         let (mut names, mut is_wanted, mut entries) = (Names::default(), Vec::new(), Vec::new());
-        let mut read = 0;
+        let (mut read, mut is_whole) = (0, true);
         for record in fetched.views() {
-            let Some(record) = readable(record)? else { continue };
+            let Some(record) = readable(record)? else {
+                is_whole = false;
+                continue;
+            };
             if record.offset >= limit {
                 break;
             }
@@ -102,6 +109,8 @@ impl Piece {
             end: fetched.next_offset().min(limit),
             names: names.closed(),
             entries: entries.into(),
+            is_whole,
+            log_bytes: fetched.bytes().len(),
             read_again: AtomicU32::new(0),
         };
         Ok((piece, is_wanted))

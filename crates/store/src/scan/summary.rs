@@ -23,6 +23,16 @@ pub(super) struct Summaries {
     bytes_max: usize,
 }
 
+/// A range whose topics are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) begin: u64,
+    /// The first offset behind it.
+    pub(super) end: u64,
+    /// In their smallest form.
+    pub(super) bits: Bits,
+}
+
 #[derive(Debug)]
 struct Range {
     /// The first offset behind it.
@@ -81,30 +91,33 @@ impl Summaries {
         Skipped { next, limit: end, has_more: false }
     }
 
-    /// What somebody has read where nothing was known.
-    pub(super) fn insert_read(&mut self, begin: u64, end: u64, bits: Bits, log_start: u64) {
-        let behind = self.ranges.range(begin..).next().map_or(self.open, |(next, _)| *next);
+    /// What somebody has read where nothing was known, now or before the store was opened. Gives the part of it that was not: bits say no less of a
+    /// part than of the whole.
+    pub(super) fn insert_read(&mut self, known: Known, log_start: u64) -> Option<(u64, u64)> {
         // Somebody else may have been there meanwhile.
-        if !self.knows(begin) {
-            self.insert(begin, end.min(behind).min(self.open), &bits, log_start);
+        let begin = self.range_of(known.begin).map_or(known.begin, |range| range.end);
+        let behind = self.ranges.range(begin..).next().map_or(self.open, |(next, _)| *next);
+        let end = known.end.min(behind);
+        if begin >= end {
+            return None;
         }
+        self.insert(Known { begin, end, ..known }, log_start);
+        Some((begin, end))
     }
 
     /// What the dispatcher has passed.
-    pub(super) fn insert_passed(&mut self, begin: u64, end: u64, bits: &Bits, log_start: u64) {
-        self.open = end;
-        self.insert(begin, end, bits, log_start);
+    pub(super) fn insert_passed(&mut self, known: Known, log_start: u64) {
+        self.open = known.end;
+        self.insert(known, log_start);
     }
 
-    /// The dispatcher goes on from here, and has not seen what is before.
+    /// The dispatcher goes on from here, and what is before is not known by it.
     pub(super) fn open_at(&mut self, open: u64) {
         self.open = open;
     }
 
-    fn insert(&mut self, begin: u64, end: u64, bits: &Bits, log_start: u64) {
+    fn insert(&mut self, Known { begin, end, bits }: Known, log_start: u64) {
         self.forget_before(log_start);
-        // One that may have any topic is of no use.
-        let Some(bits) = bits.folded().filter(|_| begin < end) else { return };
         let range = Range { end, bits };
         self.bytes += range.bytes();
         self.ranges.insert(begin, range);
@@ -138,10 +151,10 @@ mod tests {
     use super::super::keys;
     use super::*;
 
-    fn bits(topics: &[&str]) -> Bits {
+    fn known(begin: u64, end: u64, topics: &[&str]) -> Known {
         let mut bits = Bits::new();
         topics.iter().for_each(|topic| keys::insert(TopicName::parse(topic).unwrap(), &mut bits));
-        bits
+        Known { begin, end, bits: bits.folded().unwrap() }
     }
 
     fn probes(filter: &str) -> Probes {
@@ -151,9 +164,9 @@ mod tests {
     #[test]
     fn skips_from_the_middle_of_a_range_and_stops_where_something_may_match_or_nothing_is_known() {
         let mut summaries = Summaries::new(100, 1 << 20);
-        summaries.insert_read(10, 20, bits(&["a"]), 0);
-        summaries.insert_read(20, 30, bits(&["a", "b"]), 0);
-        summaries.insert_read(40, 60, bits(&["c"]), 0);
+        summaries.insert_read(known(10, 20, &["a"]), 0);
+        summaries.insert_read(known(20, 30, &["a", "b"]), 0);
+        summaries.insert_read(known(40, 60, &["c"]), 0);
         let skip = |summaries: &Summaries, next, end, filter| {
             let Skipped { next, limit, .. } = summaries.skip(next, end, &probes(filter));
             (next, limit)
@@ -165,14 +178,14 @@ mod tests {
         assert_eq!(skip(&summaries, 5, 100, "c"), (5, 100));
         assert_eq!(skip(&summaries, 40, 100, "b"), (60, 100));
         // What is read is cut to the gap that it lies in, and never goes where the dispatcher is.
-        summaries.insert_read(30, 55, bits(&["a"]), 0);
-        summaries.insert_read(60, 120, bits(&["a"]), 0);
+        summaries.insert_read(known(30, 55, &["a"]), 0);
+        summaries.insert_read(known(60, 120, &["a"]), 0);
         assert_eq!(skip(&summaries, 15, 200, "x"), (100, 200));
         assert!(summaries.covers(100) && !summaries.knows(100));
-        summaries.insert_passed(100, 130, &bits(&["b"]), 0);
+        summaries.insert_passed(known(100, 130, &["b"]), 0);
         assert_eq!(skip(&summaries, 60, 200, "b"), (100, 130));
         // Retention has taken what is before 45: the range that goes on behind it stays.
-        summaries.insert_passed(130, 140, &bits(&["b"]), 45);
+        summaries.insert_passed(known(130, 140, &["b"]), 45);
         assert!(!summaries.knows(39) && summaries.knows(45));
     }
 
@@ -181,12 +194,12 @@ mod tests {
         let one = RANGE_BYTES + 8;
         let mut summaries = Summaries::new(0, 10 * one);
         for begin in 0..20 {
-            summaries.insert_passed(begin * 10, begin * 10 + 10, &bits(&["a"]), 0);
+            summaries.insert_passed(known(begin * 10, begin * 10 + 10, &["a"]), 0);
             assert!(summaries.bytes <= summaries.bytes_max);
         }
         assert!(!summaries.knows(99) && summaries.knows(100));
         assert!(summaries.covers(50));
-        summaries.insert_read(0, 10, bits(&["a"]), 0);
+        summaries.insert_read(known(0, 10, &["a"]), 0);
         assert!(!summaries.knows(0) && summaries.knows(100));
     }
 }

@@ -122,7 +122,8 @@ impl Attached {
             return Ok(self.fall_behind(next, log_start));
         }
         let probes = || Probes::of(lag.subscriptions.iter().map(|one| one.filter.as_filter()));
-        let Skipped { next, limit, has_more } = lane.scans.skip(next, dispatched, probes);
+        let Skipped { next, limit, has_more } =
+            lane.scans.skip(next, dispatched, &self.shared.counters, probes);
         Counters::add(&self.shared.counters.skipped, next - lag.next);
         if has_more || next >= dispatched {
             return Ok(next);

@@ -70,6 +70,14 @@ impl Bed {
         Self::on(disk, options, now_ms)
     }
 
+    /// What is there when nobody has it open.
+    pub(crate) fn close(self) -> SimDisk {
+        let Self { disk, log, store, .. } = self;
+        drop(store);
+        log.close().unwrap();
+        disk
+    }
+
     /// The power fails.
     pub(crate) fn crash(self, seed: u64) -> Self {
         let Self { disk, log, store, options, now_ms } = self;

@@ -19,6 +19,8 @@ mod exactly_once_world;
 mod held;
 mod history;
 mod hook;
+mod kept;
+mod kept_law;
 mod live;
 mod mapping;
 mod retained;

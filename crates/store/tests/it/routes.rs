@@ -61,7 +61,8 @@ fn a_message_goes_where_the_first_rule_says_and_else_to_mqtt() {
 #[test]
 fn a_log_without_rules_is_as_it_was_before_there_were_any() {
     let bed = Bed::new();
-    assert_eq!(bed.log.topics(), ["__headwater_retained", "__headwater_sessions", "mqtt"]);
+    let own = ["__headwater_retained", "__headwater_sessions", "__headwater_summaries"];
+    assert_eq!(bed.log.topics(), [&own[..], &["mqtt"]].concat());
 }
 
 #[test]

@@ -105,6 +105,15 @@ pub(crate) fn take_u64(input: &mut &[u8], field: &'static str) -> Result<u64, Sn
     input.try_get_u64().map_err(|_| SnapshotError::Truncated { field })
 }
 
+pub(crate) fn take_array<const N: usize>(
+    input: &mut &[u8],
+    field: &'static str,
+) -> Result<[u8; N], SnapshotError> {
+    let (array, rest) = input.split_first_chunk().ok_or(SnapshotError::Truncated { field })?;
+    *input = rest;
+    Ok(*array)
+}
+
 pub(super) fn take_packet_id(input: &mut &[u8]) -> Result<PacketId, SnapshotError> {
     let id = take_u16(input, "packet identifier")?;
     PacketId::new(id).ok_or(SnapshotError::Invalid { field: "packet identifier" })
