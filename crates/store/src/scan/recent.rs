@@ -10,7 +10,7 @@ use super::piece::Piece;
 /// So many pieces of a partition are kept.
 const PIECES_MAX: usize = 4;
 
-/// When nobody has asked for any for longer than this, they are let go: with its messages, one takes a megabyte.
+/// When nobody has asked for any for longer than this, they are let go.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// The pieces that were asked for last, the latest behind.
