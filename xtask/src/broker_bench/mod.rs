@@ -7,7 +7,7 @@
 //!
 //! Both brokers are started anew for each run and listen on the loopback interface. Words choose the cases whose names have one of them:
 //! `qos1`, `10x10`, `16B`, `latency`, `syncs`, `idle`, `slow`, `wildcards`. `--quick` runs each once and briefly: then the figures mean
-//! nothing. What it prints behind the first line of a table is what `docs/performance.md` has; `--svg ../docs` draws its picture.
+//! nothing. What it prints behind the first line of a table is what `docs/performance.md` has; `--svg docs` draws its picture.
 
 mod broker;
 mod burden;

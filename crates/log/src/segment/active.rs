@@ -43,8 +43,8 @@ pub(crate) struct Extent {
 }
 
 /// A batch of this size is written by a call. A page that is written through the mapping costs its share of a fault, and at the next sync
-/// the kernel makes every processor that runs this program forget it: some 10 us a page where the thread that appends is another than
-/// the one that syncs. A smaller batch has so small a share of a page that the call costs more.
+/// the kernel makes every processor that runs this program forget it, by an interrupt for each page. A smaller batch has so small a share of
+/// a page that the call costs more.
 const FILL_BYTES_MIN: usize = 256;
 
 /// What a batch needs before it can be appended.
