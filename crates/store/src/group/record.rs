@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use crate::session::SnapshotError;
-use crate::session::fields::{put_count, take_all, take_u8, take_u32, take_u64};
+use crate::session::fields::{put_count, take_all, take_u32, take_u64, take_version};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u8 = 1;
@@ -51,10 +51,7 @@ impl GroupRecord {
     /// [`SnapshotError`] with the field. Nothing is allocated beyond the length of the input.
     pub fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
         let input = &mut bytes;
-        let version = take_u8(input, "version")?;
-        if version != VERSION {
-            return Err(SnapshotError::Version { version });
-        }
+        take_version(input, VERSION..=VERSION)?;
         let positions = take_all(input, "positions", 8, |input| take_u64(input, "positions"))?;
         let unfinished = take_all(input, "unfinished", 12, |input| {
             Ok((take_u32(input, "unfinished")?, take_u64(input, "unfinished")?))

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use crate::session::SnapshotError;
-use crate::session::fields::{put_count, take_all, take_u8, take_u32, take_u64};
+use crate::session::fields::{put_count, take_all, take_u32, take_u64, take_version};
 
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u8 = 1;
@@ -44,10 +44,7 @@ impl Registered {
 
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
         let input = &mut bytes;
-        let version = take_u8(input, "version")?;
-        if version != VERSION {
-            return Err(SnapshotError::Version { version });
-        }
+        take_version(input, VERSION..=VERSION)?;
         let first_lane = take_u32(input, "first lane")?;
         let starts = take_all(input, "starts", 8, |input| take_u64(input, "starts"))?;
         // The lanes before are those of `mqtt`, which has one at least.

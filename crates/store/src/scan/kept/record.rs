@@ -5,7 +5,7 @@ use bytes::BufMut;
 use super::super::bits::Bits;
 use super::super::summary::Known;
 use crate::session::SnapshotError;
-use crate::session::fields::{put_count, take_all, take_array, take_u8, take_u32, take_u64};
+use crate::session::fields::{put_count, take_all, take_array, take_u32, take_u64, take_version};
 
 /// The version that this code writes, and the only one that it reads. It says what the bits mean as well: whoever changes [`Bits`], the keys of a
 /// topic, or which record is a message and under which topic, has to raise it.
@@ -49,10 +49,7 @@ impl KeptRange {
 
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, SnapshotError> {
         let input = &mut bytes;
-        let version = take_u8(input, "version")?;
-        if version != VERSION {
-            return Err(SnapshotError::Version { version });
-        }
+        take_version(input, VERSION..=VERSION)?;
         let topic_id = take_array(input, "topic id")?;
         let partition = take_u32(input, "partition")?;
         let begin = take_u64(input, "begin")?;

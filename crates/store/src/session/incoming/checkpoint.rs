@@ -15,7 +15,7 @@ use super::super::snapshot::SnapshotError;
 use crate::lock::lock;
 use crate::offsets::Offsets;
 use crate::session::Session;
-use crate::session::fields::{put_offsets, take_offsets, take_u8};
+use crate::session::fields::{put_offsets, take_offsets, take_version};
 use crate::store::Store;
 
 /// The key of the record.
@@ -42,10 +42,8 @@ impl Checkpoint {
 
     pub(crate) fn decode(mut bytes: &[u8]) -> Result<Offsets, SnapshotError> {
         let input = &mut bytes;
-        match take_u8(input, "version")? {
-            VERSION => take_offsets(input, "checkpoint"),
-            version => Err(SnapshotError::Version { version }),
-        }
+        take_version(input, VERSION..=VERSION)?;
+        take_offsets(input, "checkpoint")
     }
 }
 

@@ -1,5 +1,7 @@
 //! The fields of a snapshot: how each kind is written and read.
 
+use std::ops::RangeInclusive;
+
 use bytes::{Buf, BufMut};
 use headwater_codec::{PacketId, QoS, RetainHandling, SubscribeOptions, SubscriptionId};
 
@@ -87,6 +89,12 @@ pub(crate) fn take_all<T>(
         return Err(SnapshotError::Truncated { field });
     }
     (0..count).map(|_| take(input)).collect()
+}
+
+/// The version that the bytes begin with, if it is one of those that can be read.
+pub(crate) fn take_version(input: &mut &[u8], read: RangeInclusive<u8>) -> Result<u8, SnapshotError> {
+    let version = take_u8(input, "version")?;
+    read.contains(&version).then_some(version).ok_or(SnapshotError::Version { version })
 }
 
 pub(crate) fn take_u8(input: &mut &[u8], field: &'static str) -> Result<u8, SnapshotError> {

@@ -38,7 +38,7 @@ use headwater_topic::TopicFilterBuf;
 
 use self::fields::{
     put_count, put_offsets, put_terms, put_text, take_all, take_offsets, take_packet_id, take_terms,
-    take_text, take_u8, take_u16, take_u32, take_u64,
+    take_text, take_u8, take_u16, take_u32, take_u64, take_version,
 };
 pub use self::incoming::IncomingRecord;
 pub use self::outgoing::OutgoingRecord;
@@ -249,10 +249,7 @@ struct Head {
 }
 
 fn take_head(input: &mut &[u8]) -> Result<Head, SnapshotError> {
-    let version = take_u8(input, "version")?;
-    if !(VERSION_MIN..=VERSION).contains(&version) {
-        return Err(SnapshotError::Version { version });
-    }
+    let version = take_version(input, VERSION_MIN..=VERSION)?;
     let expiry_secs = take_u32(input, "expiry")?;
     let disconnected_at = Some(take_u64(input, "time")?.cast_signed()).filter(|at| *at >= 0);
     Ok(Head { version, expiry_secs, disconnected_at })
